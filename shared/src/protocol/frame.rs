@@ -1,0 +1,176 @@
+//! What a server says: replies, which carry the `requestId` of their command, and events, which carry none.
+
+use serde::{Deserialize, Serialize};
+
+use super::object::{Member, Message, Position, Room, Status, UserPresence};
+use crate::{ErrorCode, EventId, FieldProblem, MessageId, RoomId, SessionId, Timestamp, UserId};
+
+/// Every frame a server sends on `/chat` and `/presence`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "payload", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
+pub enum ServerFrame {
+    /// The first frame of every socket, once it is attached to all rooms of its user.
+    AuthSuccess {
+        user_id: UserId,
+        username: String,
+        status: Status,
+        session_id: SessionId,
+        heartbeat_ms: u64,
+        resuming: bool,
+    },
+    Pong {
+        server_time: Timestamp,
+    },
+    Error {
+        code: ErrorCode,
+        message: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        details: Vec<FieldProblem>,
+        /// With `RATE_LIMIT_EXCEEDED`: when to try again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+    },
+    RoomJoined {
+        room: Room,
+        position: Position,
+        messages: Vec<Message>,
+        users: Vec<Member>,
+        member_count: u64,
+    },
+    RoomLeft {
+        room_id: RoomId,
+    },
+    RoomCreated {
+        room: Room,
+    },
+    /// Sent only once the message is stored; may come before or after the event and is no position.
+    MessageAck {
+        id: MessageId,
+        room_id: RoomId,
+        seq: u64,
+        rev: u64,
+        timestamp: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_message_id: Option<String>,
+        /// The first result again: the same key was sent before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        duplicate: bool,
+    },
+    DeleteMessageAck {
+        message_id: MessageId,
+    },
+    /// `items` newest first; with `after`, oldest first.
+    History {
+        room_id: RoomId,
+        items: Vec<Message>,
+        has_more: bool,
+        position: Position,
+    },
+
+    NewMessage {
+        #[serde(flatten)]
+        message: Message,
+        rev: u64,
+        event_id: EventId,
+    },
+    MessageDeleted {
+        room_id: RoomId,
+        message_id: MessageId,
+        seq: u64,
+        user_id: UserId,
+        rev: u64,
+        event_id: EventId,
+    },
+    UserJoined {
+        room_id: RoomId,
+        user_id: UserId,
+        username: String,
+        rev: u64,
+        event_id: EventId,
+    },
+    UserLeft {
+        room_id: RoomId,
+        user_id: UserId,
+        username: String,
+        rev: u64,
+        event_id: EventId,
+    },
+    /// Comes before any event of that room.
+    RoomAdded {
+        room: Room,
+        position: Position,
+    },
+    RoomRemoved {
+        room_id: RoomId,
+    },
+    /// Part of the room's log may have been missed and could not be repaired: fetch it again.
+    Reset {
+        room_id: RoomId,
+        position: Position,
+    },
+    /// The server is about to drain: connect again after `after_ms`.
+    Reconnect {
+        after_ms: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+    },
+
+    StatusSet {
+        status: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    FocusSet {
+        focused: bool,
+    },
+    PresenceSnapshot {
+        users: Vec<UserPresence>,
+    },
+    Unsubscribed {
+        user_ids: Vec<UserId>,
+    },
+    PresenceUpdate(UserPresence),
+}
+
+/// The JSON text of a frame; `request_id` is that of the command it answers.
+pub fn encode_frame(frame: &ServerFrame, request_id: Option<&str>) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Reply<'a> {
+        #[serde(flatten)]
+        frame: &'a ServerFrame,
+        request_id: &'a str,
+    }
+    let text = match request_id {
+        None => serde_json::to_string(frame),
+        Some(request_id) => serde_json::to_string(&Reply { frame, request_id }),
+    };
+    // Serialising these types into memory cannot fail: no maps with non-string keys, no I/O.
+    text.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_carries_its_request_id_beside_type_and_payload() {
+        let frame = ServerFrame::Reconnect { after_ms: 7, url: None };
+        assert_eq!(encode_frame(&frame, Some("q")), r#"{"type":"RECONNECT","payload":{"afterMs":7},"requestId":"q"}"#);
+        assert_eq!(encode_frame(&frame, None), r#"{"type":"RECONNECT","payload":{"afterMs":7}}"#);
+    }
+
+    #[test]
+    fn an_error_without_details_has_none() {
+        let frame = ServerFrame::Error {
+            code: ErrorCode::RoomNotFound,
+            message: "no".into(),
+            details: vec![],
+            retry_after_ms: None,
+        };
+        assert_eq!(
+            encode_frame(&frame, None),
+            r#"{"type":"ERROR","payload":{"code":"ROOM_NOT_FOUND","message":"no"}}"#
+        );
+    }
+}

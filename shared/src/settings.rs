@@ -1,0 +1,441 @@
+//! Layered configuration: defaults, then a TOML file, then the environment (`CHATAPP__SECTION__KEY`).
+//!
+//! Every key has a default; an unknown key or a bad value is one readable line naming the key (exit 64, EX_USAGE).
+//! `docs/configuration.md` and `.env.example` list all of them and are checked against this file by a test.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use config::{Config, Environment, File, FileFormat};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+
+/// Exit status for bad configuration (sysexits.h EX_USAGE).
+pub const EXIT_USAGE: u8 = 64;
+
+/// One line for the operator: which key is wrong and why.
+#[derive(Debug, thiserror::Error)]
+#[error("configuration: {0}")]
+pub struct SettingsError(String);
+
+/// Everything that can be configured, of all services: each reads its own section and the common ones.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub store: Store,
+    pub api: Api,
+    pub chat: Chat,
+    pub presence: Presence,
+    pub notification: Notification,
+    pub auth: Auth,
+    pub http: Http,
+    pub limits: Limits,
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// `embedded:DIR`, `redis://[user:password@]host[:port][/db]`, `rediss://…`, `redis+cluster://host:port,…`.
+    pub url: StoreUrl,
+    /// Put before every key in Redis, so that several deployments share one server; empty for none.
+    pub key_prefix: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    pub listen: SocketAddr,
+    /// Where clients reach it; default: from `listen`.
+    pub public_url: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Chat {
+    pub listen: SocketAddr,
+    /// `ws://host:port` where clients reach this instance, as the registry tells them; default: from `listen`.
+    pub public_url: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Presence {
+    pub listen: SocketAddr,
+    pub public_url: Option<String>,
+    /// How long after the last connection ended a user is still shown as online.
+    pub grace_ms: u64,
+    /// A process that has not renewed its lease for so long is dead.
+    pub lease_seconds: u64,
+    /// How many users one connection may watch.
+    pub max_watched: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Notification {
+    pub listen: SocketAddr,
+    pub public_url: Option<String>,
+    /// Keys that may `POST /notify`, comma-separated; at least 16 characters each. None: only tokens of scope `notify`.
+    #[serde(deserialize_with = "comma_separated")]
+    pub api_keys: Vec<SecretString>,
+    /// How long after a message its absent readers are notified.
+    pub delay_ms: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// May anyone take a guest account?
+    pub guests: bool,
+    pub access_token_seconds: u64,
+    pub refresh_token_days: u64,
+    /// Password hashes computed at the same time, in one process.
+    pub hash_threads: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Threads that serve HTTP and sockets, for each service; 0: one per core.
+    pub workers: usize,
+    /// Sockets and requests one worker holds at once; more wait to be accepted.
+    pub max_connections: usize,
+    /// After SIGTERM, sockets are closed within this time and the process ends.
+    pub shutdown_seconds: u64,
+    /// Origins browsers may connect from, comma-separated; `*` for any. Requests without `Origin` are not browsers'.
+    #[serde(deserialize_with = "comma_separated")]
+    pub allowed_origins: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Switches the rates off (not the sizes), for benchmarks.
+    pub enabled: bool,
+    /// Per user, over all instances and REST + sockets.
+    pub messages_per_second: u32,
+    pub messages_burst: u32,
+    /// Per address.
+    pub signups_per_minute: u32,
+    /// Per address.
+    pub logins_per_minute: u32,
+    /// Characters of a message.
+    pub content_chars: usize,
+    /// Bytes of a client's frame.
+    pub frame_bytes: usize,
+    /// Bytes of a REST body.
+    pub body_bytes: usize,
+    /// Frames waiting for one socket; more is a slow consumer.
+    pub queue_frames: usize,
+    /// Bytes waiting for one socket.
+    pub queue_bytes: usize,
+    /// How long a socket's queue may stay non-empty.
+    pub queue_seconds: u64,
+    /// Bad frames in a minute before the socket is closed (4400).
+    pub bad_frames_per_minute: u32,
+    /// From the handshake to the first `AUTHENTICATE`.
+    pub authenticate_seconds: u64,
+    /// The server pings so often and drops a peer silent for two of them.
+    pub heartbeat_seconds: u64,
+    pub room_members: u64,
+    pub rooms_per_user: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    /// A filter: `info`, or `warn,chat_server=debug`.
+    pub level: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Pretty,
+    Json,
+}
+
+/// Which engine keeps the state, and where.
+#[derive(Clone)]
+pub enum StoreUrl {
+    /// A directory, for one process.
+    Embedded(PathBuf),
+    /// A Redis server, as redis-rs reads it; may hold a password.
+    Redis(SecretString),
+    /// Seed nodes of a Redis Cluster.
+    RedisCluster(Vec<SecretString>),
+}
+
+impl Default for StoreUrl {
+    fn default() -> Self {
+        Self::Embedded("data".into())
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Embedded(dir) => write!(f, "embedded:{}", dir.display()),
+            Self::Redis(_) => f.write_str("redis"),
+            Self::RedisCluster(nodes) => write!(f, "redis+cluster of {} seeds", nodes.len()),
+        }
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(dir) = text.strip_prefix("embedded:") {
+            return if dir.is_empty() {
+                Err("embedded: needs a directory".into())
+            } else {
+                Ok(Self::Embedded(dir.into()))
+            };
+        }
+        if let Some(seeds) = text.strip_prefix("redis+cluster://") {
+            let (user, hosts) = seeds.rsplit_once('@').map_or(("", seeds), |(u, h)| (u, h));
+            let at = if user.is_empty() { "" } else { "@" };
+            let nodes: Vec<String> = hosts.split(',').map(|h| format!("redis://{user}{at}{h}")).collect();
+            for node in &nodes {
+                check_redis(node)?;
+            }
+            return Ok(Self::RedisCluster(nodes.into_iter().map(Into::into).collect()));
+        }
+        if text.starts_with("redis://") || text.starts_with("rediss://") {
+            check_redis(text)?;
+            return Ok(Self::Redis(text.into()));
+        }
+        Err("expected embedded:DIR, redis://HOST, rediss://HOST or redis+cluster://HOST,HOST".into())
+    }
+}
+
+fn check_redis(text: &str) -> Result<(), String> {
+    match url::Url::parse(text) {
+        Ok(u) if u.host_str().is_some_and(|h| !h.is_empty()) => Ok(()),
+        // The text itself is not repeated: it may hold a password.
+        _ => Err("not a URL redis://[user:password@]host[:port][/db]".into()),
+    }
+}
+
+impl<'de> Deserialize<'de> for StoreUrl {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A comma-separated text or, in a file, a list.
+fn comma_separated<'de, D: Deserializer<'de>, T: From<String>>(d: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        One(String),
+        Many(Vec<String>),
+    }
+    let parts = match Either::deserialize(d)? {
+        Either::One(text) => text.split(',').map(|s| s.trim().to_owned()).collect(),
+        Either::Many(parts) => parts,
+    };
+    Ok(parts.into_iter().filter(|s: &String| !s.is_empty()).map(T::from).collect())
+}
+
+const fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { listen: local(3000), public_url: None }
+    }
+}
+
+impl Default for Chat {
+    fn default() -> Self {
+        Self { listen: local(3001), public_url: None }
+    }
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self { listen: local(3002), public_url: None, grace_ms: 5000, lease_seconds: 30, max_watched: 1000 }
+    }
+}
+
+impl Default for Notification {
+    fn default() -> Self {
+        Self { listen: local(3003), public_url: None, api_keys: Vec::new(), delay_ms: 2000 }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { guests: true, access_token_seconds: 900, refresh_token_days: 30, hash_threads: 2 }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { workers: 0, max_connections: 25_000, shutdown_seconds: 8, allowed_origins: vec!["*".into()] }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            messages_per_second: 20,
+            messages_burst: 40,
+            signups_per_minute: 20,
+            logins_per_minute: 30,
+            content_chars: 8000,
+            frame_bytes: 64 * 1024,
+            body_bytes: 256 * 1024,
+            queue_frames: 256,
+            queue_bytes: 1024 * 1024,
+            queue_seconds: 30,
+            bad_frames_per_minute: 100,
+            authenticate_seconds: 10,
+            heartbeat_seconds: 30,
+            room_members: 100_000,
+            rooms_per_user: 1000,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Pretty, level: "info".into() }
+    }
+}
+
+impl Settings {
+    /// Defaults, then `file` (else `chatapp.toml` where there is one), then the environment.
+    pub fn load(file: Option<&std::path::Path>) -> Result<Self, SettingsError> {
+        Self::layered(file, std::env::vars().collect())
+    }
+
+    /// [`load`](Self::load) with the environment given.
+    pub fn layered(
+        file: Option<&std::path::Path>,
+        environment: std::collections::HashMap<String, String>,
+    ) -> Result<Self, SettingsError> {
+        let file = match file {
+            Some(path) => File::from(path).format(FileFormat::Toml),
+            None => File::new("chatapp", FileFormat::Toml).required(false),
+        };
+        let environment = Environment::with_prefix("CHATAPP")
+            .prefix_separator("__")
+            .separator("__")
+            .ignore_empty(true)
+            .source(Some(environment));
+        let settings = Config::builder()
+            .add_source(file)
+            .add_source(environment)
+            .build()
+            .and_then(Config::try_deserialize::<Self>)
+            .map_err(|e| SettingsError(e.to_string().replace('\n', " ")))?;
+        settings.check()
+    }
+
+    /// The rules a type cannot say.
+    fn check(self) -> Result<Self, SettingsError> {
+        let bad = |key: &str, why: &str| Err(SettingsError(format!("{key}: {why}")));
+        if self.notification.api_keys.iter().any(|k| k.expose_secret().len() < 16) {
+            return bad("notification.api_keys", "a key has less than 16 characters");
+        }
+        if !self.store.key_prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
+            return bad("store.key_prefix", "use letters, digits and - _ . : only");
+        }
+        let positive = [
+            ("presence.lease_seconds", self.presence.lease_seconds),
+            ("auth.access_token_seconds", self.auth.access_token_seconds),
+            ("auth.refresh_token_days", self.auth.refresh_token_days),
+            ("auth.hash_threads", self.auth.hash_threads as u64),
+            ("http.max_connections", self.http.max_connections as u64),
+            ("limits.messages_per_second", self.limits.messages_per_second.into()),
+            ("limits.messages_burst", self.limits.messages_burst.into()),
+            ("limits.signups_per_minute", self.limits.signups_per_minute.into()),
+            ("limits.logins_per_minute", self.limits.logins_per_minute.into()),
+            ("limits.content_chars", self.limits.content_chars as u64),
+            ("limits.queue_frames", self.limits.queue_frames as u64),
+            ("limits.queue_seconds", self.limits.queue_seconds),
+            ("limits.heartbeat_seconds", self.limits.heartbeat_seconds),
+            ("limits.authenticate_seconds", self.limits.authenticate_seconds),
+        ];
+        match positive.iter().find(|(_, value)| *value == 0) {
+            Some((key, _)) => bad(key, "must be at least 1"),
+            None if self.limits.frame_bytes < 1024 => bad("limits.frame_bytes", "must be at least 1024"),
+            None if self.limits.queue_bytes < 2 * 256 * 1024 => bad("limits.queue_bytes", "must be at least 524288"),
+            None if self.limits.body_bytes < 1024 => bad("limits.body_bytes", "must be at least 1024"),
+            None => Ok(self),
+        }
+    }
+
+    /// `presence.grace_ms` as a duration.
+    pub fn presence_grace(&self) -> Duration {
+        Duration::from_millis(self.presence.grace_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(vars: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::layered(None, vars.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect())
+    }
+
+    #[test]
+    fn everything_has_a_default_and_the_environment_wins() {
+        assert_eq!(load(&[]).unwrap().api.listen.to_string(), "127.0.0.1:3000");
+        let s = load(&[
+            ("CHATAPP__API__LISTEN", "0.0.0.0:80"),
+            ("CHATAPP__STORE__URL", "redis://:pw@redis:6379"),
+            ("CHATAPP__LIMITS__ENABLED", "false"),
+            ("CHATAPP__NOTIFICATION__API_KEYS", "0123456789abcdef, 1234567890123456"),
+            ("CHATAPP__STORE__KEY_PREFIX", "7"),
+            ("UNRELATED", "x"),
+        ])
+        .unwrap();
+        assert_eq!(s.api.listen.to_string(), "0.0.0.0:80");
+        assert!(!s.limits.enabled);
+        assert_eq!(s.notification.api_keys.len(), 2);
+        assert_eq!(s.store.key_prefix, "7");
+        assert!(!format!("{s:?}").contains("pw"), "a password is never shown");
+    }
+
+    #[test]
+    fn one_numeric_api_key_is_still_a_text() {
+        let s = load(&[("CHATAPP__NOTIFICATION__API_KEYS", "1234567890123456")]).unwrap();
+        assert_eq!(s.notification.api_keys[0].expose_secret(), "1234567890123456");
+    }
+
+    #[test]
+    fn a_bad_value_or_key_is_one_line_that_names_it() {
+        for (name, value, says) in [
+            ("CHATAPP__API__LISTEN", "nonsense", "api.listen"),
+            ("CHATAPP__LIMITS__ENABLED", "perhaps", "limits.enabled"),
+            ("CHATAPP__LIMITS__MESSAGES_BURST", "-1", "limits.messages_burst"),
+            ("CHATAPP__LIMITS__MESSAGES_BURST", "0", "limits.messages_burst"),
+            ("CHATAPP__STORE__URL", "mysql://x", "store.url"),
+            ("CHATAPP__STORE__URL", "redis://", "store.url"),
+            ("CHATAPP__STORE__URL", "embedded:", "store.url"),
+            ("CHATAPP__STORE__ULR", "x", "ulr"),
+            ("CHATAPP__SHOP__X", "1", "shop"),
+            ("CHATAPP__LOG__FORMAT", "xml", "log.format"),
+            ("CHATAPP__NOTIFICATION__API_KEYS", "short", "notification.api_keys"),
+        ] {
+            let line = load(&[(name, value)]).unwrap_err().to_string();
+            assert!(line.contains(says), "{name}={value}: {line}");
+            assert!(!line.contains('\n'), "{line}");
+        }
+    }
+
+    #[test]
+    fn store_urls() {
+        assert!(matches!("embedded:/x".parse(), Ok(StoreUrl::Embedded(d)) if d.as_os_str() == "/x"));
+        assert!(matches!("redis+cluster://u:p@a:1,b:2".parse(), Ok(StoreUrl::RedisCluster(n))
+            if n[1].expose_secret() == "redis://u:p@b:2"));
+        assert!("redis+cluster://".parse::<StoreUrl>().is_err());
+    }
+}

@@ -1,0 +1,243 @@
+//! Access tokens: JWTs (RFC 7519) signed with Ed25519 (RFC 8037), made and checked as RFC 8725 asks.
+//!
+//! Each api-server signs with a key of its own; whoever validates finds the public key by the token's `kid`
+//! (domain::identity does the look-up). One algorithm, so there is nothing to confuse.
+
+use aws_lc_rs::{
+    error::Unspecified,
+    signature::{Ed25519KeyPair, KeyPair},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+use crate::{SessionId, Timestamp, UserId};
+
+/// Issuer of our own tokens.
+pub const ISSUER: &str = "chatapp";
+/// Audience of our own tokens.
+pub const AUDIENCE: &str = "chatapp";
+/// `typ` of an access token (RFC 9068 §2.1).
+const ACCESS_TYPE: &str = "at+jwt";
+/// Longer ones are refused unread.
+const MAX_TOKEN: usize = 4096;
+/// Clocks may differ by this much, in seconds.
+const LEEWAY: u64 = 5;
+
+/// Key id: 22 characters of base64url (16 random bytes); anything else is refused before any look-up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Kid(String);
+
+impl Kid {
+    /// `None` unless it is exactly of that form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let ok = text.len() == 22 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        ok.then(|| Self(text.to_owned()))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What an access token says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: UserId,
+    /// The login session: revoking it ends all its tokens.
+    pub sid: SessionId,
+    /// Seconds since the epoch.
+    pub iat: i64,
+    pub nbf: i64,
+    pub exp: i64,
+    /// Space-separated (RFC 8693 §4.2); `notify` allows `POST /notify`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+}
+
+impl Claims {
+    /// Is `wanted` among the scopes?
+    pub fn has_scope(&self, wanted: &str) -> bool {
+        self.scope.as_deref().is_some_and(|s| s.split(' ').any(|one| one == wanted))
+    }
+}
+
+/// Why a token is refused. The caller is told no more than that it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    #[error("malformed token")]
+    Malformed,
+    #[error("unknown key")]
+    UnknownKey,
+    #[error("token refused")]
+    Refused,
+    #[error("token expired")]
+    Expired,
+}
+
+/// A public key in the form it is kept in the store and shown in the JWKS (RFC 7517, RFC 8037).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicKey {
+    pub kid: Kid,
+    /// The key, base64url.
+    pub x: String,
+}
+
+impl PublicKey {
+    /// The JWK of it.
+    pub fn to_jwk(&self) -> serde_json::Value {
+        serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.kid, "x": self.x })
+    }
+}
+
+/// The private half; lives only in the process that made it.
+pub struct SigningKey {
+    public: PublicKey,
+    encoding: EncodingKey,
+}
+
+impl SigningKey {
+    /// A fresh key pair. Fails only when the system has no randomness.
+    pub fn generate() -> Result<Self, Unspecified> {
+        let pair = Ed25519KeyPair::generate()?;
+        let pkcs8 = pair.to_pkcs8()?;
+        let kid = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
+        Ok(Self {
+            public: PublicKey { kid: Kid(kid), x: URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()) },
+            encoding: EncodingKey::from_ed_der(pkcs8.as_ref()),
+        })
+    }
+
+    /// The half to publish.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Signs an access token for `user` that ends at `expires`.
+    pub fn sign(&self, claims: &Claims) -> Result<String, jsonwebtoken::errors::Error> {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(ACCESS_TYPE.into());
+        header.kid = Some(self.public.kid.0.clone());
+        jsonwebtoken::encode(&header, claims, &self.encoding)
+    }
+}
+
+/// Reads the `kid` of a token without trusting anything; cheap for tokens that cannot be ours.
+pub fn peek_kid(token: &str) -> Result<Kid, TokenError> {
+    if token.len() > MAX_TOKEN {
+        return Err(TokenError::Malformed);
+    }
+    let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
+    if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(ACCESS_TYPE) || names_critical(token) {
+        return Err(TokenError::Refused);
+    }
+    header.kid.as_deref().and_then(Kid::parse).ok_or(TokenError::Refused)
+}
+
+/// Does the header carry `crit` (RFC 7515 §4.1.11)? We understand no extension, so any is refused.
+fn names_critical(token: &str) -> bool {
+    let header = token.split('.').next().and_then(|h| URL_SAFE_NO_PAD.decode(h).ok());
+    let header = header.and_then(|h| serde_json::from_slice::<serde_json::Value>(&h).ok());
+    header.is_none_or(|h| h.get("crit").is_some())
+}
+
+/// Checks signature, `iss`, `aud`, `exp`, `nbf` with the key the `kid` led to. `typ` was checked by [`peek_kid`].
+pub fn verify(token: &str, key: &PublicKey) -> Result<Claims, TokenError> {
+    let decoding = DecodingKey::from_ed_components(&key.x).map_err(|_| TokenError::UnknownKey)?;
+    let mut rules = Validation::new(Algorithm::EdDSA);
+    rules.set_issuer(&[ISSUER]);
+    rules.set_audience(&[AUDIENCE]);
+    rules.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+    rules.validate_nbf = true;
+    rules.leeway = LEEWAY;
+    match jsonwebtoken::decode::<Claims>(token, &decoding, &rules) {
+        Ok(data) => Ok(data.claims),
+        Err(e) if matches!(e.kind(), jsonwebtoken::errors::ErrorKind::ExpiredSignature) => Err(TokenError::Expired),
+        Err(_) => Err(TokenError::Refused),
+    }
+}
+
+/// Claims of an access token for this user and session, valid from now.
+pub fn access_claims(user: UserId, session: SessionId, lifetime: std::time::Duration) -> Claims {
+    let now = Timestamp::now();
+    Claims {
+        iss: ISSUER.into(),
+        aud: AUDIENCE.into(),
+        sub: user,
+        sid: session,
+        iat: now.as_secs(),
+        nbf: now.as_secs(),
+        exp: now.after(lifetime).as_secs(),
+        scope: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::generate().unwrap()
+    }
+
+    fn claims() -> Claims {
+        access_claims(UserId::new(), SessionId::new(), Duration::from_secs(60))
+    }
+
+    fn check(token: &str, key: &SigningKey) -> Result<Claims, TokenError> {
+        let kid = peek_kid(token)?;
+        if kid != key.public().kid {
+            return Err(TokenError::UnknownKey);
+        }
+        verify(token, key.public())
+    }
+
+    #[test]
+    fn a_token_says_what_was_signed() {
+        let (key, claims) = (key(), claims());
+        assert_eq!(check(&key.sign(&claims).unwrap(), &key), Ok(claims));
+    }
+
+    #[test]
+    fn claims_that_are_not_right_are_refused() {
+        let key = key();
+        let refused = |change: fn(&mut Claims)| {
+            let mut c = claims();
+            change(&mut c);
+            check(&key.sign(&c).unwrap(), &key)
+        };
+        assert_eq!(refused(|c| c.exp -= 120), Err(TokenError::Expired));
+        assert_eq!(refused(|c| c.nbf += 120), Err(TokenError::Refused));
+        assert_eq!(refused(|c| c.iss = "other".into()), Err(TokenError::Refused));
+        assert_eq!(refused(|c| c.aud = "other".into()), Err(TokenError::Refused));
+    }
+
+    #[test]
+    fn another_key_algorithm_type_or_kid_is_refused() {
+        let (key, other) = (key(), key());
+        let token = other.sign(&claims()).unwrap();
+        assert_eq!(verify(&token, key.public()), Err(TokenError::Refused), "signed by another key");
+        assert_eq!(peek_kid(&"x".repeat(1 << 20)), Err(TokenError::Malformed));
+        let forge = |header: serde_json::Value| {
+            let good = key.sign(&claims()).unwrap();
+            let rest = good.split_once('.').unwrap().1;
+            format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()))
+        };
+        let kid = key.public().kid.as_str();
+        for header in [
+            serde_json::json!({"alg": "none", "typ": "at+jwt", "kid": kid}),
+            serde_json::json!({"alg": "HS256", "typ": "at+jwt", "kid": kid}),
+            serde_json::json!({"alg": "EdDSA", "typ": "JWT", "kid": kid}),
+            serde_json::json!({"alg": "EdDSA", "typ": "at+jwt"}),
+            serde_json::json!({"alg": "EdDSA", "typ": "at+jwt", "kid": "../../etc/passwd"}),
+            serde_json::json!({"alg": "EdDSA", "typ": "at+jwt", "kid": kid, "crit": ["exp"]}),
+        ] {
+            assert!(peek_kid(&forge(header.clone())).is_err(), "{header}");
+        }
+        let altered = forge(serde_json::json!({"typ": "at+jwt", "alg": "EdDSA", "kid": kid}));
+        assert_eq!(check(&altered, &key), Err(TokenError::Refused), "the header is signed too");
+    }
+}

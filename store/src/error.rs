@@ -1,0 +1,37 @@
+//! What a store operation can answer instead of its result.
+
+/// Facts the domain acts on, then the two ways a store itself fails.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("username taken")]
+    UsernameTaken,
+    #[error("e-mail taken")]
+    EmailTaken,
+    #[error("handle taken")]
+    HandleTaken,
+    #[error("no such user")]
+    UserNotFound,
+    #[error("no such room")]
+    RoomNotFound,
+    #[error("not a member")]
+    NotAMember,
+    #[error("already a member")]
+    AlreadyAMember,
+    #[error("room full")]
+    RoomFull,
+    #[error("user is in too many rooms")]
+    TooManyRooms,
+    #[error("no such message")]
+    MessageNotFound,
+    #[error("dedupe key used with another content")]
+    IdempotencyConflict,
+    /// The store cannot be reached, is loading, or did not answer in time. What was asked may have been done or not;
+    /// retrying with the same key is safe.
+    #[error("store unavailable: {0:#}")]
+    Unavailable(anyhow::Error),
+    /// A defect or corrupt data.
+    #[error(transparent)]
+    Unexpected(#[from] anyhow::Error),
+}
+
+pub type Result<T> = std::result::Result<T, StoreError>;

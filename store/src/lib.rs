@@ -1,0 +1,88 @@
+//! Where state lives: traits by concern, two engines behind them, one conformance suite (`tests/`) for both.
+//!
+//! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
+//! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
+//!
+//! Reading order: [`error`] → [`users`] → [`rooms`] → [`log`] → [`bus`] → [`presence`] → [`notify`] → [`ops`], then
+//! an engine: [`embedded`] or [`redis`].
+
+pub mod bus;
+pub mod embedded;
+pub mod error;
+pub mod log;
+pub mod notify;
+pub mod ops;
+pub mod presence;
+pub mod redis;
+pub mod rooms;
+pub mod users;
+
+use std::sync::Arc;
+
+pub use bus::{Bus, BusEvent, Inbox, Signal, Subscriber, Subscriptions, Topic, UserEvent};
+pub use error::{Result, StoreError};
+pub use log::{
+    Appended, Change, ChangeBody, Changes, HistoryPage, NewMessage, PageFrom, PageRequest, RoomEvent, RoomLog,
+    StoredMessage,
+};
+pub use notify::{Attempt, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox};
+pub use ops::{Health, Instance, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
+pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
+pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
+use shared::settings::StoreUrl;
+pub use users::{ProfilePatch, Rotation, SessionRecord, Sessions, UserRecord, Users};
+
+/// An open store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    pub users: Arc<dyn Users>,
+    pub sessions: Arc<dyn Sessions>,
+    pub signing_keys: Arc<dyn SigningKeys>,
+    pub rooms: Arc<dyn Rooms>,
+    pub log: Arc<dyn RoomLog>,
+    pub bus: Arc<dyn Bus>,
+    pub presence: Arc<dyn Presence>,
+    pub notify_queue: Arc<dyn NotifyQueue>,
+    pub outbox: Arc<dyn Outbox>,
+    pub inboxes: Arc<dyn Inboxes>,
+    pub registry: Arc<dyn Registry>,
+    pub limits: Arc<dyn Limits>,
+    pub maintenance: Arc<dyn Maintenance>,
+    pub health: Arc<dyn Health>,
+}
+
+impl Store {
+    /// One engine that is everything.
+    pub(crate) fn from_engine<E>(engine: Arc<E>) -> Self
+    where
+        E: Users + Sessions + SigningKeys + Rooms + RoomLog + Bus + Presence + NotifyQueue,
+        E: Outbox + Inboxes + Registry + Limits + Maintenance + Health,
+        E: 'static,
+    {
+        Self {
+            users: engine.clone(),
+            sessions: engine.clone(),
+            signing_keys: engine.clone(),
+            rooms: engine.clone(),
+            log: engine.clone(),
+            bus: engine.clone(),
+            presence: engine.clone(),
+            notify_queue: engine.clone(),
+            outbox: engine.clone(),
+            inboxes: engine.clone(),
+            registry: engine.clone(),
+            limits: engine.clone(),
+            maintenance: engine.clone(),
+            health: engine,
+        }
+    }
+}
+
+/// Opens the engine the settings name. An embedded store can be open once, by one process.
+pub async fn open(settings: &shared::settings::Store) -> Result<Store> {
+    match &settings.url {
+        StoreUrl::Embedded(dir) => embedded::open(dir).await,
+        StoreUrl::Redis(url) => redis::open(url, &settings.key_prefix).await,
+        StoreUrl::RedisCluster(seeds) => redis::open_cluster(seeds, &settings.key_prefix).await,
+    }
+}

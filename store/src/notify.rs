@@ -1,0 +1,134 @@
+//! What a notifier needs: rooms with something new, the durable outbox, and each user's inbox.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use shared::{InstanceId, MessageId, NotificationId, RoomId, Timestamp, UserId};
+
+use crate::Result;
+
+/// A room whose new messages have not been considered for notification.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DueRoom {
+    pub room: RoomId,
+    /// Messages up to this one have been considered.
+    pub notified_seq: u64,
+    /// The room's head now.
+    pub head_seq: u64,
+}
+
+#[async_trait]
+pub trait NotifyQueue: Send + Sync {
+    /// Rooms due at `now`. Each is hidden from other takers for `lease`, then due again unless finished.
+    async fn take_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>>;
+    /// Messages up to `seq` are considered (the mark only moves forward). The room leaves the queue if that is its
+    /// head; else it is due at once.
+    async fn finish_due(&self, room: RoomId, seq: u64) -> Result<()>;
+}
+
+/// One notification for one user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// The request it belongs to; (id, user) names the job.
+    pub id: NotificationId,
+    pub user: UserId,
+    pub title: String,
+    pub body: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// Only these; none: all the user has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<String>>,
+    /// A later one with the same key takes this one's place while unread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collapse_key: Option<String>,
+    /// Not delivered after this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    /// For a message: which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
+}
+
+/// How a job stands on one channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    pub channel: String,
+    /// `queued | delivered | suppressed | failed`.
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    pub at: Timestamp,
+}
+
+/// How a job stands. `done`: no attempt will follow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobState {
+    pub user: UserId,
+    pub done: bool,
+    pub attempts: Vec<Attempt>,
+}
+
+/// A job in the hands of a consumer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedJob {
+    pub job: Job,
+    /// From 1.
+    pub attempt: u32,
+    /// Names this claim to the store.
+    pub receipt: String,
+}
+
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Stored when it returns. Jobs with an (id, user) already there are not added again.
+    async fn enqueue(&self, jobs: &[Job]) -> Result<()>;
+    /// Jobs for this consumer: those never tried, those due again, and those whose claim is older than `lease`.
+    async fn claim(
+        &self,
+        consumer: InstanceId,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+    ) -> Result<Vec<ClaimedJob>>;
+    /// Ends the claim. With `retry_at` the job is due again then; without, it is over. `state` is what is told of it.
+    async fn settle(&self, claimed: &ClaimedJob, state: &JobState, retry_at: Option<Timestamp>) -> Result<()>;
+    /// The states of a request's jobs, in order of user; empty: no such request. Kept for 7 days.
+    async fn states(&self, id: NotificationId) -> Result<Vec<JobState>>;
+}
+
+/// A notification in a user's inbox.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InboxItem {
+    pub id: NotificationId,
+    pub title: String,
+    pub body: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomId>,
+    pub created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Timestamp>,
+}
+
+/// Items an inbox keeps; the oldest go.
+pub const INBOX_KEPT: usize = 500;
+
+#[async_trait]
+pub trait Inboxes: Send + Sync {
+    /// Adds an item, once by id, and publishes it to the user. An unread one with the same `collapse_key` goes.
+    async fn add_to_inbox(&self, user: UserId, item: &InboxItem, collapse_key: Option<&str>) -> Result<()>;
+    /// Newest first by (created_at, id), those strictly before the item `before`.
+    async fn inbox(&self, user: UserId, before: Option<NotificationId>, limit: usize) -> Result<Vec<InboxItem>>;
+    /// `false`: no such item. Reading one twice keeps the first time.
+    async fn mark_inbox_read(&self, user: UserId, id: NotificationId, at: Timestamp) -> Result<bool>;
+    /// How many were unread.
+    async fn mark_inbox_all_read(&self, user: UserId, at: Timestamp) -> Result<u64>;
+}

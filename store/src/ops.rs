@@ -1,0 +1,95 @@
+//! What operating a service needs: public keys of signers, the registry of instances, rates, sweeping and health.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use shared::{
+    InstanceId, Timestamp,
+    token::{Kid, PublicKey},
+};
+
+use crate::Result;
+
+#[async_trait]
+pub trait SigningKeys: Send + Sync {
+    /// Publishes (or keeps) a key for `ttl` from now.
+    async fn publish_key(&self, key: &PublicKey, ttl: Duration) -> Result<()>;
+    async fn signing_key(&self, kid: &Kid) -> Result<Option<PublicKey>>;
+    /// All that have not ended.
+    async fn signing_keys(&self) -> Result<Vec<PublicKey>>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    Api,
+    Chat,
+    Presence,
+    Notification,
+}
+
+impl Service {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Chat => "chat",
+            Self::Presence => "presence",
+            Self::Notification => "notification",
+        }
+    }
+}
+
+/// A running instance of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    pub id: InstanceId,
+    pub service: Service,
+    /// Where clients (for notification-server: api-server) reach it.
+    pub url: String,
+    /// Open connections.
+    pub load: u64,
+    pub version: String,
+    /// Finishing; not to be given to clients.
+    pub draining: bool,
+}
+
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// Puts or replaces the entry; it ends after `ttl` unless put again.
+    async fn register(&self, instance: &Instance, ttl: Duration) -> Result<()>;
+    async fn deregister(&self, service: Service, id: InstanceId) -> Result<()>;
+    /// The live ones, least loaded first.
+    async fn instances(&self, service: Service) -> Result<Vec<Instance>>;
+}
+
+/// What a bucket gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// 0 to what was wanted.
+    pub granted: u32,
+    /// When one token will be there again; zero when some were granted.
+    pub retry_after: Duration,
+}
+
+#[async_trait]
+pub trait Limits: Send + Sync {
+    /// Takes up to `want` tokens from the bucket `key`, which holds `burst` at most and gains `burst` in `refill`.
+    async fn take(&self, key: &str, burst: u32, refill: Duration, want: u32) -> Result<Taken>;
+}
+
+#[async_trait]
+pub trait Maintenance: Send + Sync {
+    /// Settles what processes that died left half done before `now` − 10 s, and removes what has ended. Every process
+    /// calls it every few seconds; doing it twice at once is harmless. Gives how many intents were settled.
+    async fn sweep(&self, now: Timestamp) -> Result<usize>;
+    /// Waits until what was accepted is durable and stops the engine's own threads and tasks; the last call.
+    async fn close(&self) -> Result<()>;
+}
+
+#[async_trait]
+pub trait Health: Send + Sync {
+    /// Can it be written to now? Otherwise [`Unavailable`](crate::StoreError::Unavailable). Gives warnings about its
+    /// configuration, each one sentence (an eviction policy, no append-only file).
+    async fn check(&self) -> Result<Vec<String>>;
+}

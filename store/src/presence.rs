@@ -1,0 +1,113 @@
+//! Who is connected. One lease per process, to which its connections refer: a beat costs the same however many
+//! sockets it stands for, and when a process dies another claims its lease and walks its users.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use shared::{InstanceId, Timestamp, UserId, protocol::Status};
+
+use crate::Result;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SocketKind {
+    Chat,
+    Presence,
+}
+
+/// One live connection of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    pub instance: InstanceId,
+    /// Unique in its instance.
+    pub connection: u64,
+    pub kind: SocketKind,
+    /// Is the user looking? `None` until the client says.
+    pub focused: Option<bool>,
+    /// When `focused` last changed, or it connected.
+    pub since: Timestamp,
+}
+
+/// What the user chose to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChosenStatus {
+    #[default]
+    Online,
+    Away,
+    Busy,
+    Invisible,
+}
+
+/// Everything a status is derived from.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PresenceState {
+    pub devices: Vec<Device>,
+    pub chosen: ChosenStatus,
+    pub text: Option<String>,
+    /// When the last connection ended.
+    pub last_seen: Option<Timestamp>,
+    /// What watchers were last told; default (`offline`, no text) before the first time.
+    pub published: Published,
+    /// Grows with every change of the above but `published`.
+    pub version: u64,
+}
+
+/// What watchers are told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Published {
+    pub status: Status,
+    pub text: Option<String>,
+}
+
+/// A change of presence as it crosses the bus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PresenceEvent {
+    pub user: UserId,
+    pub username: String,
+    pub published: Published,
+    pub last_seen: Option<Timestamp>,
+}
+
+/// What came of [`Presence::publish`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publishing {
+    /// It differed from what was published last: set and sent.
+    Sent,
+    /// Nothing new.
+    Unchanged,
+    /// The state has changed since it was read: derive again.
+    Stale,
+}
+
+#[async_trait]
+pub trait Presence: Send + Sync {
+    /// Renews this process's lease until `now + ttl`.
+    async fn beat(&self, instance: InstanceId, now: Timestamp, ttl: Duration) -> Result<()>;
+    /// Adds a connection, or replaces it with the same (instance, connection).
+    async fn put_device(&self, user: UserId, device: &Device) -> Result<()>;
+    /// Removes a connection; when it was the last, `last_seen` is `at`, and the user is due ([`Self::due_users`]) at
+    /// `at + grace`.
+    async fn remove_device(
+        &self,
+        user: UserId,
+        instance: InstanceId,
+        connection: u64,
+        at: Timestamp,
+        grace: Duration,
+    ) -> Result<()>;
+    async fn set_chosen(&self, user: UserId, chosen: ChosenStatus, text: Option<&str>) -> Result<()>;
+    /// One answer for each user, in order; a user never seen has the default.
+    async fn presence(&self, users: &[UserId]) -> Result<Vec<PresenceState>>;
+    /// Compares `published` with what was last and, if it differs and the state is still of `version`, sets and
+    /// publishes it, in one step.
+    async fn publish(&self, event: &PresenceEvent, version: u64) -> Result<Publishing>;
+    /// Takes users whose grace ended at `now`; each is given to one caller, and again after `lease` unless
+    /// [`Self::finish_due_user`].
+    async fn due_users(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<UserId>>;
+    async fn finish_due_user(&self, user: UserId) -> Result<()>;
+    /// Claims processes whose lease ended at `now` and removes their connections: their users' `last_seen` is set and
+    /// they are due at `now`. Bounded work for each call; gives how many users were touched.
+    async fn reap(&self, now: Timestamp, limit: usize) -> Result<usize>;
+}

@@ -1,0 +1,99 @@
+//! Accounts and their login sessions.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use shared::{SessionId, Timestamp, UserId};
+
+use crate::Result;
+
+/// An account as it is kept. `username` keeps the case it was given; it and `email` are unique without case
+/// (compared by ASCII lower case).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UserRecord {
+    pub id: UserId,
+    pub username: String,
+    pub display_name: String,
+    pub email: Option<String>,
+    pub email_verified: bool,
+    /// PHC string; none for guests.
+    pub password_hash: Option<String>,
+    pub avatar_url: Option<String>,
+    pub bio: Option<String>,
+    pub created_at: Timestamp,
+    pub guest: bool,
+}
+
+/// What to change of a profile; `None` leaves as it is, `Some(None)` clears.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProfilePatch {
+    pub display_name: Option<String>,
+    pub bio: Option<Option<String>>,
+}
+
+#[async_trait]
+pub trait Users: Send + Sync {
+    /// Stores a new account. [`UsernameTaken`](crate::StoreError::UsernameTaken) or
+    /// [`EmailTaken`](crate::StoreError::EmailTaken) leave nothing behind. A process that dies inside leaves claims
+    /// that the sweep releases within 30 s.
+    async fn create_user(&self, user: &UserRecord) -> Result<()>;
+    async fn user(&self, id: UserId) -> Result<Option<UserRecord>>;
+    /// One answer for each id, in order; one round trip.
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<Option<UserRecord>>>;
+    /// By name, in any case.
+    async fn user_id_by_name(&self, username: &str) -> Result<Option<UserId>>;
+    /// By address, in any case.
+    async fn user_id_by_email(&self, email: &str) -> Result<Option<UserId>>;
+    /// The record after the change; [`UserNotFound`](crate::StoreError::UserNotFound).
+    async fn update_profile(&self, id: UserId, patch: &ProfilePatch) -> Result<UserRecord>;
+    /// Accounts (not guests) whose folded username starts with the folded `prefix`, in order of name, those strictly
+    /// after the folded name `after`.
+    async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>>;
+    /// Accounts and guests there are.
+    async fn count_users(&self) -> Result<u64>;
+
+    /// Adding one twice is one.
+    async fn add_contact(&self, owner: UserId, contact: UserId) -> Result<()>;
+    async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()>;
+    /// In order of id.
+    async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>>;
+}
+
+/// A login.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    pub id: SessionId,
+    pub user: UserId,
+    /// SHA-256 of the refresh token that is valid now.
+    pub refresh_hash: [u8; 32],
+    pub created_at: Timestamp,
+    /// The session is gone after this.
+    pub expires_at: Timestamp,
+}
+
+/// What came of presenting a refresh token.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rotation {
+    /// It was the valid one; the new hash is in place.
+    Rotated(SessionRecord),
+    /// It was not: somebody replays an old one. The session has been ended.
+    Reused,
+    /// No such session (any more).
+    Unknown,
+}
+
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    async fn create_session(&self, session: &SessionRecord) -> Result<()>;
+    /// `None` once it ended or expired.
+    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>>;
+    /// Compares and replaces the hash in one step.
+    async fn rotate_refresh(
+        &self,
+        id: SessionId,
+        presented: [u8; 32],
+        next: [u8; 32],
+        expires_at: Timestamp,
+    ) -> Result<Rotation>;
+    /// Ending one twice is fine.
+    async fn end_session(&self, id: SessionId) -> Result<()>;
+}
