@@ -11,7 +11,7 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub use accounts::{Session, Signup};
+pub use accounts::{Refreshed, Session, Signup};
 pub use messages::{Unread, UnreadRoom};
 pub use notifications::{Instance, Notification, Notify, Queued};
 pub use rooms::NewRoom;

@@ -27,6 +27,7 @@ pub enum Gap {
 
 /// What happens on a connection.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all events are frames; a box would cost each an allocation")]
 pub enum Event {
     /// It stands; the first event, and again after each reconnect.
     Connected(Identity),

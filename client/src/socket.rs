@@ -24,8 +24,7 @@ use url::Url;
 
 use crate::{
     Error, Events, Identity, Result, TokenProvider,
-    events::EventSink,
-    events::event_channel,
+    events::{EventSink, event_channel},
     pending::{Call, Pending, Repeat},
 };
 

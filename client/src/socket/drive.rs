@@ -46,7 +46,7 @@ struct Line<'a> {
 }
 
 /// Longest wait for the close handshake.
-const CLOSING: Duration = Duration::from_secs(2);
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// Runs the connection: first writes `first`, then what is pending, then what `commands` brings.
 pub(crate) async fn drive(
