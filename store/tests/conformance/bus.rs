@@ -13,7 +13,7 @@ pub async fn a_room_s_events_are_its_change_log(s: &Fixture) {
     let (alice, bob) = (actor("alice"), actor("bob"));
     let room = room_of(&s.store, &[&alice]).await;
     let start = head(&s.store, room).await;
-    let mut inbox = follow(&s.store, &[Topic::Room(room)]).await.inbox;
+    let mut inbox = follow(&s.store, &[Topic::Room(room)]).await;
     join(&s.store, room, &bob).await;
     let mut sent = Vec::new();
     for n in 0..5 {
@@ -109,7 +109,7 @@ pub async fn many_topics_are_followed_at_once(s: &Fixture) {
         rooms.push(room_of(&s.store, &[&alice]).await);
     }
     let topics: Vec<Topic> = rooms.iter().map(|r| Topic::Room(*r)).collect();
-    let mut inbox = follow(&s.store, &topics).await.inbox;
+    let mut inbox = follow(&s.store, &topics).await;
     for room in &rooms {
         send(&s.store, *room, &alice, "hello").await;
         assert_eq!(room_event(&mut inbox).await.room, *room);
@@ -120,8 +120,8 @@ pub async fn events_cross_from_one_process_to_another(s: &Fixture) {
     let (alice, bob) = (actor("alice"), actor("bob"));
     let far = s.elsewhere().await;
     let room = room_of(&s.store, &[&alice]).await;
-    let mut here = follow(&s.store, &[Topic::Room(room), Topic::User(bob.id)]).await.inbox;
-    let mut there = follow(&far, &[Topic::Room(room)]).await.inbox;
+    let mut here = follow(&s.store, &[Topic::Room(room), Topic::User(bob.id)]).await;
+    let mut there = follow(&far, &[Topic::Room(room)]).await;
     for n in 0..20 {
         let from = if n % 2 == 0 { &s.store } else { &far };
         let sent = send(from, room, &alice, &n.to_string()).await;
@@ -140,8 +140,8 @@ pub async fn events_of_appends_at_once_come_in_order(s: &Fixture) {
     let people = crate::support::actors(6);
     let room = room_of(&s.store, &people.iter().collect::<Vec<_>>()).await;
     let far = s.elsewhere().await;
-    let mut here = follow(&s.store, &[Topic::Room(room)]).await.inbox;
-    let mut there = follow(&far, &[Topic::Room(room)]).await.inbox;
+    let mut here = follow(&s.store, &[Topic::Room(room)]).await;
+    let mut there = follow(&far, &[Topic::Room(room)]).await;
     crate::support::at_once(people.iter().cloned().enumerate().map(|(i, person)| {
         let store = if i % 2 == 0 { s.store.clone() } else { far.clone() };
         async move {
@@ -163,7 +163,7 @@ pub async fn an_inbox_ends_when_the_store_closes(s: &Fixture) {
     let mut subscriber = follow(&s.store, &[Topic::Room(room)]).await;
     send(&s.store, room, &alice, "last").await;
     assert!(matches!(signal(&mut subscriber.inbox).await, Signal::Event(_)));
-    s.maintenance.close().await.unwrap();
+    s.close().await;
     let end = async {
         // Losing the connection on the way out may be told first.
         while let Some(signal) = subscriber.inbox.recv().await {

@@ -96,7 +96,7 @@ pub async fn a_long_log_is_trimmed_and_a_full_inbox_says_so(s: &Fixture) {
     let people = actors(WRITERS as usize);
     let room = room_of(&s.store, &people.iter().collect::<Vec<_>>()).await;
     let start = head(&s.store, room).await;
-    let mut inbox = follow(&s.store, &[Topic::Room(room)]).await.inbox;
+    let mut inbox = follow(&s.store, &[Topic::Room(room)]).await;
     at_once(people.iter().cloned().map(|person| {
         let log = s.log.clone();
         async move {

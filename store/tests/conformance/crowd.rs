@@ -51,7 +51,7 @@ pub async fn whatever_many_do_at_once_the_log_is_whole(s: &Fixture) {
         let people = actors(4);
         let room = room_of(&s.store, &people.iter().collect::<Vec<_>>()).await;
         let start = head(&s.store, room).await;
-        let mut inbox = follow(&s.store, &[Topic::Room(room)]).await.inbox;
+        let mut inbox = follow(&s.store, &[Topic::Room(room)]).await;
         let sent = at_once(plans.iter().cloned().zip(people.clone()).enumerate().map(|(i, (plan, me))| {
             let store = if i % 2 == 0 { s.store.clone() } else { far.clone() };
             async move { live(&store, room, &me, &plan).await }

@@ -8,6 +8,7 @@ use shared::{
 };
 use store::Store;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 use crate::servers::{self, Server};
 
@@ -24,6 +25,7 @@ pub struct Fixture {
     pub store: Store,
     settings: settings::Store,
     dir: TempDir,
+    closed: OnceCell<()>,
 }
 
 /// A test that takes longer hangs.
@@ -35,8 +37,7 @@ pub fn run(engine: Engine, case: impl AsyncFnOnce(&Fixture)) {
     runtime.block_on(async {
         let fixture = Fixture::open(engine).await;
         tokio::time::timeout(LIMIT, case(&fixture)).await.expect("the test hangs");
-        let closing = tokio::time::timeout(Duration::from_secs(10), fixture.store.maintenance.close());
-        closing.await.expect("close() hangs").unwrap();
+        fixture.close().await;
     });
 }
 
@@ -52,7 +53,13 @@ impl Fixture {
         };
         let settings = settings::Store { url, key_prefix: format!("t{}:", EventId::random()) };
         let store = store::open(&settings).await.unwrap();
-        Self { engine, store, settings, dir }
+        Self { engine, store, settings, dir, closed: OnceCell::new() }
+    }
+
+    /// Closes the store, once: it is a store's last call.
+    pub async fn close(&self) {
+        let closing = self.closed.get_or_init(async || self.store.maintenance.close().await.unwrap());
+        tokio::time::timeout(Duration::from_secs(10), closing).await.expect("close() hangs");
     }
 
     /// The store as another process sees it: opened anew on the same server, or the same one when it is embedded.

@@ -139,6 +139,7 @@ pub async fn a_page_ends_before_it_is_too_large(s: &Fixture) {
     assert_eq!(sized(PageFrom::After(3), 90).await, (vec![4, 5, 6], false));
     s.log.delete_message(id(room, 3), &alice).await.unwrap();
     assert_eq!(sized(PageFrom::After(0), 110).await, (vec![1, 2, 3, 4], true), "a deleted one weighs nothing");
+    assert_eq!(sized(PageFrom::Before(5), 10).await, (vec![4], true), "but nothing follows what is over the limit");
 }
 
 pub async fn deleted_messages_keep_their_place(s: &Fixture) {

@@ -35,7 +35,7 @@ async fn ids(s: &Fixture, user: UserId) -> Vec<NotificationId> {
 
 pub async fn an_item_is_kept_and_published_as_it_was_given(s: &Fixture) {
     let (user, other) = (UserId::new(), UserId::new());
-    let mut inbox = follow(&s.store, &[Topic::User(user)]).await.inbox;
+    let mut inbox = follow(&s.store, &[Topic::User(user)]).await;
     let full = InboxItem {
         data: Some(serde_json::json!({ "n": 1, "list": [null, "é"] })),
         category: Some("chat".into()),

@@ -69,7 +69,7 @@ pub async fn only_a_member_can_send_to_a_room_that_is_there(s: &Fixture) {
 pub async fn a_repeated_key_gives_the_first_result(s: &Fixture) {
     let (alice, bob) = (actor("alice"), actor("bob"));
     let room = room_of(&s.store, &[&alice, &bob]).await;
-    let mut inbox = follow(&s.store, &[store::Topic::Room(room)]).await.inbox;
+    let mut inbox = follow(&s.store, &[store::Topic::Room(room)]).await;
     let first = s.log.append(&keyed(room, &alice, "hello", "k")).await.unwrap();
     send(&s.store, room, &bob, "between").await;
     let renamed = NewMessage {
@@ -199,7 +199,7 @@ pub async fn a_deletion_is_one_change_and_leaves_no_content(s: &Fixture) {
     let new = NewMessage { reply_to: Some(id(room, 1)), ..keyed(room, &alice, "secret two", "k") };
     let sent = s.log.append(&new).await.unwrap();
     let before = head(&s.store, room).await;
-    let mut inbox = follow(&s.store, &[store::Topic::Room(room)]).await.inbox;
+    let mut inbox = follow(&s.store, &[store::Topic::Room(room)]).await;
     let position = s.log.delete_message(id(room, 2), &moderator).await.unwrap().unwrap();
     assert_eq!((position.rev, head(&s.store, room).await), (before.rev + 1, position));
 

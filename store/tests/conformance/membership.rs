@@ -18,8 +18,8 @@ pub async fn a_join_is_one_change_and_told_to_the_joiner(s: &Fixture) {
     let room = room_of(&s.store, &[&alice]).await;
     send(&s.store, room, &alice, "before").await;
     let before = head(&s.store, room).await;
-    let mut told = follow(&s.store, &[Topic::User(bob.id), Topic::User(alice.id)]).await.inbox;
-    let mut events = follow(&s.store, &[Topic::Room(room)]).await.inbox;
+    let mut told = follow(&s.store, &[Topic::User(bob.id), Topic::User(alice.id)]).await;
+    let mut events = follow(&s.store, &[Topic::Room(room)]).await;
     let joined = s.rooms.join(room, &bob, Role::Admin, MANY).await.unwrap();
     assert_eq!(joined.position.rev, before.rev + 1);
     let membership = &joined.membership;
@@ -42,8 +42,8 @@ pub async fn a_leave_is_one_change_and_told_to_the_leaver(s: &Fixture) {
     let room = room_of(&s.store, &[&alice, &bob]).await;
     send(&s.store, room, &bob, "read").await;
     let before = head(&s.store, room).await;
-    let mut told = follow(&s.store, &[Topic::User(bob.id), Topic::User(alice.id)]).await.inbox;
-    let mut events = follow(&s.store, &[Topic::Room(room)]).await.inbox;
+    let mut told = follow(&s.store, &[Topic::User(bob.id), Topic::User(alice.id)]).await;
+    let mut events = follow(&s.store, &[Topic::Room(room)]).await;
     let position = s.rooms.leave(room, &bob).await.unwrap();
     assert_eq!(position.rev, before.rev + 1);
     assert_eq!(head(&s.store, room).await, position);

@@ -123,7 +123,7 @@ async fn goes_on(store: &Store, w: &Written) {
     assert_eq!(due.iter().map(|d| (d.room, d.head_seq)).collect::<Vec<_>>(), [(w.room.id, 8)]);
     let claimed = store.outbox.claim(shared::InstanceId::new(), far, Duration::from_secs(9), 9).await.unwrap();
     assert_eq!(claimed.iter().map(|c| c.job.id).collect::<Vec<_>>(), [w.request]);
-    let mut inbox = crate::support::follow(store, &[Topic::Room(w.room.id)]).await.inbox;
+    let mut inbox = crate::support::follow(store, &[Topic::Room(w.room.id)]).await;
     let sent = send(store, w.room.id, &w.people[0], "heard").await;
     assert_eq!(crate::support::room_event(&mut inbox).await.change.rev, sent.rev);
 }

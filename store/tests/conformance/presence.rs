@@ -142,7 +142,7 @@ pub async fn what_a_user_chose_stays(s: &Fixture) {
 
 pub async fn a_change_is_published_once_and_only_a_change(s: &Fixture) {
     let (user, now) = (UserId::new(), Timestamp::now());
-    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await.inbox;
+    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await;
     s.presence.put_device(user, &device(InstanceId::new(), 1, now)).await.unwrap();
     let version = state(s, user).await.version;
     let offline = event(user, Status::Offline, None);
@@ -165,7 +165,7 @@ pub async fn a_change_is_published_once_and_only_a_change(s: &Fixture) {
 
 pub async fn a_state_that_changed_meanwhile_is_not_published(s: &Fixture) {
     let (user, instance, now) = (UserId::new(), InstanceId::new(), Timestamp::now());
-    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await.inbox;
+    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await;
     s.presence.put_device(user, &device(instance, 1, now)).await.unwrap();
     let old = state(s, user).await.version;
     s.presence.remove_device(user, instance, 1, now, GRACE).await.unwrap();
@@ -184,7 +184,7 @@ pub async fn a_state_that_changed_meanwhile_is_not_published(s: &Fixture) {
 
 pub async fn of_many_publishers_of_one_state_exactly_one_sends(s: &Fixture) {
     let (user, far) = (UserId::new(), s.elsewhere().await);
-    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await.inbox;
+    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await;
     s.presence.set_chosen(user, ChosenStatus::Busy, None).await.unwrap();
     let version = state(s, user).await.version;
     let results = at_once((0..16).map(|i| {

@@ -42,7 +42,7 @@ pub async fn a_handle_is_taken_in_any_case(s: &Fixture) {
     let (alice, bob) = (actor("alice"), actor("bob"));
     let first = RoomRecord { handle: Some("Lobby".into()), ..public_room("first") };
     s.rooms.create_room(&first, std::slice::from_ref(&alice)).await.unwrap();
-    let mut inbox = follow(&s.store, &[Topic::User(bob.id)]).await.inbox;
+    let mut inbox = follow(&s.store, &[Topic::User(bob.id)]).await;
     let second = RoomRecord { handle: Some("lOBBY".into()), ..public_room("second") };
     fails!(s.rooms.create_room(&second, std::slice::from_ref(&bob)).await, HandleTaken);
     assert_eq!(s.rooms.room(second.id).await.unwrap(), None);
@@ -123,7 +123,7 @@ pub async fn a_room_that_is_there_is_left_as_it_is(s: &Fixture) {
 pub async fn only_its_members_are_told_of_a_new_room(s: &Fixture) {
     let people = actors(3);
     let topics: Vec<Topic> = people.iter().map(|p| Topic::User(p.id)).collect();
-    let mut inbox = follow(&s.store, &topics).await.inbox;
+    let mut inbox = follow(&s.store, &topics).await;
     let room = public_room("first");
     s.rooms.create_room(&room, &people[..2]).await.unwrap();
     let mut told = [user_event(&mut inbox).await, user_event(&mut inbox).await];

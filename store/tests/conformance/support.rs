@@ -1,6 +1,7 @@
 //! What the cases share: people, rooms and messages to act with, and ways to wait for what must come.
 
 use std::{
+    ops::{Deref, DerefMut},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use shared::{
 };
 use store::{
     Actor, Appended, BusEvent, Change, Changes, HistoryPage, Inbox, NewMessage, PageFrom, PageRequest, RoomEvent,
-    RoomRecord, RoomView, Signal, Store, StoredMessage, Subscriber, Topic, UserEvent, UserRecord,
+    RoomRecord, RoomView, Signal, Store, StoredMessage, Subscriber, Subscriptions, Topic, UserEvent, UserRecord,
 };
 use tokio::sync::Barrier;
 
@@ -215,11 +216,30 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// A subscriber that follows these topics.
-pub async fn follow(store: &Store, topics: &[Topic]) -> Subscriber {
-    let subscriber = store.bus.subscriber();
-    subscriber.subscriptions.subscribe(topics).await.unwrap();
-    subscriber
+/// An inbox together with what keeps it subscribed.
+pub struct Following {
+    pub inbox: Inbox,
+    pub subscriptions: Arc<dyn Subscriptions>,
+}
+
+impl Deref for Following {
+    type Target = Inbox;
+    fn deref(&self) -> &Inbox {
+        &self.inbox
+    }
+}
+
+impl DerefMut for Following {
+    fn deref_mut(&mut self) -> &mut Inbox {
+        &mut self.inbox
+    }
+}
+
+/// A new subscriber that follows these topics.
+pub async fn follow(store: &Store, topics: &[Topic]) -> Following {
+    let Subscriber { inbox, subscriptions } = store.bus.subscriber();
+    subscriptions.subscribe(topics).await.unwrap();
+    Following { inbox, subscriptions }
 }
 
 pub async fn signal(inbox: &mut Inbox) -> Signal {

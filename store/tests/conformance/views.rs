@@ -1,6 +1,6 @@
 //! A room as a member sees it: unread, the read mark, the newest message.
 
-use shared::{RoomId, Timestamp, UserId, protocol::Role};
+use shared::{RoomId, UserId, protocol::Role};
 
 use crate::{
     engine::Fixture,
@@ -181,6 +181,4 @@ pub async fn many_rooms_are_seen_at_once_in_the_order_asked(s: &Fixture) {
         assert_eq!(seen.last_message.as_ref().map(|m| m.content.clone()), last);
     }
     assert_eq!(s.rooms.views(bob.id, &[]).await.unwrap(), []);
-    let times: Vec<Timestamp> = views.iter().flatten().map(|v| v.membership.joined_at).collect();
-    assert_eq!(times.len(), 41);
 }

@@ -13,12 +13,12 @@ use shared::{
     EventId, RoomId, Timestamp,
     protocol::{MessageType, Position},
 };
-use store::{Actor, Change, ChangeBody, NewMessage, PageFrom, PageRequest, RoomEvent, Store, Subscriber, Topic};
+use store::{Actor, Change, ChangeBody, NewMessage, PageFrom, PageRequest, RoomEvent, Store, Topic};
 
 use crate::{
     engine::Fixture,
     model::{Answer, Chosen, Model, answer},
-    support::{MANY, actors, all_messages, follow, id, private_room, public_room, room_event, text},
+    support::{Following, MANY, actors, all_messages, follow, id, private_room, public_room, room_event, text},
 };
 
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ struct Walk<'a> {
     model: Model,
     users: Vec<Actor>,
     rooms: Vec<RoomId>,
-    events: Vec<Subscriber>,
+    events: Vec<Following>,
 }
 
 impl<'a> Walk<'a> {
