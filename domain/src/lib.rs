@@ -1,1 +1,82 @@
+//! The rules of chat: accounts, identity, rooms, messages, presence, notifications.
+//!
+//! No HTTP, no sockets and no Redis here: services parse, call one method, and answer. Every rule is here once, so
+//! that REST, the native sockets and every dialect behave alike.
+//!
+//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`rooms`] → [`messages`] → [`presence`] →
+//! [`notifications`] → [`upkeep`].
 
+pub mod accounts;
+pub mod error;
+pub mod identity;
+pub mod messages;
+pub mod names;
+pub mod notifications;
+mod passwords;
+pub mod presence;
+mod rates;
+pub mod rooms;
+pub mod upkeep;
+mod validate;
+
+use std::sync::Arc;
+
+pub use accounts::Accounts;
+pub use error::DomainError;
+pub use identity::{Identity, Viewer};
+pub use messages::Messages;
+pub use names::Names;
+pub use notifications::Notifications;
+pub use presence::Presence;
+pub use rooms::Rooms;
+use shared::{InstanceId, Settings};
+use store::Store;
+
+pub type Result<T> = std::result::Result<T, DomainError>;
+
+/// Everything a service may ask for. One for each process; clones share it.
+#[derive(Clone)]
+pub struct Domain {
+    pub store: Store,
+    pub settings: Arc<Settings>,
+    /// This run of this process.
+    pub instance: InstanceId,
+    pub identity: Arc<Identity>,
+    pub accounts: Arc<Accounts>,
+    pub rooms: Arc<Rooms>,
+    pub messages: Arc<Messages>,
+    pub presence: Arc<Presence>,
+    pub notifications: Arc<Notifications>,
+    pub names: Arc<Names>,
+}
+
+impl Domain {
+    /// Over an open store. Spawns nothing: what must run beside it is [`upkeep::run`].
+    pub fn new(store: Store, settings: Arc<Settings>) -> Self {
+        let instance = InstanceId::new();
+        let names = Arc::new(Names::new(store.users.clone()));
+        let rates = Arc::new(rates::Rates::new(store.limits.clone(), settings.limits.clone()));
+        let identity = Arc::new(Identity::new(store.clone(), &settings.auth, names.clone()));
+        let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone()));
+        let presence = Arc::new(Presence::new(store.clone(), &settings, instance, names.clone()));
+        Self {
+            accounts: Arc::new(Accounts::new(
+                store.clone(),
+                &settings,
+                identity.clone(),
+                presence.clone(),
+                rates.clone(),
+                names.clone(),
+            )),
+            messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
+            notifications: Arc::new(Notifications::new(store.clone(), names.clone())),
+            store,
+            settings,
+            instance,
+            identity,
+            rooms,
+            presence,
+            names,
+        }
+    }
+}

@@ -123,6 +123,19 @@ impl RoomId {
     }
 }
 
+/// Namespace of the notifications that messages become.
+const MESSAGE_NOTIFICATIONS: Uuid = Uuid::from_u128(0x91c4_0f6e_2d57_5b0a_8c1b_7c7e_4a3f_0d19);
+
+impl NotificationId {
+    /// The notification of a message: the same however often it is decided on, so that it is queued once.
+    pub fn for_message(message: MessageId) -> Self {
+        let mut name = [0; 24];
+        name[..16].copy_from_slice(message.room.as_bytes());
+        name[16..].copy_from_slice(&message.seq.to_be_bytes());
+        Self(Uuid::new_v5(&MESSAGE_NOTIFICATIONS, &name))
+    }
+}
+
 /// A message: base64url(room ‖ seq), so that it finds its room without an index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId {

@@ -1,1 +1,14 @@
+//! What the HTTP side of every service has in common: errors as problem+json, who is calling, health and metrics,
+//! listening, serving, and the `main` of a service binary.
+//!
+//! Reading order: [`launch`] → [`server`] → [`error`] → [`extract`] → [`observe`].
 
+pub mod error;
+pub mod extract;
+pub mod launch;
+pub mod observe;
+pub mod server;
+
+pub use error::{ApiResult, WebError};
+pub use extract::{Address, Caller};
+pub use server::{ServiceSpec, listen, serve};

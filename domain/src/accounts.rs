@@ -1,0 +1,348 @@
+//! Accounts: sign up, log in, guests, refresh, profiles, search, contacts.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use shared::{
+    SessionId, Settings, Timestamp, UserId,
+    protocol::{Status, User, UserPresence},
+};
+use store::{ProfilePatch, Rotation, SessionRecord, Store, StoreError, UserRecord};
+use utoipa::ToSchema;
+
+use crate::{
+    DomainError, Identity, Names, Presence, Result, Viewer, passwords::Passwords, rates::Rates, validate::Check,
+};
+
+/// Contacts one user may keep.
+const MAX_CONTACTS: usize = 5000;
+/// Users a search gives at most.
+const MAX_SEARCH: usize = 100;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Signup {
+    /// `[A-Za-z0-9_.-]{1,32}`, unique without case.
+    pub username: String,
+    pub email: String,
+    /// 8 to 128 characters.
+    pub password: String,
+    pub display_name: Option<String>,
+}
+
+/// By username or by e-mail: exactly one of the two.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Login {
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub password: String,
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct Guest {
+    /// Default: one is made up.
+    pub username: Option<String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refresh {
+    pub refresh_token: String,
+}
+
+/// What to change; a field left out stays, an empty `bio` is removed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PatchProfile {
+    pub display_name: Option<String>,
+    pub bio: Option<String>,
+}
+
+/// What signing up, logging in and refreshing answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedIn {
+    pub user: User,
+    /// Access token: `Authorization: Bearer`.
+    pub token: String,
+    /// Gives the next pair, once.
+    pub refresh_token: String,
+    /// Lifetime of `token`, in seconds.
+    pub expires_in: u64,
+}
+
+/// One page of users.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserPage {
+    pub items: Vec<User>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+pub struct Accounts {
+    store: Store,
+    identity: Arc<Identity>,
+    presence: Arc<Presence>,
+    rates: Arc<Rates>,
+    names: Arc<Names>,
+    passwords: Passwords,
+    guests: bool,
+    refresh_lifetime: Duration,
+}
+
+impl Accounts {
+    pub(crate) fn new(
+        store: Store,
+        settings: &Settings,
+        identity: Arc<Identity>,
+        presence: Arc<Presence>,
+        rates: Arc<Rates>,
+        names: Arc<Names>,
+    ) -> Self {
+        Self {
+            store,
+            identity,
+            presence,
+            rates,
+            names,
+            passwords: Passwords::new(settings.auth.hash_threads),
+            guests: settings.auth.guests,
+            refresh_lifetime: Duration::from_secs(settings.auth.refresh_token_days * 24 * 3600),
+        }
+    }
+
+    /// Makes an account and logs it in. `address` is the caller's, for the rate.
+    pub async fn sign_up(&self, input: Signup, address: &str) -> Result<SignedIn> {
+        let mut check = Check::default();
+        check.name("username", &input.username).email("email", &input.email).password("password", &input.password);
+        if let Some(name) = &input.display_name {
+            check.line("displayName", name, 1, 64);
+        }
+        check.done()?;
+        self.rates.signup(address).await?;
+        // Taken names are refused before the costly hash; the store decides again, atomically.
+        if self.store.users.user_id_by_name(&input.username).await?.is_some() {
+            return Err(DomainError::UsernameTaken);
+        }
+        let record = UserRecord {
+            id: UserId::new(),
+            display_name: input.display_name.unwrap_or_else(|| input.username.clone()),
+            username: input.username,
+            email: Some(input.email),
+            email_verified: false,
+            password_hash: Some(self.passwords.hash(input.password).await?),
+            avatar_url: None,
+            bio: None,
+            created_at: Timestamp::now(),
+            guest: false,
+        };
+        self.store.users.create_user(&record).await?;
+        self.start_session(record).await
+    }
+
+    /// A wrong name and a wrong password cannot be told apart, by text or by time.
+    pub async fn log_in(&self, input: Login, address: &str) -> Result<SignedIn> {
+        self.rates.login(address).await?;
+        let id = match (&input.username, &input.email) {
+            (Some(name), None) => self.store.users.user_id_by_name(name).await?,
+            (None, Some(email)) => self.store.users.user_id_by_email(email).await?,
+            _ => return Err(DomainError::invalid("username", "give either username or email")),
+        };
+        let record = match id {
+            Some(id) => self.store.users.user(id).await?,
+            None => None,
+        };
+        let hash = record.as_ref().and_then(|r| r.password_hash.clone());
+        let right = self.passwords.verify(input.password, hash).await?;
+        match record {
+            Some(record) if right => self.start_session(record).await,
+            _ => Err(DomainError::Unauthorized("wrong name or password")),
+        }
+    }
+
+    /// An account without e-mail and password, if `auth.guests` allows.
+    pub async fn guest(&self, input: Guest, address: &str) -> Result<SignedIn> {
+        if !self.guests {
+            return Err(DomainError::Forbidden("guests are not allowed here"));
+        }
+        let username = input.username.unwrap_or_else(|| format!("guest-{:08x}", rand::random::<u32>()));
+        Check::default().name("username", &username).done()?;
+        self.rates.signup(address).await?;
+        let record = UserRecord {
+            id: UserId::new(),
+            display_name: username.clone(),
+            username,
+            email: None,
+            email_verified: false,
+            password_hash: None,
+            avatar_url: None,
+            bio: None,
+            created_at: Timestamp::now(),
+            guest: true,
+        };
+        self.store.users.create_user(&record).await?;
+        self.start_session(record).await
+    }
+
+    async fn start_session(&self, record: UserRecord) -> Result<SignedIn> {
+        let (id, secret) = (SessionId::new(), random_secret());
+        let now = Timestamp::now();
+        let session = SessionRecord {
+            id,
+            user: record.id,
+            refresh_hash: hash_secret(&secret),
+            created_at: now,
+            expires_at: now.after(self.refresh_lifetime),
+        };
+        self.store.sessions.create_session(&session).await?;
+        self.signed_in(record, id, &secret).await
+    }
+
+    async fn signed_in(&self, record: UserRecord, session: SessionId, secret: &str) -> Result<SignedIn> {
+        let (token, lifetime) = self.identity.issue(record.id, session).await?;
+        let presence = self.presence.own(record.id).await?;
+        Ok(SignedIn {
+            user: own_user(record, presence),
+            token,
+            refresh_token: format!("{session}.{secret}"),
+            expires_in: lifetime.as_secs(),
+        })
+    }
+
+    /// Exchanges a refresh token for the next pair. A token used twice ends its session: one of the two users of it
+    /// is a thief (RFC 9700 §4.14.2).
+    pub async fn refresh(&self, input: &Refresh, address: &str) -> Result<SignedIn> {
+        const REFUSED: DomainError = DomainError::Unauthorized("the refresh token is not valid");
+        self.rates.login(address).await?;
+        let (session, secret) = input.refresh_token.split_once('.').ok_or(REFUSED)?;
+        let session: SessionId = session.parse().map_err(|_| REFUSED)?;
+        let next = random_secret();
+        let expires = Timestamp::now().after(self.refresh_lifetime);
+        let rotation =
+            self.store.sessions.rotate_refresh(session, hash_secret(secret), hash_secret(&next), expires).await?;
+        let Rotation::Rotated(record) = rotation else { return Err(REFUSED) };
+        let user = self.store.users.user(record.user).await?.ok_or(REFUSED)?;
+        self.signed_in(user, session, &next).await
+    }
+
+    /// Ends the session: its refresh token is refused and its sockets are closed.
+    pub async fn log_out(&self, viewer: &Viewer) -> Result<()> {
+        Ok(self.store.sessions.end_session(viewer.session).await?)
+    }
+
+    /// The caller's own profile.
+    pub async fn profile(&self, viewer: &Viewer) -> Result<User> {
+        let record = self.store.users.user(viewer.user).await?.ok_or(DomainError::UserNotFound)?;
+        Ok(own_user(record, self.presence.own(viewer.user).await?))
+    }
+
+    pub async fn patch_profile(&self, viewer: &Viewer, input: PatchProfile) -> Result<User> {
+        let mut check = Check::default();
+        if let Some(name) = &input.display_name {
+            check.line("displayName", name, 1, 64);
+        }
+        check.optional_text("bio", input.bio.as_deref(), 500).done()?;
+        let patch = ProfilePatch {
+            display_name: input.display_name,
+            bio: input.bio.map(|bio| if bio.is_empty() { None } else { Some(bio) }),
+        };
+        let record = self.store.users.update_profile(viewer.user, &patch).await?;
+        self.names.forget(viewer.user).await;
+        Ok(own_user(record, self.presence.own(viewer.user).await?))
+    }
+
+    /// Another user as the viewer may see them.
+    pub async fn user(&self, viewer: &Viewer, id: UserId) -> Result<User> {
+        self.users(viewer, &[id]).await?.pop().ok_or(DomainError::UserNotFound)
+    }
+
+    async fn users(&self, viewer: &Viewer, ids: &[UserId]) -> Result<Vec<User>> {
+        let records = self.store.users.users(ids).await?;
+        let presence = self.presence.seen_by(viewer, ids).await?;
+        let both = records.into_iter().zip(presence);
+        Ok(both.filter_map(|(record, presence)| record.map(|r| public_user(r, presence))).collect())
+    }
+
+    /// Accounts whose username starts with `query`, in order of name.
+    pub async fn search(
+        &self,
+        viewer: &Viewer,
+        query: &str,
+        cursor: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<UserPage> {
+        if viewer.guest {
+            return Err(DomainError::Forbidden("guests may not search for people"));
+        }
+        Check::default().name("query", query).done()?;
+        let limit = limit.unwrap_or(20).clamp(1, MAX_SEARCH);
+        let ids = self.store.users.search_users(query, cursor, limit).await?;
+        let full = ids.len() == limit;
+        let items = self.users(viewer, &ids).await?;
+        let next_cursor = items.last().filter(|_| full).map(|u| u.username.to_ascii_lowercase());
+        Ok(UserPage { items, next_cursor })
+    }
+
+    pub async fn contacts(&self, viewer: &Viewer) -> Result<Vec<User>> {
+        let ids = self.store.users.contacts(viewer.user).await?;
+        self.users(viewer, &ids).await
+    }
+
+    pub async fn add_contact(&self, viewer: &Viewer, other: UserId) -> Result<()> {
+        if other == viewer.user {
+            return Err(DomainError::invalid("userId", "you cannot be your own contact"));
+        }
+        self.names.require(other).await?;
+        if self.store.users.contacts(viewer.user).await?.len() >= MAX_CONTACTS {
+            return Err(DomainError::invalid("userId", format!("you have {MAX_CONTACTS} contacts already")));
+        }
+        Ok(self.store.users.add_contact(viewer.user, other).await?)
+    }
+
+    pub async fn remove_contact(&self, viewer: &Viewer, other: UserId) -> Result<()> {
+        match self.store.users.remove_contact(viewer.user, other).await {
+            Ok(()) | Err(StoreError::UserNotFound) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Accounts and guests there are.
+    pub async fn count(&self) -> Result<u64> {
+        Ok(self.store.users.count_users().await?)
+    }
+}
+
+fn random_secret() -> String {
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+}
+
+/// The secret has 256 random bits, so a plain hash keeps it (no slow hash needed).
+fn hash_secret(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+fn own_user(record: UserRecord, presence: UserPresence) -> User {
+    let (email, verified) = (record.email.clone(), record.email_verified);
+    let known = email.is_some();
+    User { email, email_verified: known.then_some(verified), ..public_user(record, presence) }
+}
+
+fn public_user(record: UserRecord, presence: UserPresence) -> User {
+    User {
+        id: record.id,
+        username: record.username,
+        display_name: record.display_name,
+        avatar_url: record.avatar_url,
+        bio: record.bio,
+        status: presence.status,
+        status_text: presence.status_text,
+        last_seen: presence.last_seen.filter(|_| presence.status == Status::Offline),
+        created_at: record.created_at,
+        guest: record.guest,
+        email: None,
+        email_verified: None,
+    }
+}

@@ -1,0 +1,81 @@
+//! User id → names, cached: events and history carry names, and a page must not cost a read for each author.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use moka::future::Cache;
+use shared::UserId;
+use store::Users;
+
+use crate::{DomainError, Result};
+
+/// The names of one user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameCard {
+    pub username: String,
+    pub display_name: String,
+    pub guest: bool,
+}
+
+/// Shown for an author whose account is gone.
+pub const DELETED_USER: &str = "deleted user";
+
+/// Bounded to 100,000 users; an entry is at most 30 s old.
+pub struct Names {
+    users: Arc<dyn Users>,
+    cards: Cache<UserId, Arc<NameCard>>,
+}
+
+impl Names {
+    pub fn new(users: Arc<dyn Users>) -> Self {
+        let cards = Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(30)).build();
+        Self { users, cards }
+    }
+
+    /// `None`: no such account.
+    pub async fn card(&self, id: UserId) -> Result<Option<Arc<NameCard>>> {
+        Ok(self.cards_of([id]).await?.remove(&id))
+    }
+
+    /// The username, or [`DELETED_USER`].
+    pub async fn username(&self, id: UserId) -> Result<String> {
+        Ok(self.card(id).await?.map_or_else(|| DELETED_USER.into(), |c| c.username.clone()))
+    }
+
+    /// The cards of those that exist; at most one read of the store, for those not cached.
+    pub async fn cards_of(&self, ids: impl IntoIterator<Item = UserId>) -> Result<HashMap<UserId, Arc<NameCard>>> {
+        let mut found = HashMap::new();
+        let mut missing = Vec::new();
+        for id in ids {
+            if found.contains_key(&id) || missing.contains(&id) {
+                continue;
+            }
+            match self.cards.get(&id).await {
+                Some(card) => drop(found.insert(id, card)),
+                None => missing.push(id),
+            }
+        }
+        if !missing.is_empty() {
+            let records = self.users.users(&missing).await?;
+            for record in records.into_iter().flatten() {
+                let card = Arc::new(NameCard {
+                    username: record.username,
+                    display_name: record.display_name,
+                    guest: record.guest,
+                });
+                self.cards.insert(record.id, card.clone()).await;
+                found.insert(record.id, card);
+            }
+        }
+        Ok(found)
+    }
+
+    /// After a change of profile in this process, so that its own user sees it at once.
+    pub async fn forget(&self, id: UserId) {
+        self.cards.invalidate(&id).await;
+    }
+
+    /// The card, or the error that there is no such user.
+    pub async fn require(&self, id: UserId) -> Result<Arc<NameCard>> {
+        self.card(id).await?.ok_or(DomainError::UserNotFound)
+    }
+}

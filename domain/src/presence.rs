@@ -1,0 +1,234 @@
+//! Presence: a user's status is derived from their live connections and what they chose, and published once for each
+//! change to those who may watch.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use shared::{
+    InstanceId, Settings, Timestamp, UserId,
+    protocol::{
+        RoomType, Status, UserPresence,
+        command::{OwnStatus, SetStatus},
+    },
+};
+use store::{ChosenStatus, Device, PresenceState, Published, Publishing, SocketKind, Store, presence::PresenceEvent};
+
+use crate::{Names, Result, Viewer, validate::Check};
+
+/// How often a publish is derived again because the state moved meanwhile. Each try means somebody else's change
+/// went through, and that one publishes too.
+const PUBLISH_TRIES: usize = 8;
+/// Users looked at at once for one call.
+const CONCURRENT_READS: usize = 16;
+
+pub struct Presence {
+    store: Store,
+    names: Arc<Names>,
+    instance: InstanceId,
+    grace: Duration,
+    max_watched: usize,
+}
+
+impl Presence {
+    pub(crate) fn new(store: Store, settings: &Settings, instance: InstanceId, names: Arc<Names>) -> Self {
+        let grace = settings.presence_grace();
+        Self { store, names, instance, grace, max_watched: settings.presence.max_watched }
+    }
+
+    /// A socket of the viewer opened. `connection` is unique in this process; end it with [`Self::disconnected`].
+    pub async fn connected(&self, viewer: &Viewer, connection: u64, kind: SocketKind) -> Result<()> {
+        self.put(viewer, connection, kind, None).await
+    }
+
+    /// Is the user looking at this device?
+    pub async fn focus(&self, viewer: &Viewer, connection: u64, kind: SocketKind, focused: bool) -> Result<()> {
+        self.put(viewer, connection, kind, Some(focused)).await
+    }
+
+    async fn put(&self, viewer: &Viewer, connection: u64, kind: SocketKind, focused: Option<bool>) -> Result<()> {
+        let device = Device { instance: self.instance, connection, kind, focused, since: Timestamp::now() };
+        self.store.presence.put_device(viewer.user, &device).await?;
+        self.settle(viewer.user).await
+    }
+
+    /// A socket ended. The user stays as they are for the grace time, so that a reload does not flicker.
+    pub async fn disconnected(&self, user: UserId, connection: u64) -> Result<()> {
+        let now = Timestamp::now();
+        self.store.presence.remove_device(user, self.instance, connection, now, self.grace).await?;
+        self.settle(user).await
+    }
+
+    /// What the user chose to show; `invisible` looks offline to others.
+    pub async fn choose(&self, viewer: &Viewer, input: &SetStatus) -> Result<()> {
+        Check::default().optional_text("text", input.text.as_deref(), 100).done()?;
+        let chosen = match input.status {
+            OwnStatus::Online => ChosenStatus::Online,
+            OwnStatus::Away => ChosenStatus::Away,
+            OwnStatus::Busy => ChosenStatus::Busy,
+            OwnStatus::Invisible => ChosenStatus::Invisible,
+        };
+        let text = input.text.as_deref().filter(|text| !text.is_empty());
+        self.store.presence.set_chosen(viewer.user, chosen, text).await?;
+        self.settle(viewer.user).await
+    }
+
+    /// Derives the user's status and publishes it if it differs from what was published last.
+    pub async fn settle(&self, user: UserId) -> Result<()> {
+        for _ in 0..PUBLISH_TRIES {
+            let Some(state) = self.store.presence.presence(&[user]).await?.pop() else { return Ok(()) };
+            let published = derive(&state, Timestamp::now(), self.grace);
+            if published == state.published {
+                return Ok(());
+            }
+            let username = self.names.username(user).await?;
+            let last_seen = state.last_seen.filter(|_| published.status == Status::Offline);
+            let event = PresenceEvent { user, username, published, last_seen };
+            match self.store.presence.publish(&event, state.version).await? {
+                Publishing::Sent | Publishing::Unchanged => return Ok(()),
+                Publishing::Stale => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The user as they see themselves: what they chose while connected, also `invisible` (as offline).
+    pub async fn own(&self, user: UserId) -> Result<UserPresence> {
+        let state = self.store.presence.presence(&[user]).await?.pop().unwrap_or_default();
+        let username = self.names.username(user).await?;
+        Ok(shown(user, username, &state, derive(&state, Timestamp::now(), self.grace)))
+    }
+
+    /// Each user as the viewer may see them, in order: who may not be watched looks offline, as do the unknown.
+    pub async fn seen_by(&self, viewer: &Viewer, users: &[UserId]) -> Result<Vec<UserPresence>> {
+        let allowed = self.watchable(viewer, users).await?;
+        let states = self.store.presence.presence(users).await?;
+        let cards = self.names.cards_of(users.iter().copied()).await?;
+        let now = Timestamp::now();
+        let seen = users.iter().zip(states).map(|(user, state)| {
+            let username = cards.get(user).map_or_else(String::new, |card| card.username.clone());
+            if !allowed.contains(user) {
+                return shown(*user, username, &PresenceState::default(), Published::default());
+            }
+            shown(*user, username, &state, derive(&state, now, self.grace))
+        });
+        Ok(seen.collect())
+    }
+
+    /// Those of `users` the viewer may watch: themselves, who has them in their contacts, and who shares a private or
+    /// direct room with them. Costs two reads for each user.
+    pub async fn watchable(&self, viewer: &Viewer, users: &[UserId]) -> Result<HashSet<UserId>> {
+        let mine: HashSet<_> = self.store.rooms.rooms_of(viewer.user).await?.into_iter().collect();
+        let mine = &mine;
+        let checks = users.iter().map(|user| async move {
+            let may = self.may_watch(viewer.user, *user, mine).await?;
+            Ok::<_, crate::DomainError>(may.then_some(*user))
+        });
+        stream::iter(checks)
+            .buffer_unordered(CONCURRENT_READS)
+            .try_filter_map(|u| async move { Ok(u) })
+            .try_collect()
+            .await
+    }
+
+    async fn may_watch(&self, watcher: UserId, user: UserId, mine: &HashSet<shared::RoomId>) -> Result<bool> {
+        if watcher == user || mine.contains(&shared::RoomId::direct(watcher, user)) {
+            return Ok(true);
+        }
+        if self.store.users.contacts(user).await?.contains(&watcher) {
+            return Ok(true);
+        }
+        for room in self.store.rooms.rooms_of(user).await? {
+            if mine.contains(&room)
+                && let Some((record, _)) = self.store.rooms.room(room).await?
+                && record.kind != RoomType::Public
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The users a subscription names: those given, at most `presence.maxWatched`, or the viewer's contacts.
+    pub async fn watched(&self, viewer: &Viewer, users: Option<Vec<UserId>>) -> Result<Vec<UserId>> {
+        let users = match users {
+            Some(users) => users,
+            None => self.store.users.contacts(viewer.user).await?,
+        };
+        let most = self.max_watched;
+        Check::default().that(users.len() <= most, "userIds", format!("name up to {most} users")).done()?;
+        Ok(users)
+    }
+}
+
+/// What others are to be shown. Pure: the rules of presence are this function.
+pub fn derive(state: &PresenceState, now: Timestamp, grace: Duration) -> Published {
+    let in_grace = || state.last_seen.is_some_and(|seen| now < seen.after(grace));
+    if state.devices.is_empty() {
+        // Just gone: as before, until the grace has passed. Whoever was hidden stays hidden.
+        return if in_grace() { state.published.clone() } else { Published::default() };
+    }
+    let status = match state.chosen {
+        ChosenStatus::Invisible => return Published::default(),
+        ChosenStatus::Online => Status::Online,
+        ChosenStatus::Away => Status::Away,
+        ChosenStatus::Busy => Status::Busy,
+    };
+    Published { status, text: state.text.clone() }
+}
+
+fn shown(user_id: UserId, username: String, state: &PresenceState, published: Published) -> UserPresence {
+    let offline = published.status == Status::Offline;
+    UserPresence {
+        user_id,
+        username,
+        status: published.status,
+        status_text: published.text,
+        last_seen: state.last_seen.filter(|_| offline && state.devices.is_empty()),
+        devices: Some(if offline { 0 } else { u32::try_from(state.devices.len()).unwrap_or(u32::MAX) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(5);
+
+    fn state(devices: usize, chosen: ChosenStatus) -> PresenceState {
+        let device = |connection| Device {
+            instance: InstanceId::new(),
+            connection,
+            kind: SocketKind::Chat,
+            focused: None,
+            since: Timestamp::from_millis(0),
+        };
+        PresenceState { devices: (0..devices as u64).map(device).collect(), chosen, ..PresenceState::default() }
+    }
+
+    #[test]
+    fn a_connected_user_shows_what_they_chose_and_invisible_looks_offline() {
+        let now = Timestamp::from_millis(100_000);
+        let status = |chosen| derive(&state(1, chosen), now, GRACE).status;
+        assert_eq!(status(ChosenStatus::Online), Status::Online);
+        assert_eq!(status(ChosenStatus::Away), Status::Away);
+        assert_eq!(status(ChosenStatus::Busy), Status::Busy);
+        assert_eq!(status(ChosenStatus::Invisible), Status::Offline);
+        let hidden = PresenceState { text: Some("here".into()), ..state(1, ChosenStatus::Invisible) };
+        assert_eq!(derive(&hidden, now, GRACE), Published::default(), "not even the text shows");
+    }
+
+    #[test]
+    fn who_just_left_stays_as_they_were_until_the_grace_has_passed() {
+        let left = Timestamp::from_millis(100_000);
+        let published = Published { status: Status::Busy, text: Some("meeting".into()) };
+        let gone =
+            PresenceState { last_seen: Some(left), published: published.clone(), ..state(0, ChosenStatus::Busy) };
+        assert_eq!(derive(&gone, left.after(GRACE / 2), GRACE), published);
+        assert_eq!(derive(&gone, left.after(GRACE), GRACE), Published::default());
+    }
+
+    #[test]
+    fn a_user_never_seen_is_offline() {
+        assert_eq!(derive(&PresenceState::default(), Timestamp::now(), GRACE), Published::default());
+    }
+}

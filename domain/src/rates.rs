@@ -1,0 +1,81 @@
+//! Rates, per user or address, over all instances. The store holds the buckets; for messages each process takes
+//! grants of several tokens, so that the hot path seldom waits for a second slot.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use shared::{UserId, settings};
+use store::Limits;
+
+use crate::{DomainError, Result};
+
+/// Tokens taken at once for a user's messages; unused ones are dropped after [`GRANT_KEPT`].
+const GRANT: u32 = 8;
+const GRANT_KEPT: Duration = Duration::from_secs(1);
+
+struct Grant {
+    left: u32,
+    taken: Instant,
+}
+
+pub struct Rates {
+    limits: Arc<dyn Limits>,
+    settings: settings::Limits,
+    /// Bounded; losing an entry costs the user the tokens of one grant.
+    grants: Cache<UserId, Arc<Mutex<Grant>>>,
+}
+
+impl Rates {
+    pub fn new(limits: Arc<dyn Limits>, settings: settings::Limits) -> Self {
+        let grants = Cache::builder().max_capacity(100_000).time_to_idle(GRANT_KEPT).build();
+        Self { limits, settings, grants }
+    }
+
+    /// One message of this user. Usually answered from this process's grant; else one trip to the store.
+    pub async fn message(&self, user: UserId) -> Result<()> {
+        if !self.settings.enabled {
+            return Ok(());
+        }
+        if let Some(grant) = self.grants.get(&user) {
+            let mut grant = grant.lock();
+            if grant.left > 0 && grant.taken.elapsed() < GRANT_KEPT {
+                grant.left -= 1;
+                return Ok(());
+            }
+        }
+        let burst = self.settings.messages_burst;
+        let refill = Duration::from_secs_f64(f64::from(burst) / f64::from(self.settings.messages_per_second));
+        let taken = self.limits.take(&format!("msg:{user}"), burst, refill, GRANT.min(burst)).await?;
+        if taken.granted == 0 {
+            return Err(DomainError::RateLimited { retry_after: taken.retry_after });
+        }
+        let grant = Grant { left: taken.granted - 1, taken: Instant::now() };
+        self.grants.insert(user, Arc::new(Mutex::new(grant)));
+        Ok(())
+    }
+
+    /// One signup or guest account from this address.
+    pub async fn signup(&self, address: &str) -> Result<()> {
+        self.per_minute("signup", address, self.settings.signups_per_minute).await
+    }
+
+    /// One attempt to log in from this address.
+    pub async fn login(&self, address: &str) -> Result<()> {
+        self.per_minute("login", address, self.settings.logins_per_minute).await
+    }
+
+    async fn per_minute(&self, what: &str, who: &str, burst: u32) -> Result<()> {
+        if !self.settings.enabled {
+            return Ok(());
+        }
+        let taken = self.limits.take(&format!("{what}:{who}"), burst, Duration::from_secs(60), 1).await?;
+        if taken.granted == 0 {
+            return Err(DomainError::RateLimited { retry_after: taken.retry_after });
+        }
+        Ok(())
+    }
+}

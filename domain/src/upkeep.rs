@@ -1,0 +1,78 @@
+//! What every process does beside serving: renews its lease and its signing key, settles what dead processes left
+//! half done, and publishes that users are gone once their grace has passed.
+
+use std::time::Duration;
+
+use shared::Timestamp;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Domain, Result};
+
+/// How often a signing key is published again.
+pub const KEY_BEAT: Duration = Duration::from_secs(60);
+/// How often the process's lease is renewed.
+const LEASE_BEAT: Duration = Duration::from_secs(5);
+/// How often half-done work of dead processes is looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+/// How often users whose grace has passed are looked for.
+const GRACE_TICK: Duration = Duration::from_millis(500);
+/// Users handled in one tick; the rest come with the next.
+const USERS_A_TICK: usize = 500;
+
+/// Runs until `shutdown`; failures of the store are logged and tried again with the next tick.
+pub async fn run(domain: Domain, shutdown: CancellationToken) {
+    tokio::join!(
+        every(KEY_BEAT, &shutdown, "publish the signing key", || domain.identity.republish_key()),
+        every(LEASE_BEAT, &shutdown, "renew the lease", || beat(&domain)),
+        every(SWEEP, &shutdown, "sweep", || sweep(&domain)),
+        every(GRACE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
+    );
+}
+
+async fn every<F, Fut>(period: Duration, shutdown: &CancellationToken, what: &str, mut work: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<()>>,
+{
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(e) = work().await {
+            tracing::warn!("cannot {what}: {e}");
+            e.log();
+        }
+    }
+}
+
+async fn beat(domain: &Domain) -> Result<()> {
+    let ttl = Duration::from_secs(domain.settings.presence.lease_seconds);
+    Ok(domain.store.presence.beat(domain.instance, Timestamp::now(), ttl).await?)
+}
+
+async fn sweep(domain: &Domain) -> Result<()> {
+    let now = Timestamp::now();
+    let settled = domain.store.maintenance.sweep(now).await?;
+    if settled > 0 {
+        tracing::info!(settled, "settled what processes left half done");
+    }
+    let touched = domain.store.presence.reap(now, USERS_A_TICK).await?;
+    if touched > 0 {
+        tracing::info!(touched, "took over users of a process that died");
+    }
+    Ok(())
+}
+
+async fn settle_due(domain: &Domain) -> Result<()> {
+    let lease = Duration::from_secs(10);
+    let users = domain.store.presence.due_users(Timestamp::now(), lease, USERS_A_TICK).await?;
+    for user in users {
+        domain.presence.settle(user).await?;
+        domain.store.presence.finish_due_user(user).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Untrusted in, typed out: who is calling, and from where.
+
+use std::{future::Future, pin::Pin};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
+use domain::{Domain, DomainError, Viewer};
+
+use crate::WebError;
+
+/// The caller, by `Authorization: Bearer` (RFC 6750 §2.1); without a valid token the request ends with 401.
+pub struct Caller(pub Viewer);
+
+impl FromRequest for Caller {
+    type Error = WebError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, WebError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let token = bearer(request).map(str::to_owned);
+        let domain = request.app_data::<Data<Domain>>().cloned();
+        Box::pin(async move {
+            let domain = domain.ok_or_else(|| anyhow::anyhow!("the service has no domain"))?;
+            let token = token.ok_or(DomainError::Unauthorized("send Authorization: Bearer <token>"))?;
+            Ok(Self(domain.identity.authenticate(&token).await?))
+        })
+    }
+}
+
+/// The token of an `Authorization: Bearer` header.
+pub fn bearer(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The address the connection came from.
+pub struct Address(pub String);
+
+impl FromRequest for Address {
+    type Error = std::convert::Infallible;
+    type Future = std::future::Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let address = request.peer_addr().map_or_else(|| "unknown".into(), |a| a.ip().to_string());
+        std::future::ready(Ok(Self(address)))
+    }
+}

@@ -1,0 +1,88 @@
+//! The `main` of a service binary: arguments → settings → logs → store → serve → close. Bad configuration ends with
+//! one line and exit status 64 (EX_USAGE).
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::Parser;
+use domain::{Domain, upkeep};
+use shared::{
+    Settings,
+    settings::{EXIT_USAGE, StoreUrl},
+    shutdown, telemetry,
+};
+use tokio_util::sync::CancellationToken;
+
+/// What every service binary takes. All else is configuration: a file, or `CHATAPP__SECTION__KEY`.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// TOML file of settings (default: chatapp.toml, if there is one)
+    #[arg(long, value_name = "FILE", env = "CHATAPP_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// Runs one service over a store that several processes share. `serve` binds and serves until the token is cancelled.
+pub fn service<F, Fut>(serve: F) -> ExitCode
+where
+    F: FnOnce(Domain, CancellationToken) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    let args = Args::parse();
+    let settings = match Settings::load(args.config.as_deref()) {
+        Ok(settings) => settings,
+        Err(e) => return refuse(&e.to_string()),
+    };
+    if let StoreUrl::Embedded(_) = settings.store.url {
+        return refuse(
+            "configuration: store.url: an embedded store serves one process; several services need Redis \
+             (CHATAPP__STORE__URL=redis://host), or run them all in one process: chatapp",
+        );
+    }
+    run(settings, serve)
+}
+
+/// Runs `serve` over the store the settings name, with signals, upkeep and an orderly end.
+pub fn run<F, Fut>(settings: Settings, serve: F) -> ExitCode
+where
+    F: FnOnce(Domain, CancellationToken) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    if let Err(e) = telemetry::init(&settings.log) {
+        return refuse(&format!("configuration: {e:#}"));
+    }
+    crate::observe::install_metrics();
+    match actix_web::rt::System::new().block_on(supervise(settings, serve)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            tracing::error!("{e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn supervise<F, Fut>(settings: Settings, serve: F) -> anyhow::Result<()>
+where
+    F: FnOnce(Domain, CancellationToken) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    let shutdown = shutdown::on_signal()?;
+    let store = store::open(&settings.store).await?;
+    let domain = Domain::new(store.clone(), Arc::new(settings));
+    // Upkeep outlives the sockets: their users' presence is settled while it still runs.
+    let upkeep_end = CancellationToken::new();
+    let upkeep = tokio::spawn(upkeep::run(domain.clone(), upkeep_end.clone()));
+    let outcome = serve(domain, shutdown).await;
+    upkeep_end.cancel();
+    upkeep.await?;
+    store.maintenance.close().await?;
+    outcome
+}
+
+/// One line for whoever started it.
+fn refuse(line: &str) -> ExitCode {
+    #[expect(clippy::print_stderr, reason = "the logs are not set up yet, and this line is for a person")]
+    {
+        eprintln!("{line}");
+    }
+    ExitCode::from(EXIT_USAGE)
+}

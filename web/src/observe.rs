@@ -1,0 +1,109 @@
+//! `/health`, `/ready`, `/metrics` and the log span of a request; the same on every service.
+
+use std::sync::OnceLock;
+
+use actix_web::{
+    Error, HttpMessage, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    get,
+    web::Data,
+};
+use domain::Domain;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use serde::Serialize;
+use shared::{ErrorCode, Problem, Timestamp};
+use tracing::Span;
+use tracing_actix_web::{RequestId, RootSpanBuilder};
+use utoipa::ToSchema;
+
+use crate::{
+    error::{ApiResult, problem_response},
+    server::Running,
+};
+
+/// The process's recorder; services that share a process share it.
+fn recorder() -> &'static PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        // Another recorder can only have been set by an embedding program: then ours shows nothing, and theirs all.
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another metrics recorder is in place; /metrics stays empty");
+        }
+        handle
+    })
+}
+
+/// Call once before the first metric is counted.
+pub fn install_metrics() {
+    recorder();
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    /// `healthy`: the process serves.
+    status: &'static str,
+    timestamp: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_connections: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_users: Option<u64>,
+}
+
+/// Does the process live? Does not ask the store for more than the count of users.
+#[utoipa::path(tag = "operations", responses((status = 200, body = Health)))]
+#[get("/health")]
+pub async fn health(domain: Data<Domain>, running: Data<Running>) -> HttpResponse {
+    let total_users = match running.service {
+        store::Service::Api => domain.accounts.count().await.ok(),
+        _ => None,
+    };
+    let active_connections = running.connections();
+    HttpResponse::Ok().json(Health { status: "healthy", timestamp: Timestamp::now(), active_connections, total_users })
+}
+
+#[derive(Serialize, ToSchema)]
+struct Ready {
+    status: &'static str,
+    /// What an operator should look at, each one sentence.
+    warnings: Vec<String>,
+}
+
+/// Can it serve now? 503 while the store is away or the service is stopping.
+#[utoipa::path(tag = "operations", responses((status = 200, body = Ready), (status = 503, body = Problem)))]
+#[get("/ready")]
+pub async fn ready(domain: Data<Domain>, running: Data<Running>) -> ApiResult<HttpResponse> {
+    if running.shutdown.is_cancelled() {
+        return Ok(problem_response(Problem::new(ErrorCode::Unavailable, "the service is stopping")));
+    }
+    let warnings = domain.store.health.check().await?;
+    Ok(HttpResponse::Ok().json(Ready { status: "ready", warnings }))
+}
+
+/// Everything counted by this process, in Prometheus' text format.
+#[utoipa::path(tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
+#[get("/metrics")]
+pub async fn metrics_text() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(recorder().render())
+}
+
+/// A span with method, path and request id. Never the query: it may hold a token.
+pub struct PathSpan;
+
+impl RootSpanBuilder for PathSpan {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let id = request.extensions().get::<RequestId>().map(ToString::to_string);
+        tracing::info_span!("request", method = %request.method(), path = request.path(), id)
+    }
+
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        let _entered = span.enter();
+        match outcome {
+            Ok(response) => tracing::debug!(status = response.status().as_u16(), "answered"),
+            Err(e) => tracing::debug!("failed: {e}"),
+        }
+    }
+}
