@@ -2,12 +2,7 @@
 //!
 //! An event is encoded once and each watcher gets a refcount of the frame.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{Domain, Result};
@@ -15,14 +10,12 @@ use shared::{
     UserId,
     protocol::{ServerFrame, UserPresence, encode_frame},
 };
-use socket::{Outbound, Pushed, text_frame};
+use socket::{Outbound, Pulse, Pushed, text_frame};
 use store::{BusEvent, Inbox, Signal, Subscriptions, Topic, presence::PresenceEvent};
-
-/// Names a connection of this worker.
-pub(crate) type WatcherId = u64;
+use tokio_util::sync::CancellationToken;
 
 struct Watch {
-    watcher: WatcherId,
+    watcher: u64,
     outbound: Outbound,
     /// While the snapshot is read: the newest event, which must not come before it.
     held: Option<Option<Bytes>>,
@@ -32,27 +25,28 @@ pub(crate) struct Hub {
     subscriptions: Arc<dyn Subscriptions>,
     /// Bounded by `presence.max_watched` for each connection.
     watches: RefCell<HashMap<UserId, Vec<Watch>>>,
-    next: Cell<WatcherId>,
+    pulse: Rc<Pulse>,
 }
 
 impl Hub {
     /// Call inside the worker's runtime.
-    pub fn start(domain: &Domain) -> Rc<Self> {
+    pub fn start(domain: &Domain, shutdown: CancellationToken) -> Rc<Self> {
+        let heartbeat = Duration::from_secs(domain.settings.limits.heartbeat_seconds);
+        let pulse = Pulse::start(heartbeat, shutdown);
         let subscriber = domain.store.bus.subscriber();
-        let hub =
-            Rc::new(Self { subscriptions: subscriber.subscriptions, watches: RefCell::default(), next: Cell::new(0) });
+        let hub = Rc::new(Self { subscriptions: subscriber.subscriptions, watches: RefCell::default(), pulse });
         actix_web::rt::spawn(deliver(Rc::downgrade(&hub), domain.clone(), subscriber.inbox));
         hub
     }
 
-    pub fn next_id(&self) -> WatcherId {
-        self.next.set(self.next.get() + 1);
-        self.next.get()
+    /// Pings and drains this worker's sockets.
+    pub fn pulse(&self) -> &Rc<Pulse> {
+        &self.pulse
     }
 
     /// Follows these users; what happens to them is held until [`release`](Self::release), so that the snapshot read in
     /// between comes first.
-    pub async fn hold(&self, watcher: WatcherId, outbound: &Outbound, users: &[UserId]) -> Result<()> {
+    pub async fn hold(&self, watcher: u64, outbound: &Outbound, users: &[UserId]) -> Result<()> {
         let topics: Vec<Topic> = users.iter().map(|user| Topic::Presence(*user)).collect();
         self.subscriptions.subscribe(&topics).await?;
         let mut watches = self.watches.borrow_mut();
@@ -67,7 +61,7 @@ impl Hub {
     }
 
     /// The snapshot is queued: lets what was held follow it.
-    pub fn release(&self, watcher: WatcherId, users: &[UserId]) {
+    pub fn release(&self, watcher: u64, users: &[UserId]) {
         let mut watches = self.watches.borrow_mut();
         for user in users {
             let of_user = watches.get_mut(user).into_iter().flatten();
@@ -80,7 +74,7 @@ impl Hub {
     }
 
     /// Ends watching these users.
-    pub async fn unwatch(&self, watcher: WatcherId, users: &[UserId]) {
+    pub async fn unwatch(&self, watcher: u64, users: &[UserId]) {
         let mut ended = Vec::new();
         {
             let mut watches = self.watches.borrow_mut();
