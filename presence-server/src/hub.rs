@@ -5,13 +5,13 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use domain::{Domain, Result};
+use domain::{Domain, Result, Viewer};
 use shared::{
-    UserId,
+    SessionId, UserId,
     protocol::{ServerFrame, UserPresence, encode_frame},
 };
-use socket::{Outbound, Pulse, Pushed, text_frame};
-use store::{BusEvent, Inbox, Signal, Subscriptions, Topic, presence::PresenceEvent};
+use socket::{CloseCode, Outbound, Pulse, Pushed, text_frame};
+use store::{BusEvent, Inbox, Signal, Subscriptions, Topic, UserEvent, presence::PresenceEvent};
 use tokio_util::sync::CancellationToken;
 
 struct Watch {
@@ -21,10 +21,19 @@ struct Watch {
     held: Option<Option<Bytes>>,
 }
 
+/// A user's own socket.
+struct Own {
+    connection: u64,
+    session: SessionId,
+    outbound: Outbound,
+}
+
 pub(crate) struct Hub {
     subscriptions: Arc<dyn Subscriptions>,
     /// Bounded by `presence.max_watched` for each connection.
     watches: RefCell<HashMap<UserId, Vec<Watch>>>,
+    /// The sockets of each user, by connection number: their session may end elsewhere.
+    sockets: RefCell<HashMap<UserId, Vec<Own>>>,
     pulse: Rc<Pulse>,
 }
 
@@ -34,7 +43,12 @@ impl Hub {
         let heartbeat = Duration::from_secs(domain.settings.limits.heartbeat_seconds);
         let pulse = Pulse::start(heartbeat, shutdown);
         let subscriber = domain.store.bus.subscriber();
-        let hub = Rc::new(Self { subscriptions: subscriber.subscriptions, watches: RefCell::default(), pulse });
+        let hub = Rc::new(Self {
+            subscriptions: subscriber.subscriptions,
+            watches: RefCell::default(),
+            sockets: RefCell::default(),
+            pulse,
+        });
         actix_web::rt::spawn(deliver(Rc::downgrade(&hub), domain.clone(), subscriber.inbox));
         hub
     }
@@ -42,6 +56,36 @@ impl Hub {
     /// Pings and drains this worker's sockets.
     pub fn pulse(&self) -> &Rc<Pulse> {
         &self.pulse
+    }
+
+    /// A socket of this user opened: it is closed when its session ends.
+    pub async fn enter(&self, viewer: &Viewer, connection: u64, outbound: &Outbound) -> Result<()> {
+        let own = Own { connection, session: viewer.session, outbound: outbound.clone() };
+        self.sockets.borrow_mut().entry(viewer.user).or_default().push(own);
+        Ok(self.subscriptions.subscribe(&[Topic::User(viewer.user)]).await?)
+    }
+
+    /// It ended. A user's topic that is followed a moment too long does no harm; one that is not followed would.
+    pub async fn leave(&self, user: UserId, connection: u64) {
+        let last = {
+            let mut sockets = self.sockets.borrow_mut();
+            let Some(own) = sockets.get_mut(&user) else { return };
+            own.retain(|socket| socket.connection != connection);
+            let last = own.is_empty();
+            if last {
+                sockets.remove(&user);
+            }
+            last
+        };
+        if last {
+            self.unfollow(&[Topic::User(user)]).await;
+        }
+    }
+
+    fn end_session(&self, user: UserId, session: SessionId) {
+        let sockets = self.sockets.borrow();
+        let ended = sockets.get(&user).into_iter().flatten().filter(|own| own.session == session);
+        ended.for_each(|own| own.outbound.close(CloseCode::Unauthorized));
     }
 
     /// Follows these users; what happens to them is held until [`release`](Self::release), so that the snapshot read in
@@ -87,15 +131,20 @@ impl Hub {
                 }
             }
         }
-        if ended.is_empty() {
-            return;
+        if !ended.is_empty() {
+            self.unfollow(&ended).await;
         }
-        self.subscriptions.unsubscribe(&ended).await;
-        // Somebody may have begun to watch one of them meanwhile.
-        let again: Vec<Topic> = {
-            let watches = self.watches.borrow();
-            ended.into_iter().filter(|t| matches!(t, Topic::Presence(u) if watches.contains_key(u))).collect()
+    }
+
+    /// Ends following these topics, but for those somebody began to need meanwhile.
+    async fn unfollow(&self, topics: &[Topic]) {
+        self.subscriptions.unsubscribe(topics).await;
+        let needed = |topic: &&Topic| match topic {
+            Topic::Presence(user) => self.watches.borrow().contains_key(user),
+            Topic::User(user) => self.sockets.borrow().contains_key(user),
+            Topic::Room(_) => false,
         };
+        let again: Vec<Topic> = topics.iter().filter(needed).copied().collect();
         if !again.is_empty()
             && let Err(e) = self.subscriptions.subscribe(&again).await
         {
@@ -137,7 +186,12 @@ async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
         while let Some(signal) = next {
             match signal {
                 Signal::Event(BusEvent::Presence(event)) => hub.publish(&event, &mut touched),
-                Signal::Event(BusEvent::Room(_) | BusEvent::User(..)) => {}
+                Signal::Event(BusEvent::User(user, event)) => {
+                    if let UserEvent::SessionEnded(session) = *event {
+                        hub.end_session(user, session);
+                    }
+                }
+                Signal::Event(BusEvent::Room(_)) => {}
                 Signal::Lost => lost = true,
             }
             next = inbox.try_recv();

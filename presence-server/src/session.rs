@@ -57,8 +57,9 @@ impl Handshake {
     async fn open(&mut self, token: &str, request_id: Option<&str>) -> Result<Session> {
         let viewer = self.domain.identity.authenticate(token).await?;
         let connection = socket::next_connection_id();
-        if let Err(e) = self.domain.presence.connected(&viewer, connection, SocketKind::Presence).await {
+        if let Err(e) = self.attach(&viewer, connection).await {
             // It may have been noted before it failed.
+            self.hub.leave(viewer.user, connection).await;
             let _ = self.domain.presence.disconnected(viewer.user, connection).await;
             return Err(e);
         }
@@ -74,6 +75,13 @@ impl Handshake {
         push(&self.outbound, &frame, request_id);
         let (domain, hub, outbound) = (self.domain.clone(), self.hub.clone(), self.outbound.clone());
         Ok(Session { viewer, domain, hub, outbound, connection, watching: HashSet::new() })
+    }
+}
+
+impl Handshake {
+    async fn attach(&self, viewer: &Viewer, connection: u64) -> Result<()> {
+        self.hub.enter(viewer, connection, &self.outbound).await?;
+        self.domain.presence.connected(viewer, connection, SocketKind::Presence).await
     }
 }
 
@@ -140,6 +148,7 @@ impl socket::Session for Session {
     async fn on_end(&mut self) {
         let watching: Vec<UserId> = self.watching.drain().collect();
         self.hub.unwatch(self.connection, &watching).await;
+        self.hub.leave(self.viewer.user, self.connection).await;
         if let Err(e) = self.domain.presence.disconnected(self.viewer.user, self.connection).await {
             // The lease's end, or the next connection, settles it.
             tracing::warn!("cannot tell that a connection ended: {e}");
