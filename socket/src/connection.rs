@@ -44,7 +44,7 @@ pub trait Handshake {
     fn on_binary(&mut self);
 }
 
-/// An authenticated user on a connection. Dropped when the socket ends, whatever the reason.
+/// An authenticated user on a connection.
 pub trait Session {
     /// A text message; the next one is read when this is done.
     fn on_text(&mut self, text: &str) -> impl Future<Output = Flow>;
@@ -52,6 +52,9 @@ pub trait Session {
     fn on_binary(&mut self);
     /// The server stops: the last frame before close 1012.
     fn on_drain(&mut self);
+    /// The socket has ended or is closing. What must be done before the server may stop is done here; the transport
+    /// stays for so long. When the worker dies, only `Drop` runs.
+    fn on_end(&mut self) -> impl Future<Output = ()>;
 }
 
 /// Times and budgets of one socket.
@@ -95,7 +98,14 @@ impl Connection {
     /// Serves the socket to its end. The future is large: box it, or spawn it.
     pub async fn run<H: Handshake>(mut self, handshake: H, credential: Option<Credential>) {
         let end = match self.shake_hands(handshake, credential).await {
-            Ok(mut session) => self.serve(&mut session).await,
+            Ok(mut session) => {
+                let end = self.serve(&mut session).await;
+                if let End::Close(code) = end {
+                    self.outbound.close(code);
+                }
+                session.on_end().await;
+                end
+            }
             Err(end) => end,
         };
         if let End::Close(code) = end {

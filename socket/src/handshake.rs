@@ -1,11 +1,7 @@
 //! What is known of a client from its upgrade request: where its page comes from and what it shows for itself.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web,
-};
-use shared::{ErrorCode, Problem, protocol::SUBPROTOCOL};
+use actix_web::{HttpRequest, http::header, web};
+use shared::protocol::SUBPROTOCOL;
 
 /// Prefix of the subprotocol that carries a token, for browsers: they can set no header.
 const BEARER_PROTOCOL: &str = "bearer.";
@@ -60,24 +56,11 @@ fn query_credential(req: &HttpRequest) -> Option<Credential> {
 }
 
 /// Is the request's `Origin` on the allow-list (`*`: any)? One without it is no browser's and passes. Where not, answer
-/// [`foreign_origin`]: CORS does not cover WebSockets, so this is what keeps foreign pages out (RFC 6455 §10.2).
+/// 403 and do not upgrade: CORS does not cover WebSockets, so this is what keeps foreign pages out (RFC 6455 §10.2).
 pub fn origin_allowed(req: &HttpRequest, allowed: &[String]) -> bool {
     let Some(origin) = req.headers().get(header::ORIGIN) else { return true };
     let origin = origin.as_bytes();
     allowed.iter().any(|a| a == "*" || a.trim_end_matches('/').as_bytes().eq_ignore_ascii_case(origin))
-}
-
-/// The 403 for a page from elsewhere.
-pub fn foreign_origin() -> HttpResponse {
-    problem(ErrorCode::Forbidden, "this origin may not connect")
-}
-
-/// A refusal before the upgrade, as `application/problem+json` (RFC 9457).
-pub fn problem(code: ErrorCode, detail: &str) -> HttpResponse {
-    let status = StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    HttpResponse::build(status)
-        .insert_header((header::CONTENT_TYPE, "application/problem+json"))
-        .json(Problem::new(code, detail))
 }
 
 #[cfg(test)]

@@ -15,8 +15,14 @@ pub mod upgrade;
 
 pub use close::CloseCode;
 pub use connection::{Connection, Flow, Handshake, Limits, Session, Step};
-pub use handshake::{Credential, credential, foreign_origin, origin_allowed, problem};
+pub use handshake::{Credential, credential, origin_allowed};
 pub use inbound::Inbound;
 pub use outbound::{Outbound, Pushed, QueueLimits, text_frame};
 pub use pulse::Pulse;
 pub use upgrade::{Upgraded, upgrade};
+
+/// Names a connection, once in this process: services that share one do not share a number.
+pub fn next_connection_id() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}

@@ -96,7 +96,7 @@ async fn open(req: HttpRequest, payload: web::Payload) -> actix_web::Result<acti
     let worker = req.app_data::<Rc<Worker>>().unwrap().clone();
     let options = &worker.options;
     if !socket::origin_allowed(&req, &options.origins) {
-        return Ok(socket::foreign_origin());
+        return Ok(actix_web::HttpResponse::Forbidden().finish());
     }
     let queue = QueueLimits { frames: 256, bytes: options.queue_bytes, time: Duration::from_secs(30) };
     let socket = socket::upgrade(&req, payload, MAX_MESSAGE, queue)?;
@@ -175,6 +175,8 @@ impl socket::Session for EchoSession {
     fn on_drain(&mut self) {
         self.outbound.push(text_frame("draining"));
     }
+
+    async fn on_end(&mut self) {}
 }
 
 pub struct Client(pub WebSocketStream<TcpStream>);

@@ -26,6 +26,10 @@ impl Room {
             return false;
         }
         self.taken += 1;
+        if size > self.bytes {
+            // Over the limit by itself: not even an empty one may follow.
+            self.items = self.taken;
+        }
         self.bytes = self.bytes.saturating_sub(size);
         true
     }
