@@ -1,9 +1,10 @@
 //! The stream of events from a connection to the application: bounded, and never in the way of replies. An
 //! application that falls behind loses frames, not silently: it is told of a [`Gap`].
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
 use shared::{SessionId, UserId, protocol::ServerFrame};
-use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 use crate::Disconnect;
@@ -145,7 +146,8 @@ mod tests {
             }
             told
         };
-        let told = tokio::select! { told = told => told, never = sink.catch_up() => match never {} };
+        let told = tokio::time::timeout(Duration::from_secs(20), told);
+        let told = tokio::select! { told = told => told.unwrap(), never = sink.catch_up() => match never {} };
         assert!(matches!(told[..2], [Event::Frame(_), Event::Frame(_)]), "{told:?}");
         assert_eq!(told[2..], [Event::Gap(Gap::Overflow), Event::Closed(Disconnect::Silent)]);
         sink.emit(frame());

@@ -71,9 +71,12 @@ where
     // Upkeep outlives the sockets: their users' presence is settled while it still runs.
     let upkeep_end = CancellationToken::new();
     let upkeep = tokio::spawn(upkeep::run(domain.clone(), upkeep_end.clone()));
-    let outcome = serve(domain, shutdown).await;
+    let outcome = serve(domain.clone(), shutdown).await;
     upkeep_end.cancel();
     upkeep.await?;
+    if let Err(e) = upkeep::leave(&domain).await {
+        tracing::warn!("cannot give the lease back: {e}");
+    }
     store.maintenance.close().await?;
     outcome
 }

@@ -3,7 +3,10 @@
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::{UserId, protocol::User};
+use shared::{
+    UserId,
+    protocol::{User, UserPresence},
+};
 
 use super::{Api, Page};
 use crate::Result;
@@ -95,8 +98,8 @@ impl Api {
         self.get(&format!("/api/users/{id}"), &()).await
     }
 
-    /// `GET /api/users/{id}/status`: flat fields `status`, `lastSeen`, ….
-    pub async fn user_status(&self, id: UserId) -> Result<Value> {
+    /// `GET /api/users/{id}/status`; who may not watch them sees `offline`.
+    pub async fn user_status(&self, id: UserId) -> Result<UserPresence> {
         self.get(&format!("/api/users/{id}/status"), &()).await
     }
 

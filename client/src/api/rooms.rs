@@ -57,8 +57,8 @@ impl Api {
     }
 
     /// `POST /api/rooms/{id}/join`.
-    pub async fn join_room(&self, id: RoomId) -> Result<()> {
-        Self::done(self.request(Method::POST, &format!("/api/rooms/{id}/join"))).await
+    pub async fn join_room(&self, id: RoomId) -> Result<Room> {
+        Self::read(self.request(Method::POST, &format!("/api/rooms/{id}/join"))).await
     }
 
     /// `DELETE /api/rooms/{id}/leave`.
@@ -69,12 +69,6 @@ impl Api {
     /// `GET /api/rooms/{id}/members`, in order of joining.
     pub async fn members(&self, id: RoomId, cursor: Option<&str>) -> Result<Page<Member>> {
         self.get(&format!("/api/rooms/{id}/members"), &json!({ "cursor": cursor })).await
-    }
-
-    /// `PUT /api/rooms/{id}/members/{user}`: adds a member, or changes their role (`admin` or `member`).
-    pub async fn put_member(&self, id: RoomId, user: UserId, role: &str) -> Result<()> {
-        let request = self.request(Method::PUT, &format!("/api/rooms/{id}/members/{user}"));
-        Self::done(request.json(&json!({ "role": role }))).await
     }
 
     /// `PUT /api/direct/{user}`: the direct room with them; opening it twice is opening it once.

@@ -2,6 +2,7 @@
 
 use client::{Disconnect, Error, Event, Gap, OutgoingMessage, protocol::RoomType};
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::support::{Server, connect, connected, next, options, room, within};
@@ -186,11 +187,23 @@ async fn a_first_connection_that_fails_is_an_error_at_once() {
     let server = Server::start().await;
     let url = server.url();
     let refuse = async {
-        use tokio::io::AsyncWriteExt;
         let mut stream = server.accept_tcp().await;
         stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         stream
     };
     let (_stream, outcome) = tokio::join!(refuse, connect(&url));
     assert!(matches!(outcome.err(), Some(Error::Connect(Disconnect::Handshake { status: 503 }))));
+}
+
+#[tokio::test]
+async fn a_wss_url_begins_with_a_tls_handshake() {
+    let server = Server::start().await;
+    let url = server.url().replace("ws://", "wss://");
+    let look = async {
+        let mut stream = server.accept_tcp().await;
+        // RFC 8446 §5.1: a record of type handshake.
+        assert_eq!(within(stream.read_u8()).await.unwrap(), 22);
+    };
+    let ((), outcome) = tokio::join!(look, connect(&url));
+    assert!(matches!(outcome.err(), Some(Error::Connect(Disconnect::Lost(_)))));
 }
