@@ -1,0 +1,10 @@
+//! A real chat-server, over a store of its own, and real sockets.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod auth;
+mod bad_input;
+mod commands;
+mod delivery;
+mod gaps;
+mod rooms;
+mod support;
