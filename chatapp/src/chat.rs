@@ -1,15 +1,24 @@
 //! A small terminal client: what is typed is sent, what others write is shown.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::Context;
 use client::{
-    Api, Chat, ErrorCode, Event, Events, LoginTokens, PageQuery,
-    api::accounts::Session,
+    Api, Chat, ErrorCode, Event, Events, PageQuery, TokenProvider,
+    api::Session,
     protocol::{Message, RoomType, ServerFrame},
 };
+use futures_util::future::BoxFuture;
 use shared::RoomId;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    sync::Mutex,
+};
 
 /// Messages shown when the room opens.
 const RECENT: usize = 20;
@@ -32,16 +41,15 @@ pub struct ChatArgs {
 }
 
 pub fn main(args: ChatArgs) -> ExitCode {
-    let outcome = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("start the runtime")
-        .and_then(|runtime| {
-            let outcome = runtime.block_on(chat(&args));
-            // A read of standard input cannot be interrupted: do not wait for it.
-            runtime.shutdown_background();
-            outcome
-        });
+    let outcome =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime").and_then(
+            |runtime| {
+                let outcome = runtime.block_on(chat(&args));
+                // A read of standard input cannot be interrupted: do not wait for it.
+                runtime.shutdown_background();
+                outcome
+            },
+        );
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -52,43 +60,91 @@ pub fn main(args: ChatArgs) -> ExitCode {
 }
 
 async fn chat(args: &ChatArgs) -> anyhow::Result<()> {
-    let api = Api::new(&args.api)?;
-    let session = log_in(&api, args).await?;
-    let api = api.with_token(session.token.clone());
+    let anyone = Api::new(&args.api)?;
+    let login = Arc::new(Login::open(anyone.clone(), args).await?);
+    let api = anyone.with_token(login.token().await?);
     let url = api.instance("chat").await.context("ask for a chat-server")?.url;
-    let tokens = LoginTokens::new(api, session);
-    let (chat, mut events) = Chat::connect(&format!("{url}/chat"), tokens).await.context("connect")?;
-    let (room, seen) = enter(&chat, &args.room).await?;
+    let (chat, mut events) = Chat::connect(&url, login).await.context("connect")?;
+    let (room, seen) = enter(&api, &chat, &args.room).await?;
     show(&format!("-- in {} as {}; /quit leaves", args.room, args.user));
     talk(&chat, &mut events, room, seen).await?;
     chat.close().await;
     Ok(())
 }
 
-/// By password; else as the guest this machine knows under that name; else as a new guest.
-async fn log_in(api: &Api, args: &ChatArgs) -> anyhow::Result<Session> {
-    if let Some(password) = &args.password {
-        return api.login(&args.user, password).await.context("log in");
+/// The tokens of this login. A guest's are kept in a file, so that the name stays theirs.
+struct Login {
+    api: Api,
+    file: Option<PathBuf>,
+    tokens: Mutex<Tokens>,
+}
+
+struct Tokens {
+    access: String,
+    refresh: String,
+}
+
+impl From<Session> for Tokens {
+    fn from(session: Session) -> Self {
+        Self { access: session.token, refresh: session.refresh_token }
     }
-    let file = guest_file(args);
-    let known = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-    let session = match known {
-        Some(token) => api.refresh(token.trim()).await.ok(),
-        None => None,
-    };
-    let session = match session {
-        Some(session) => session,
-        None => match api.guest(Some(&args.user)).await {
-            Err(e) if e.code() == Some(ErrorCode::UsernameTaken) => {
-                anyhow::bail!("the name {} is taken; if it is yours, give --password", args.user)
+}
+
+impl Login {
+    /// By password; else as the guest this machine knows under that name; else as a new guest.
+    async fn open(api: Api, args: &ChatArgs) -> anyhow::Result<Self> {
+        if let Some(password) = &args.password {
+            let session = api.login(&args.user, password).await.context("log in")?;
+            return Ok(Self { api, file: None, tokens: Mutex::new(session.into()) });
+        }
+        let file = guest_file(args);
+        let known = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+        let tokens = match known {
+            Some(token) => {
+                api.refresh(token.trim()).await.ok().map(|t| Tokens { access: t.token, refresh: t.refresh_token })
             }
-            other => other.context("take a guest account")?,
-        },
-    };
-    if let Some(file) = file {
-        keep(&file, &session.refresh_token).with_context(|| format!("write {}", file.display()))?;
+            None => None,
+        };
+        let tokens = match tokens {
+            Some(tokens) => tokens,
+            None => match api.guest(Some(&args.user)).await {
+                Err(e) if e.code() == Some(ErrorCode::UsernameTaken) => {
+                    anyhow::bail!("the name {} is taken; if it is yours, give --password", args.user)
+                }
+                other => other.context("take a guest account")?.into(),
+            },
+        };
+        let login = Self { api, file, tokens: Mutex::new(tokens) };
+        login.keep(&*login.tokens.lock().await);
+        Ok(login)
     }
-    Ok(session)
+
+    /// A refresh token works once: the file must always hold the newest.
+    fn keep(&self, tokens: &Tokens) {
+        if let Some(file) = &self.file
+            && let Err(e) = write_private(file, &tokens.refresh)
+        {
+            show(&format!("-- the name is yours for this run only: cannot write {}: {e}", file.display()));
+        }
+    }
+}
+
+impl TokenProvider for Login {
+    fn token(&self) -> BoxFuture<'_, client::Result<String>> {
+        Box::pin(async { Ok(self.tokens.lock().await.access.clone()) })
+    }
+
+    fn refresh<'a>(&'a self, refused: &'a str) -> BoxFuture<'a, client::Result<String>> {
+        Box::pin(async move {
+            let mut tokens = self.tokens.lock().await;
+            if tokens.access == refused {
+                let fresh = self.api.refresh(&tokens.refresh).await?;
+                *tokens = Tokens { access: fresh.token, refresh: fresh.refresh_token };
+                self.keep(&tokens);
+            }
+            Ok(tokens.access.clone())
+        })
+    }
 }
 
 /// Where this machine keeps the guest's refresh token.
@@ -98,7 +154,7 @@ fn guest_file(args: &ChatArgs) -> Option<PathBuf> {
     Some(state.join(format!("{}-{}", plain(&args.api), plain(&args.user))))
 }
 
-fn keep(file: &PathBuf, token: &str) -> std::io::Result<()> {
+fn write_private(file: &Path, token: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     if let Some(dir) = file.parent() {
         std::fs::create_dir_all(dir)?;
@@ -108,7 +164,7 @@ fn keep(file: &PathBuf, token: &str) -> std::io::Result<()> {
 }
 
 /// Joins or makes the room; gives it and the newest `seq` shown.
-async fn enter(chat: &Chat, handle: &str) -> anyhow::Result<(RoomId, u64)> {
+async fn enter(api: &Api, chat: &Chat, handle: &str) -> anyhow::Result<(RoomId, u64)> {
     let joined = match chat.join_room_by_handle(handle).await {
         Err(e) if e.code() == Some(ErrorCode::RoomNotFound) => {
             let room = chat.create_room(handle, RoomType::Public, Some(handle)).await.context("make the room")?;
@@ -120,7 +176,9 @@ async fn enter(chat: &Chat, handle: &str) -> anyhow::Result<(RoomId, u64)> {
     let (room, mut messages) = match joined {
         Some(joined) => (joined.room.id, joined.messages),
         None => {
-            let room = chat.room_by_handle(handle).await.context("find the room")?;
+            let mine = api.rooms().await.context("list the rooms")?.items;
+            let room = mine.iter().find(|room| room.handle.as_deref().is_some_and(|h| h.eq_ignore_ascii_case(handle)));
+            let room = room.context("the room is gone")?.id;
             (room, chat.history(room, PageQuery::default()).await?.items)
         }
     };

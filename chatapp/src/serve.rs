@@ -25,7 +25,7 @@ async fn serve(domain: Domain, shutdown: CancellationToken) -> anyhow::Result<()
     let chat = chat_server::Server::bind(domain.clone())?;
     let presence = presence_server::Server::bind(domain.clone())?;
     let notification = notification_server::Server::bind(domain.clone())?;
-    print_welcome(&domain, [api.addr()?, chat.addr()?, presence.addr()?, notification.addr()?]);
+    print_welcome(&domain, [api.addr()?, chat.addr()?, presence.addr()?, notification.addr()]);
 
     let stop = shutdown.child_token();
     let or_stop = |outcome: anyhow::Result<()>| {

@@ -304,7 +304,7 @@ impl Default for Limits {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Pretty, level: "info".into() }
+        Self { format: LogFormat::Pretty, level: "info,actix_server=warn".into() }
     }
 }
 
