@@ -25,7 +25,9 @@ async fn cut_off<T: Send + 'static>(nth: u32, work: impl Future<Output = T> + Se
     drop(task.await);
 }
 
+/// Lets what was sent before the cut arrive (a write after it comes after it), then sweeps.
 async fn sweep(s: &Fixture) {
+    s.users.add_contact(UserId::new(), UserId::new()).await.unwrap();
     s.maintenance.sweep(Timestamp::now().after(Duration::from_secs(60))).await.unwrap();
 }
 
