@@ -116,12 +116,15 @@ async fn a_server_that_went_away_and_came_back_is_followed_again(#[case] kind: K
     server.kill();
     server.restart().await;
     assert!(matches!(next(&mut worker.inbox).await, Signal::Lost));
-    let seq = loop {
-        // The first call may find the dead connection.
-        if let Ok(appended) = engine.append(&message(&record, &ann, "after")).await {
-            break appended.seq;
+    let came_back = async {
+        loop {
+            // The first calls may find the dead connection.
+            if let Ok(appended) = engine.append(&message(&record, &ann, "after")).await {
+                break appended.seq;
+            }
         }
     };
+    let seq = tokio::time::timeout(Duration::from_secs(20), came_back).await.expect("writable again");
     assert_eq!(seq, 2, "what was acknowledged is there");
     assert_eq!(next_content(&mut worker.inbox).await, "after");
 }
