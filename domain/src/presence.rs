@@ -1,14 +1,7 @@
 //! Presence: a user's status is derived from their live connections and what they chose, and published once for each
 //! change to those who may watch.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::{
@@ -34,19 +27,13 @@ pub struct Presence {
     instance: InstanceId,
     grace: Duration,
     max_watched: usize,
-    connections: AtomicU64,
 }
 
 impl Presence {
     pub(crate) fn new(store: Store, settings: &Settings, instance: InstanceId, names: Arc<Names>) -> Self {
         let grace = settings.presence_grace();
         let max_watched = settings.presence.max_watched;
-        Self { store, names, instance, grace, max_watched, connections: AtomicU64::new(0) }
-    }
-
-    /// A number no other connection of this process has.
-    pub fn next_connection(&self) -> u64 {
-        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+        Self { store, names, instance, grace, max_watched }
     }
 
     /// A socket of the viewer opened. `connection` is unique in this process; end it with [`Self::disconnected`].

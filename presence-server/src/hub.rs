@@ -2,57 +2,95 @@
 //!
 //! An event is encoded once and each watcher gets a refcount of the frame.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use domain::{Domain, Result};
+use domain::{Domain, Result, Viewer};
 use shared::{
-    UserId,
+    SessionId, UserId,
     protocol::{ServerFrame, UserPresence, encode_frame},
 };
-use socket::{Outbound, Pushed, text_frame};
-use store::{BusEvent, Inbox, Signal, Subscriptions, Topic, presence::PresenceEvent};
-
-/// Names a connection of this worker.
-pub(crate) type WatcherId = u64;
+use socket::{CloseCode, Outbound, Pulse, Pushed, text_frame};
+use store::{BusEvent, Inbox, Signal, Subscriptions, Topic, UserEvent, presence::PresenceEvent};
+use tokio_util::sync::CancellationToken;
 
 struct Watch {
-    watcher: WatcherId,
+    watcher: u64,
     outbound: Outbound,
     /// While the snapshot is read: the newest event, which must not come before it.
     held: Option<Option<Bytes>>,
+}
+
+/// A user's own socket.
+struct Own {
+    connection: u64,
+    session: SessionId,
+    outbound: Outbound,
 }
 
 pub(crate) struct Hub {
     subscriptions: Arc<dyn Subscriptions>,
     /// Bounded by `presence.max_watched` for each connection.
     watches: RefCell<HashMap<UserId, Vec<Watch>>>,
-    next: Cell<WatcherId>,
+    /// The sockets of each user, by connection number: their session may end elsewhere.
+    sockets: RefCell<HashMap<UserId, Vec<Own>>>,
+    pulse: Rc<Pulse>,
 }
 
 impl Hub {
     /// Call inside the worker's runtime.
-    pub fn start(domain: &Domain) -> Rc<Self> {
+    pub fn start(domain: &Domain, shutdown: CancellationToken) -> Rc<Self> {
+        let heartbeat = Duration::from_secs(domain.settings.limits.heartbeat_seconds);
+        let pulse = Pulse::start(heartbeat, shutdown);
         let subscriber = domain.store.bus.subscriber();
-        let hub =
-            Rc::new(Self { subscriptions: subscriber.subscriptions, watches: RefCell::default(), next: Cell::new(0) });
+        let hub = Rc::new(Self {
+            subscriptions: subscriber.subscriptions,
+            watches: RefCell::default(),
+            sockets: RefCell::default(),
+            pulse,
+        });
         actix_web::rt::spawn(deliver(Rc::downgrade(&hub), domain.clone(), subscriber.inbox));
         hub
     }
 
-    pub fn next_id(&self) -> WatcherId {
-        self.next.set(self.next.get() + 1);
-        self.next.get()
+    /// Pings and drains this worker's sockets.
+    pub fn pulse(&self) -> &Rc<Pulse> {
+        &self.pulse
+    }
+
+    /// A socket of this user opened: it is closed when its session ends.
+    pub async fn enter(&self, viewer: &Viewer, connection: u64, outbound: &Outbound) -> Result<()> {
+        let own = Own { connection, session: viewer.session, outbound: outbound.clone() };
+        self.sockets.borrow_mut().entry(viewer.user).or_default().push(own);
+        Ok(self.subscriptions.subscribe(&[Topic::User(viewer.user)]).await?)
+    }
+
+    /// It ended. A user's topic that is followed a moment too long does no harm; one that is not followed would.
+    pub async fn leave(&self, user: UserId, connection: u64) {
+        let last = {
+            let mut sockets = self.sockets.borrow_mut();
+            let Some(own) = sockets.get_mut(&user) else { return };
+            own.retain(|socket| socket.connection != connection);
+            let last = own.is_empty();
+            if last {
+                sockets.remove(&user);
+            }
+            last
+        };
+        if last {
+            self.unfollow(&[Topic::User(user)]).await;
+        }
+    }
+
+    fn end_session(&self, user: UserId, session: SessionId) {
+        let sockets = self.sockets.borrow();
+        let ended = sockets.get(&user).into_iter().flatten().filter(|own| own.session == session);
+        ended.for_each(|own| own.outbound.close(CloseCode::Unauthorized));
     }
 
     /// Follows these users; what happens to them is held until [`release`](Self::release), so that the snapshot read in
     /// between comes first.
-    pub async fn hold(&self, watcher: WatcherId, outbound: &Outbound, users: &[UserId]) -> Result<()> {
+    pub async fn hold(&self, watcher: u64, outbound: &Outbound, users: &[UserId]) -> Result<()> {
         let topics: Vec<Topic> = users.iter().map(|user| Topic::Presence(*user)).collect();
         self.subscriptions.subscribe(&topics).await?;
         let mut watches = self.watches.borrow_mut();
@@ -67,7 +105,7 @@ impl Hub {
     }
 
     /// The snapshot is queued: lets what was held follow it.
-    pub fn release(&self, watcher: WatcherId, users: &[UserId]) {
+    pub fn release(&self, watcher: u64, users: &[UserId]) {
         let mut watches = self.watches.borrow_mut();
         for user in users {
             let of_user = watches.get_mut(user).into_iter().flatten();
@@ -80,7 +118,7 @@ impl Hub {
     }
 
     /// Ends watching these users.
-    pub async fn unwatch(&self, watcher: WatcherId, users: &[UserId]) {
+    pub async fn unwatch(&self, watcher: u64, users: &[UserId]) {
         let mut ended = Vec::new();
         {
             let mut watches = self.watches.borrow_mut();
@@ -93,15 +131,20 @@ impl Hub {
                 }
             }
         }
-        if ended.is_empty() {
-            return;
+        if !ended.is_empty() {
+            self.unfollow(&ended).await;
         }
-        self.subscriptions.unsubscribe(&ended).await;
-        // Somebody may have begun to watch one of them meanwhile.
-        let again: Vec<Topic> = {
-            let watches = self.watches.borrow();
-            ended.into_iter().filter(|t| matches!(t, Topic::Presence(u) if watches.contains_key(u))).collect()
+    }
+
+    /// Ends following these topics, but for those somebody began to need meanwhile.
+    async fn unfollow(&self, topics: &[Topic]) {
+        self.subscriptions.unsubscribe(topics).await;
+        let needed = |topic: &&Topic| match topic {
+            Topic::Presence(user) => self.watches.borrow().contains_key(user),
+            Topic::User(user) => self.sockets.borrow().contains_key(user),
+            Topic::Room(_) => false,
         };
+        let again: Vec<Topic> = topics.iter().filter(needed).copied().collect();
         if !again.is_empty()
             && let Err(e) = self.subscriptions.subscribe(&again).await
         {
@@ -143,7 +186,12 @@ async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
         while let Some(signal) = next {
             match signal {
                 Signal::Event(BusEvent::Presence(event)) => hub.publish(&event, &mut touched),
-                Signal::Event(BusEvent::Room(_) | BusEvent::User(..)) => {}
+                Signal::Event(BusEvent::User(user, event)) => {
+                    if let UserEvent::SessionEnded(session) = *event {
+                        hub.end_session(user, session);
+                    }
+                }
+                Signal::Event(BusEvent::Room(_)) => {}
                 Signal::Lost => lost = true,
             }
             next = inbox.try_recv();

@@ -10,7 +10,7 @@ use std::{
 
 use domain::Domain;
 use store::Service;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use web::ServiceSpec;
 
 use crate::routes;
@@ -36,20 +36,15 @@ impl Server {
 
     /// Serves until `shutdown`, then closes every socket with 1012.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let (domain, token, sockets) = (self.domain.clone(), shutdown.clone(), TaskTracker::new());
-        let tracker = sockets.clone();
         let spec = ServiceSpec {
             service: Service::Presence,
             about: "Presence over WebSocket: connect to `/presence`.",
             public_url: self.domain.settings.presence.public_url.clone(),
             scheme: "ws",
-            routes: Arc::new(move |cfg| routes::configure(cfg, &domain, &token, &tracker)),
+            routes: Arc::new(routes::configure),
             connections: Some(|| CONNECTIONS.load(Ordering::Relaxed)),
         };
-        web::serve(self.listener, self.domain, spec, shutdown).await?;
-        sockets.close();
-        sockets.wait().await;
-        Ok(())
+        web::serve(self.listener, self.domain, spec, shutdown).await
     }
 }
 

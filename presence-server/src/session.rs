@@ -1,12 +1,12 @@
 //! What a connection asks: authentication first, then commands. Frames go out through its `Outbound`.
 
-use std::{cell::RefCell, collections::HashSet, rc::Rc};
+use std::{collections::HashSet, rc::Rc};
 
 use domain::{Domain, DomainError, Result, Viewer, upkeep};
 use shared::{
     ErrorCode, Timestamp, UserId,
     protocol::{
-        BadFrame, ClientFrame, PresenceCommand, ServerFrame, UserPresence,
+        BadFrame, ClientFrame, PresenceCommand, ServerFrame, Status, UserPresence,
         command::{OwnStatus, SetStatus},
         encode_frame,
     },
@@ -14,31 +14,13 @@ use shared::{
 use socket::{CloseCode, Credential, Flow, Outbound, Step, text_frame};
 use store::SocketKind;
 
-use crate::hub::{Hub, WatcherId};
-
-/// What the connection holds elsewhere, given back when it ends.
-#[derive(Default)]
-struct Held {
-    user: Option<UserId>,
-    connection: u64,
-    watching: HashSet<UserId>,
-}
+use crate::hub::Hub;
 
 /// A connection whose user is not known yet.
 pub(crate) struct Handshake {
     domain: Domain,
     hub: Rc<Hub>,
     outbound: Outbound,
-    held: Rc<RefCell<Held>>,
-    id: WatcherId,
-}
-
-/// Gives back what a connection held; run it when the connection has ended, however it ended.
-pub(crate) struct SessionEnd {
-    domain: Domain,
-    hub: Rc<Hub>,
-    held: Rc<RefCell<Held>>,
-    id: WatcherId,
 }
 
 /// An authenticated user on a connection.
@@ -47,19 +29,15 @@ pub(crate) struct Session {
     domain: Domain,
     hub: Rc<Hub>,
     outbound: Outbound,
-    held: Rc<RefCell<Held>>,
-    id: WatcherId,
+    /// Its number in presence and in the hub.
+    connection: u64,
+    /// Bounded by `presence.max_watched`.
+    watching: HashSet<UserId>,
 }
 
 impl Handshake {
     pub fn new(domain: Domain, hub: Rc<Hub>, outbound: Outbound) -> Self {
-        let id = hub.next_id();
-        Self { domain, hub, outbound, held: Rc::default(), id }
-    }
-
-    pub fn on_end(&self) -> SessionEnd {
-        let (domain, hub, held) = (self.domain.clone(), self.hub.clone(), self.held.clone());
-        SessionEnd { domain, hub, held, id: self.id }
+        Self { domain, hub, outbound }
     }
 
     async fn authenticate(&mut self, token: &str, request_id: Option<&str>) -> Step<Session> {
@@ -78,24 +56,32 @@ impl Handshake {
 
     async fn open(&mut self, token: &str, request_id: Option<&str>) -> Result<Session> {
         let viewer = self.domain.identity.authenticate(token).await?;
-        let connection = self.domain.presence.next_connection();
-        {
-            let mut held = self.held.borrow_mut();
-            (held.user, held.connection) = (Some(viewer.user), connection);
+        let connection = socket::next_connection_id();
+        if let Err(e) = self.attach(&viewer, connection).await {
+            // It may have been noted before it failed.
+            self.hub.leave(viewer.user, connection).await;
+            let _ = self.domain.presence.disconnected(viewer.user, connection).await;
+            return Err(e);
         }
-        self.domain.presence.connected(&viewer, connection, SocketKind::Presence).await?;
-        let own = self.domain.presence.own(viewer.user).await?;
+        let status = self.domain.presence.own(viewer.user).await.map_or(Status::Online, |own| own.status);
         let frame = ServerFrame::AuthSuccess {
             user_id: viewer.user,
             username: viewer.username.clone(),
-            status: own.status,
+            status,
             session_id: viewer.session,
             heartbeat_ms: self.domain.settings.limits.heartbeat_seconds * 1000,
             resuming: false,
         };
         push(&self.outbound, &frame, request_id);
         let (domain, hub, outbound) = (self.domain.clone(), self.hub.clone(), self.outbound.clone());
-        Ok(Session { viewer, domain, hub, outbound, held: self.held.clone(), id: self.id })
+        Ok(Session { viewer, domain, hub, outbound, connection, watching: HashSet::new() })
+    }
+}
+
+impl Handshake {
+    async fn attach(&self, viewer: &Viewer, connection: u64) -> Result<()> {
+        self.hub.enter(viewer, connection, &self.outbound).await?;
+        self.domain.presence.connected(viewer, connection, SocketKind::Presence).await
     }
 }
 
@@ -158,6 +144,16 @@ impl socket::Session for Session {
         let after_ms = u64::try_from(upkeep::reconnect_after().as_millis()).unwrap_or(0);
         push(&self.outbound, &ServerFrame::Reconnect { after_ms, url: None }, None);
     }
+
+    async fn on_end(&mut self) {
+        let watching: Vec<UserId> = self.watching.drain().collect();
+        self.hub.unwatch(self.connection, &watching).await;
+        self.hub.leave(self.viewer.user, self.connection).await;
+        if let Err(e) = self.domain.presence.disconnected(self.viewer.user, self.connection).await {
+            // The lease's end, or the next connection, settles it.
+            tracing::warn!("cannot tell that a connection ended: {e}");
+        }
+    }
 }
 
 impl Session {
@@ -172,15 +168,14 @@ impl Session {
                 self.reply(&status_set(&input), request_id);
             }
             PresenceCommand::Focus(input) => {
-                let connection = self.held.borrow().connection;
                 let kind = SocketKind::Presence;
-                self.domain.presence.focus(&self.viewer, connection, kind, input.focused).await?;
+                self.domain.presence.focus(&self.viewer, self.connection, kind, input.focused).await?;
                 self.reply(&ServerFrame::FocusSet { focused: input.focused }, request_id);
             }
             PresenceCommand::Subscribe(input) => self.subscribe(input.user_ids, request_id).await?,
             PresenceCommand::Unsubscribe(input) => {
-                self.held.borrow_mut().watching.retain(|user| !input.user_ids.contains(user));
-                self.hub.unwatch(self.id, &input.user_ids).await;
+                self.watching.retain(|user| !input.user_ids.contains(user));
+                self.hub.unwatch(self.connection, &input.user_ids).await;
                 self.reply(&ServerFrame::Unsubscribed { user_ids: input.user_ids }, request_id);
             }
         }
@@ -191,41 +186,23 @@ impl Session {
     async fn subscribe(&mut self, users: Option<Vec<UserId>>, request_id: Option<&str>) -> Result<()> {
         let users = self.domain.presence.watched(&self.viewer, users).await?;
         let allowed = self.domain.presence.watchable(&self.viewer, &users).await?;
-        let fresh: Vec<UserId> = {
-            let mut held = self.held.borrow_mut();
-            let fresh: Vec<UserId> = allowed.difference(&held.watching).copied().collect();
-            let most = self.domain.settings.presence.max_watched;
-            if held.watching.len() + fresh.len() > most {
-                return Err(DomainError::invalid("userIds", format!("one connection may watch {most} users")));
-            }
-            held.watching.extend(&fresh);
-            fresh
-        };
-        self.hub.hold(self.id, &self.outbound, &fresh).await?;
+        let fresh: Vec<UserId> = allowed.difference(&self.watching).copied().collect();
+        let most = self.domain.settings.presence.max_watched;
+        if self.watching.len() + fresh.len() > most {
+            return Err(DomainError::invalid("userIds", format!("one connection may watch {most} users")));
+        }
+        self.watching.extend(&fresh);
+        self.hub.hold(self.connection, &self.outbound, &fresh).await?;
         let snapshot: Result<Vec<UserPresence>> = self.domain.presence.seen_by(&self.viewer, &users).await;
         if let Ok(users) = &snapshot {
             self.reply(&ServerFrame::PresenceSnapshot { users: users.clone() }, request_id);
         }
-        self.hub.release(self.id, &fresh);
+        self.hub.release(self.connection, &fresh);
         snapshot.map(drop)
     }
 
     fn reply(&self, frame: &ServerFrame, request_id: Option<&str>) {
         push(&self.outbound, frame, request_id);
-    }
-}
-
-impl SessionEnd {
-    pub async fn run(self) {
-        let Held { user, connection, watching } = self.held.take();
-        let watching: Vec<UserId> = watching.into_iter().collect();
-        self.hub.unwatch(self.id, &watching).await;
-        if let Some(user) = user
-            && let Err(e) = self.domain.presence.disconnected(user, connection).await
-        {
-            // The lease's end, or the next connection, settles it.
-            tracing::warn!("cannot tell that a connection ended: {e}");
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitCode, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -165,7 +166,9 @@ async fn crash(cycles: u64, seed: u64, dir: Option<PathBuf>) -> Result<()> {
     let mut all = Vec::new();
     for cycle in 1..=cycles {
         let wait = Duration::from_millis(rng.random_range(50..800));
-        let fresh = run_and_kill(&dir, rng.random(), wait, &mut totals)?;
+        // One in four is killed counting from its start, so often while it opens; the others once they write.
+        let kill = Kill { after: wait, from_open: cycle % 4 != 0 };
+        let fresh = run_and_kill(&dir, rng.random(), kill, &mut totals)?;
         totals.acknowledged += fresh.len() as u64;
         totals.bytes += fresh.iter().map(|a| content(&a.key).len() as u64).sum::<u64>();
         acks.extend(fresh);
@@ -188,8 +191,14 @@ async fn crash(cycles: u64, seed: u64, dir: Option<PathBuf>) -> Result<()> {
     report(&dir, cycles, &totals)
 }
 
-/// Runs a child for `wait` and kills it; what it was acknowledged.
-fn run_and_kill(dir: &Path, seed: u64, wait: Duration, totals: &mut Totals) -> Result<Vec<Ack>> {
+/// When a child is killed: so long after its start, or after it has opened the store.
+struct Kill {
+    after: Duration,
+    from_open: bool,
+}
+
+/// Runs a child and kills it; what it was acknowledged.
+fn run_and_kill(dir: &Path, seed: u64, kill: Kill, totals: &mut Totals) -> Result<Vec<Ack>> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg("--child")
         .arg(dir)
@@ -197,12 +206,15 @@ fn run_and_kill(dir: &Path, seed: u64, wait: Duration, totals: &mut Totals) -> R
         .stdout(Stdio::piped())
         .spawn()?;
     let out = child.stdout.take().context("the child's output")?;
-    let reader = std::thread::spawn(move || read_lines(BufReader::new(out)));
-    let ended = wait_for(&mut child, wait)?;
+    let (opened, has_opened) = mpsc::sync_channel(1);
+    let reader = std::thread::spawn(move || read_lines(BufReader::new(out), &opened));
+    let hangs = kill.from_open && has_opened.recv_timeout(SLOWEST_OPEN).is_err();
+    let ended = wait_for(&mut child, kill.after)?;
     child.kill()?;
     child.wait()?;
     let lines = reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
     ensure!(!ended, "the child ended by itself");
+    ensure!(!hangs, "the child hangs at open");
     let mut acks = Vec::new();
     let mut opened = None;
     for line in lines {
@@ -229,14 +241,17 @@ fn wait_for(child: &mut Child, wait: Duration) -> Result<bool> {
     Ok(child.try_wait()?.is_some())
 }
 
-/// Whole lines only: the kill may have cut the last.
-fn read_lines(mut from: impl BufRead) -> Result<Vec<String>> {
+/// Whole lines only: the kill may have cut the last. Tells of the first, which says that the store is open.
+fn read_lines(mut from: impl BufRead, opened: &mpsc::SyncSender<()>) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
         from.read_line(&mut line)?;
         match line.strip_suffix('\n') {
-            Some(whole) => lines.push(whole.to_owned()),
+            Some(whole) => {
+                lines.push(whole.to_owned());
+                let _ = opened.try_send(());
+            }
             None => return Ok(lines),
         }
     }

@@ -179,6 +179,16 @@ async fn who_does_not_authenticate_is_told_and_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn logging_out_closes_the_sockets_of_that_session_alone() {
+    let server = TestServer::start().await;
+    let (alice, bob) = server.friends().await;
+    let (mut alices, mut bobs) = (server.connect(&alice).await, server.connect(&bob).await);
+    server.domain.accounts.log_out(&alice.viewer).await.unwrap();
+    assert_eq!(alices.close_code().await, 4401);
+    bobs.is_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_tells_every_socket_to_reconnect_and_closes_1012() {
     let server = TestServer::start().await;
     let (alice, bob) = server.friends().await;

@@ -207,6 +207,10 @@ async fn pages_end_at_their_limit_their_bytes_and_what_is_visible() {
     assert_eq!(page(from(PageFrom::Around(5), 1)).await, (vec![5], true));
     let tight = PageRequest { max_bytes: 30, ..from(PageFrom::Around(5), 9) };
     assert_eq!(page(tight).await, (vec![6, 5, 4], true));
+    store.log.delete_message(MessageId { room: id, seq: 8 }, &alice).await.unwrap();
+    assert_eq!(page(PageRequest { max_bytes: 5, ..all(9) }).await, (vec![9], true), "an empty one after a full page");
+    let overfull = PageRequest { max_bytes: 5, ..from(PageFrom::Around(7), 9) };
+    assert_eq!(page(overfull).await, (vec![7], true));
 }
 
 #[tokio::test]

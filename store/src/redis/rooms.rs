@@ -334,6 +334,10 @@ impl Rooms for Engine {
 
     async fn public_rooms(&self, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {
         let folded = prefix.to_ascii_lowercase();
+        // Names hold no zero byte; in the index one ends the name.
+        if folded.contains('\0') {
+            return Ok(Vec::new());
+        }
         let mut start = format!("[{folded}");
         if let Some(after) = after
             && let Some((room, _)) = self.read_room(after).await?

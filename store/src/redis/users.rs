@@ -142,6 +142,10 @@ impl Users for Engine {
 
     async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>> {
         let folded = prefix.to_ascii_lowercase();
+        // Names hold no zero byte; in the index one ends the name.
+        if folded.contains('\0') {
+            return Ok(Vec::new());
+        }
         // A name's own entry goes on with a zero byte; nothing else with that name stands before 0x01.
         let start = match after {
             Some(after) if after >= folded.as_str() => [b"(", after.as_bytes(), b"\x01"].concat(),

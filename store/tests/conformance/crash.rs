@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shared::{Timestamp, protocol::Role};
+use shared::{Timestamp, UserId, protocol::Role};
 use store::{RoomRecord, UserRecord};
 
 use crate::{
@@ -48,7 +48,8 @@ pub async fn a_signup_cut_off_leaves_an_account_or_nothing(s: &Fixture) {
         })
         .await;
         if s.users.user(record.id).await.unwrap().is_none() {
-            s.users.create_user(record).await.unwrap();
+            // An id of its own, as every signup has: one that was given up may stay given up.
+            s.users.create_user(&UserRecord { id: UserId::new(), ..record.clone() }).await.unwrap();
         } else {
             fails!(s.users.create_user(&account(name)).await, UsernameTaken);
         }

@@ -153,7 +153,7 @@ pub async fn public_rooms_are_listed_by_folded_name_then_id(s: &Fixture) {
     assert_eq!(s.rooms.public_rooms("team ", None, 50).await.unwrap(), all("team "));
     assert_eq!(s.rooms.public_rooms("É", None, 50).await.unwrap(), all("É"));
     assert_eq!(s.rooms.public_rooms("é", None, 50).await.unwrap(), []);
-    for odd in ["*", "team*", "[t]", "\u{10ffff}"] {
+    for odd in ["*", "team*", "[t]", "\u{10ffff}", "team\0"] {
         assert_eq!(s.rooms.public_rooms(odd, None, 50).await.unwrap(), [], "{odd:?}");
     }
     for size in [1, 2, 3] {

@@ -79,7 +79,7 @@ fn page() -> impl Strategy<Value = PageRequest> {
 }
 
 pub async fn every_answer_is_the_model_s(s: &Fixture) {
-    let mut config = Config { failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
+    let mut config = Config { failure_persistence: None, max_shrink_time: 8_000, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 24;
     }
