@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use client::{
-    Api, Chat, OutgoingMessage, PageQuery,
+    Api, Chat, ErrorCode, OutgoingMessage, PageQuery,
     protocol::{Message, RoomType},
     shared::RoomId,
 };
-use e2e::System;
+use e2e::{Signal, System, eventually};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::support::SOON;
+use crate::support::{SOON, message};
 
 /// Acknowledged before the kill.
 const ACKNOWLEDGED: usize = 200;
@@ -33,6 +33,29 @@ async fn acknowledged_messages_survive_kill_9_of_a_chat_server() {
     let mut system = System::over_redis_with(1, &settings).await.unwrap();
     let url = system.chat_url_of("chat-0").unwrap();
     nothing_is_lost_or_doubled(&mut system, "chat-0", &url).await;
+}
+
+#[tokio::test]
+async fn a_restart_of_redis_is_survived_by_messages_sockets_and_fan_out() {
+    let mut system = System::over_redis(2).await.unwrap();
+    let (alice, bob) = (system.sign_up("alice").await.unwrap(), system.sign_up("bob").await.unwrap());
+    let (alice_chat, _alice_sees) = alice.chat(&system.chat_url_of("chat-0").unwrap()).await.unwrap();
+    let (_bob_chat, mut bob_sees) = bob.chat(&system.chat_url_of("chat-1").unwrap()).await.unwrap();
+    let before = alice_chat.send_message(bob.id, "before").await.unwrap();
+    message("before", &mut bob_sees).await;
+
+    system.redis().unwrap().stop(Signal::Term).await.unwrap();
+    let during = OutgoingMessage::new(bob.id, "during");
+    let refused = alice_chat.send(&during).await.unwrap_err();
+    assert_eq!(refused.code(), Some(ErrorCode::Unavailable), "never a success that was not stored: {refused}");
+    system.redis().unwrap().restart().await.unwrap();
+
+    let again = eventually("the message is stored", SOON, async || alice_chat.send(&during).await.ok());
+    let during = again.await.unwrap();
+    assert_eq!((during.room_id, during.seq), (before.room_id, before.seq + 1));
+    assert_eq!(message("during", &mut bob_sees).await.id, during.id, "over the same socket, on the other server");
+    let contents: Vec<_> = history(&bob.api, before.room_id).await.into_iter().map(|message| message.content).collect();
+    assert_eq!(contents, ["before", "during"]);
 }
 
 /// Sends from several tasks over one socket, kills `victim` in the middle, starts it again, lets the client repeat what
