@@ -125,8 +125,9 @@ fn around(
 /// See [`RoomLog::changes`](crate::RoomLog::changes).
 pub(super) fn changes(read: &impl Read, room: RoomId, after: Position, limit: usize) -> Result<Changes> {
     let head = head(read, room)?.head;
-    let known = read.get(&keys::change(room, after.rev))?.map(|row| ChangeRow::decode(&row)).transpose()?;
-    if known.is_none_or(|row| row.event_id != after.event_id) {
+    // The beginning is known while the first change is.
+    let known = read.get(&keys::change(room, after.rev.max(1)))?.map(|row| ChangeRow::decode(&row)).transpose()?;
+    if known.is_none_or(|row| after.rev > 0 && row.event_id != after.event_id) {
         return Ok(Changes::Reset { head: head.position() });
     }
     let span = keys::changes_after(room, after.rev);
