@@ -350,6 +350,10 @@ async fn the_description_lists_every_route() {
       "get /ready"
     ]
     "#);
+    let body = &api["paths"]["/notify"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+    assert_eq!(body, "#/components/schemas/NotifyRequest");
+    let required = &api["components"]["schemas"]["NotifyRequest"]["required"];
+    assert_eq!(required, &json!(["title", "body"]));
     server.stop().await;
 }
 
