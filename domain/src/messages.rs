@@ -133,6 +133,25 @@ impl Messages {
         }
     }
 
+    /// [`send`](Self::send), answering the message itself.
+    pub async fn post(&self, viewer: &Viewer, input: SendMessage) -> Result<Message> {
+        let (content, kind, reply_to) = (input.content.clone(), input.kind, input.reply_to);
+        let sent = self.send(viewer, input).await?;
+        Ok(Message {
+            id: sent.id,
+            room_id: sent.id.room,
+            seq: sent.id.seq,
+            user_id: viewer.user,
+            username: viewer.username.clone(),
+            content,
+            kind,
+            timestamp: sent.timestamp,
+            client_message_id: sent.client_message_id,
+            reply_to,
+            deleted_at: None,
+        })
+    }
+
     fn check(&self, input: &SendMessage) -> Result<()> {
         // Bytes first: a text of that few bytes cannot have more characters, and most are short.
         let too_long = input.content.len() > self.content_chars && input.content.chars().count() > self.content_chars;

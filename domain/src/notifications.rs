@@ -116,8 +116,7 @@ impl Notifications {
         Self { store, names }
     }
 
-    /// Queues a notification: stored when it returns. Every recipient must exist. `key` (an `Idempotency-Key`) makes
-    /// a repeat the same notification.
+    /// Queues a notification: stored when it returns. Every recipient must exist.
     pub async fn notify(&self, request: NotifyRequest) -> Result<NotificationId> {
         let users = match (request.user_id, request.user_ids) {
             (Some(user), None) => vec![user],
@@ -227,6 +226,24 @@ impl Notifications {
         Ok(queued)
     }
 
+    /// Why a job is not to be delivered any more: what happened to its message, or to its recipient's part in the
+    /// room, since it was queued. Costs three reads at once; none for a job that is not of a message.
+    pub async fn cancelled(&self, job: &Job) -> Result<Option<&'static str>> {
+        let Some(id) = job.message else { return Ok(None) };
+        let (message, membership, read) = tokio::try_join!(
+            self.store.log.message(id),
+            self.store.rooms.membership(id.room, job.user),
+            self.store.log.read_marks(id.room, std::slice::from_ref(&job.user)),
+        )?;
+        Ok(match (message, membership) {
+            (None, _) => Some("the message is gone"),
+            (Some(message), _) if message.deleted_at.is_some() => Some("the message was deleted"),
+            (_, None) => Some("no longer a member of the room"),
+            _ if read.first().is_some_and(|read| *read >= id.seq) => Some("read meanwhile"),
+            _ => None,
+        })
+    }
+
     async fn decide_page(
         &self,
         record: &RoomRecord,
@@ -236,13 +253,16 @@ impl Notifications {
         let users: Vec<UserId> = members.iter().map(|m| m.user).collect();
         let presence = self.store.presence.presence(&users).await?;
         let marks = self.store.log.read_marks(record.id, &users).await?;
-        let cards = self.names.cards_of(messages.iter().map(|m| m.author)).await?;
+        let authors: Vec<UserId> = messages.iter().map(|m| m.author).collect();
+        let cards = self.names.cards_of(authors).await?;
         let now = Timestamp::now();
         let mut jobs = Vec::new();
         for ((member, state), read) in members.iter().zip(&presence).zip(marks) {
-            let unseen = messages.iter().filter(|m| decide(member, state, read, m) == Decision::Notify);
-            let (count, newest) = unseen.fold((0, None), |(count, _), message| (count + 1, Some(message)));
+            let newest = messages.iter().rfind(|m| decide(member, state, read, m) == Decision::Notify);
             let Some(message) = newest else { continue };
+            // Counted from the read mark, not from what this page holds: the notification takes the place of earlier
+            // ones, and stands for all of them. Messages deleted before are counted too.
+            let count = message.seq - member.joined_seq.max(read);
             let author = cards.get(&message.author).map_or(crate::names::DELETED_USER, |c| c.display_name.as_str());
             jobs.push(message_job(record, message, author, count, member.user, now));
         }
@@ -274,7 +294,7 @@ fn message_job(
     record: &RoomRecord,
     message: &StoredMessage,
     author: &str,
-    count: usize,
+    count: u64,
     user: UserId,
     now: Timestamp,
 ) -> Job {

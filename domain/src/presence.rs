@@ -32,7 +32,8 @@ pub struct Presence {
 impl Presence {
     pub(crate) fn new(store: Store, settings: &Settings, instance: InstanceId, names: Arc<Names>) -> Self {
         let grace = settings.presence_grace();
-        Self { store, names, instance, grace, max_watched: settings.presence.max_watched }
+        let max_watched = settings.presence.max_watched;
+        Self { store, names, instance, grace, max_watched }
     }
 
     /// A socket of the viewer opened. `connection` is unique in this process; end it with [`Self::disconnected`].

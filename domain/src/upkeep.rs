@@ -20,6 +20,12 @@ const GRACE_TICK: Duration = Duration::from_millis(500);
 /// Users handled in one tick; the rest come with the next.
 const USERS_A_TICK: usize = 500;
 
+/// What a draining server tells a client to wait before it connects again: 0 to 5 s at random, so that a deploy is no
+/// stampede.
+pub fn reconnect_after() -> Duration {
+    Duration::from_millis(rand::random_range(0..5000))
+}
+
 /// Runs until `shutdown`; failures of the store are logged and tried again with the next tick.
 pub async fn run(domain: Domain, shutdown: CancellationToken) {
     tokio::join!(
@@ -28,6 +34,15 @@ pub async fn run(domain: Domain, shutdown: CancellationToken) {
         every(SWEEP, &shutdown, "sweep", || sweep(&domain)),
         every(GRACE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
     );
+}
+
+/// The last thing a process does with an open store: gives its lease back, so that users whose sockets it could not
+/// take leave of are gone at once and not when the lease would have ended.
+pub async fn leave(domain: &Domain) -> Result<()> {
+    let now = Timestamp::now();
+    domain.store.presence.beat(domain.instance, now, Duration::ZERO).await?;
+    while domain.store.presence.reap(now, USERS_A_TICK).await? > 0 {}
+    Ok(())
 }
 
 async fn every<F, Fut>(period: Duration, shutdown: &CancellationToken, what: &str, mut work: F)

@@ -1,1 +1,16 @@
+//! The whole system as processes, for tests: the real binaries on free ports, over an embedded store or a Redis of
+//! their own, killed when the test ends. What they logged is shown when it failed.
+//!
+//! Reading order: [`System`] → [`Process`] → [`Redis`] → `binaries`.
 
+mod binaries;
+mod logs;
+mod process;
+mod redis;
+mod system;
+mod wait;
+
+pub use process::{Exit, Process, Signal};
+pub use redis::Redis;
+pub use system::{Person, System};
+pub use wait::{eventually, within};

@@ -1,1 +1,19 @@
+//! The notification-server: takes notifications over REST, notices what absent members have not read, and carries
+//! both out by channels, from a durable outbox.
+//!
+//! Reading order: [`server`] → [`routes`] → [`auth`] → [`notifier`] → [`worker`] → [`progress`] → [`retry`] →
+//! [`channel`]. The rules of who is told of what are in `domain::notifications`.
 
+pub mod auth;
+pub mod channel;
+mod notifier;
+mod outage;
+mod progress;
+mod retry;
+pub mod routes;
+pub mod server;
+mod worker;
+
+pub use channel::{Channel, Outcome};
+pub use retry::Schedule;
+pub use server::Server;

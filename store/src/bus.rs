@@ -176,6 +176,11 @@ impl Dispatcher {
         routes.senders.clear();
     }
 
+    /// Does anybody follow it?
+    pub(crate) fn is_followed(&self, topic: &Topic) -> bool {
+        self.routes.lock().topics.contains_key(topic)
+    }
+
     /// Every topic somebody follows.
     pub(crate) fn topics(&self) -> Vec<Topic> {
         self.routes.lock().topics.keys().copied().collect()

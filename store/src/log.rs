@@ -160,6 +160,7 @@ pub trait RoomLog: Send + Sync {
     async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<u64>;
     /// Read marks of these members (0: nothing read), for deciding whom to notify.
     async fn read_marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<u64>>;
-    /// The changes after `after`, at most `limit`. [`RoomNotFound`](crate::StoreError::RoomNotFound).
+    /// The changes after `after`, at most `limit`. Rev 0, with any event id, is the beginning of the log.
+    /// [`RoomNotFound`](crate::StoreError::RoomNotFound).
     async fn changes(&self, room: RoomId, after: Position, limit: usize) -> Result<Changes>;
 }

@@ -71,15 +71,18 @@ where
     // Upkeep outlives the sockets: their users' presence is settled while it still runs.
     let upkeep_end = CancellationToken::new();
     let upkeep = tokio::spawn(upkeep::run(domain.clone(), upkeep_end.clone()));
-    let outcome = serve(domain, shutdown).await;
+    let outcome = serve(domain.clone(), shutdown).await;
     upkeep_end.cancel();
     upkeep.await?;
+    if let Err(e) = upkeep::leave(&domain).await {
+        tracing::warn!("cannot give the lease back: {e}");
+    }
     store.maintenance.close().await?;
     outcome
 }
 
-/// One line for whoever started it.
-fn refuse(line: &str) -> ExitCode {
+/// One line for whoever started it, and the status for bad configuration.
+pub fn refuse(line: &str) -> ExitCode {
     #[expect(clippy::print_stderr, reason = "the logs are not set up yet, and this line is for a person")]
     {
         eprintln!("{line}");

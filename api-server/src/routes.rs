@@ -1,0 +1,61 @@
+//! The whole URL table of api-server. `/health`, `/ready`, `/metrics` and `/openapi.json` come with every service.
+
+mod accounts;
+mod docs;
+mod messages;
+mod notifications;
+mod registry;
+mod rooms;
+mod users;
+
+use actix_web::web::Data;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::gateway::Gateway;
+
+/// Adds every route; called once in each worker.
+pub(crate) fn configure(cfg: &mut ServiceConfig, gateway: &Gateway) {
+    cfg.app_data(Data::new(gateway.clone()));
+
+    cfg.service(accounts::sign_up) // POST /api/signup
+        .service(accounts::log_in) // POST /api/login
+        .service(accounts::guest) // POST /api/guest
+        .service(accounts::refresh) // POST /api/token/refresh
+        .service(accounts::log_out) // POST /api/logout
+        .service(accounts::profile) // GET /api/profile
+        .service(accounts::patch_profile) // PATCH /api/profile
+        .service(accounts::jwks); // GET /.well-known/jwks.json
+
+    cfg.service(users::search) // GET /api/users
+        .service(users::get_user) // GET /api/users/{id}
+        .service(users::status) // GET /api/users/{id}/status
+        .service(users::contacts) // GET /api/contacts
+        .service(users::add_contact) // PUT /api/contacts/{userId}
+        .service(users::remove_contact); // DELETE /api/contacts/{userId}
+
+    cfg.service(rooms::create) // POST /api/rooms
+        .service(rooms::mine) // GET /api/rooms
+        .service(rooms::public) // GET /api/rooms/public, before /api/rooms/{id}
+        .service(rooms::get_room) // GET /api/rooms/{id}
+        .service(rooms::join) // POST /api/rooms/{id}/join
+        .service(rooms::leave) // DELETE /api/rooms/{id}/leave
+        .service(rooms::members) // GET /api/rooms/{id}/members
+        .service(rooms::open_direct) // PUT /api/direct/{userId}
+        .service(rooms::mark_read) // PUT /api/rooms/{id}/read
+        .service(rooms::unread); // GET /api/unread
+
+    cfg.service(messages::history) // GET /api/rooms/{id}/messages
+        .service(messages::send) // POST /api/rooms/{id}/messages
+        .service(messages::get_message) // GET /api/messages/{id}
+        .service(messages::delete_message); // DELETE /api/messages/{id}
+
+    cfg.service(registry::least_loaded); // GET /api/registry/{service}
+
+    cfg.service(notifications::notify) // POST /notify
+        .service(notifications::notify_state) // GET /notify/{id}
+        .service(notifications::inbox) // GET /api/notifications
+        .service(notifications::mark_all_read) // PUT /api/notifications/read-all
+        .service(notifications::mark_read); // PUT /api/notifications/{id}/read
+
+    cfg.map(docs::configure); // GET /docs
+}

@@ -1,0 +1,102 @@
+//! Signing up, logging in, tokens, the caller's own profile.
+
+use actix_web::{
+    HttpResponse, get, patch, post,
+    web::{Data, Json},
+};
+use domain::{
+    Domain,
+    accounts::{Guest, Login, PatchProfile, Refresh, SignedIn, Signup},
+};
+use shared::{Problem, protocol::User};
+use web::{Address, ApiResult, Caller};
+
+/// Makes an account and logs it in.
+#[utoipa::path(tag = "accounts", request_body = Signup, responses(
+    (status = 201, body = SignedIn),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+    (status = 409, body = Problem, description = "USERNAME_TAKEN, EMAIL_TAKEN"),
+    (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
+))]
+#[post("/api/signup")]
+pub(super) async fn sign_up(domain: Data<Domain>, address: Address, input: Json<Signup>) -> ApiResult<HttpResponse> {
+    let signed_in = domain.accounts.sign_up(input.into_inner(), &address.0).await?;
+    Ok(HttpResponse::Created().json(signed_in))
+}
+
+/// By username or e-mail, and password.
+#[utoipa::path(tag = "accounts", request_body = Login, responses(
+    (status = 200, body = SignedIn),
+    (status = 401, body = Problem, description = "UNAUTHORIZED: wrong name or password"),
+    (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
+))]
+#[post("/api/login")]
+pub(super) async fn log_in(domain: Data<Domain>, address: Address, input: Json<Login>) -> ApiResult<Json<SignedIn>> {
+    Ok(Json(domain.accounts.log_in(input.into_inner(), &address.0).await?))
+}
+
+/// An account without e-mail and password.
+#[utoipa::path(tag = "accounts", request_body = Guest, responses(
+    (status = 201, body = SignedIn),
+    (status = 403, body = Problem, description = "FORBIDDEN: guests are switched off"),
+    (status = 409, body = Problem, description = "USERNAME_TAKEN"),
+    (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
+))]
+#[post("/api/guest")]
+pub(super) async fn guest(domain: Data<Domain>, address: Address, input: Json<Guest>) -> ApiResult<HttpResponse> {
+    let signed_in = domain.accounts.guest(input.into_inner(), &address.0).await?;
+    Ok(HttpResponse::Created().json(signed_in))
+}
+
+/// The next pair of tokens. A refresh token works once; using it again ends its session.
+#[utoipa::path(tag = "accounts", request_body = Refresh, responses(
+    (status = 200, body = SignedIn),
+    (status = 401, body = Problem, description = "UNAUTHORIZED: used before, ended or unknown"),
+))]
+#[post("/api/token/refresh")]
+pub(super) async fn refresh(domain: Data<Domain>, address: Address, input: Json<Refresh>) -> ApiResult<Json<SignedIn>> {
+    Ok(Json(domain.accounts.refresh(&input, &address.0).await?))
+}
+
+/// Ends the session: its refresh token is refused from now on and its sockets are closed.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), responses(
+    (status = 204),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+))]
+#[post("/api/logout")]
+pub(super) async fn log_out(domain: Data<Domain>, caller: Caller) -> ApiResult<HttpResponse> {
+    domain.accounts.log_out(&caller.0).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The caller's own profile, with e-mail.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), responses(
+    (status = 200, body = User),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+))]
+#[get("/api/profile")]
+pub(super) async fn profile(domain: Data<Domain>, caller: Caller) -> ApiResult<Json<User>> {
+    Ok(Json(domain.accounts.profile(&caller.0).await?))
+}
+
+/// Changes what is given and leaves the rest.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), request_body = PatchProfile, responses(
+    (status = 200, body = User),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+))]
+#[patch("/api/profile")]
+pub(super) async fn patch_profile(
+    domain: Data<Domain>,
+    caller: Caller,
+    input: Json<PatchProfile>,
+) -> ApiResult<Json<User>> {
+    Ok(Json(domain.accounts.patch_profile(&caller.0, input.into_inner()).await?))
+}
+
+/// The public keys access tokens are signed with (RFC 7517).
+#[utoipa::path(tag = "operations", responses((status = 200, body = serde_json::Value)))]
+#[get("/.well-known/jwks.json")]
+pub(super) async fn jwks(domain: Data<Domain>) -> ApiResult<Json<serde_json::Value>> {
+    Ok(Json(domain.identity.jwks().await?))
+}

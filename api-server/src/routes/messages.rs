@@ -1,0 +1,139 @@
+//! Messages over REST.
+
+use actix_web::{
+    HttpRequest, HttpResponse, delete, get, post,
+    web::{Data, Json, Path, Query},
+};
+use domain::{
+    Domain, DomainError,
+    messages::{HistoryQuery, MessagePage},
+};
+use serde::Deserialize;
+use shared::{
+    MessageId, Problem,
+    protocol::{Message, MessageType, command::SendMessage},
+};
+use utoipa::{IntoParams, ToSchema};
+use web::{ApiResult, Caller};
+
+use super::rooms::parse_room;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Page {
+    /// 1 to 200, default 50.
+    limit: Option<u32>,
+    /// Messages before this `seq`, newest first.
+    before: Option<u64>,
+    /// Messages after this `seq`, oldest first.
+    after: Option<u64>,
+    /// Messages around this `seq`, newest first.
+    around: Option<u64>,
+}
+
+/// A page of a room's history, at most 256 KiB.
+#[utoipa::path(tag = "messages", security(("bearer" = [])), params(("id" = String, Path), Page), responses(
+    (status = 200, body = MessagePage),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "NOT_A_MEMBER"),
+    (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+))]
+#[get("/api/rooms/{id}/messages")]
+pub(super) async fn history(
+    domain: Data<Domain>,
+    caller: Caller,
+    id: Path<String>,
+    page: Query<Page>,
+) -> ApiResult<Json<MessagePage>> {
+    let Page { limit, before, after, around } = page.into_inner();
+    let query = HistoryQuery { before, after, around, limit };
+    Ok(Json(domain.messages.history(&caller.0, parse_room(&id)?, query).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct NewMessage {
+    content: String,
+    #[serde(rename = "type", default)]
+    #[schema(default = "text")]
+    kind: MessageType,
+    /// Makes a repeat give the first result; the header `Idempotency-Key` does the same.
+    client_message_id: Option<String>,
+    reply_to: Option<MessageId>,
+}
+
+/// Sends a message; when it is answered, it is stored.
+#[utoipa::path(tag = "messages", security(("bearer" = [])), request_body = NewMessage,
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses(
+        (status = 201, body = Message),
+        (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+        (status = 401, body = Problem, description = "UNAUTHORIZED"),
+        (status = 403, body = Problem, description = "NOT_A_MEMBER"),
+        (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+        (status = 409, body = Problem, description = "IDEMPOTENCY_CONFLICT"),
+        (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
+    ))]
+#[post("/api/rooms/{id}/messages")]
+pub(super) async fn send(
+    domain: Data<Domain>,
+    caller: Caller,
+    request: HttpRequest,
+    id: Path<String>,
+    input: Json<NewMessage>,
+) -> ApiResult<HttpResponse> {
+    let input = input.into_inner();
+    let input = SendMessage {
+        room_id: Some(parse_room(&id)?),
+        recipient_id: None,
+        content: input.content,
+        kind: input.kind,
+        client_message_id: merge_keys(input.client_message_id, &request)?,
+        reply_to: input.reply_to,
+    };
+    Ok(HttpResponse::Created().json(domain.messages.post(&caller.0, input).await?))
+}
+
+/// The dedupe key: from the body or from the header, and the same where both are given.
+fn merge_keys(in_body: Option<String>, request: &HttpRequest) -> Result<Option<String>, DomainError> {
+    let in_header = match request.headers().get("idempotency-key").map(|value| value.to_str()) {
+        None => None,
+        Some(Ok(key)) => Some(key.to_owned()),
+        Some(Err(_)) => return Err(DomainError::invalid("Idempotency-Key", "use visible ASCII characters")),
+    };
+    match (in_body, in_header) {
+        (Some(body), Some(header)) if body != header => {
+            Err(DomainError::invalid("clientMessageId", "differs from the header Idempotency-Key"))
+        }
+        (body, header) => Ok(body.or(header)),
+    }
+}
+
+/// One message.
+#[utoipa::path(tag = "messages", security(("bearer" = [])), params(("id" = String, Path)), responses(
+    (status = 200, body = Message),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 404, body = Problem, description = "MESSAGE_NOT_FOUND, also in rooms of others"),
+))]
+#[get("/api/messages/{id}")]
+pub(super) async fn get_message(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<Json<Message>> {
+    Ok(Json(domain.messages.message(&caller.0, parse_message(&id)?).await?))
+}
+
+/// Removes a message's content: its author may, and admins of the room. Doing it twice is doing it once.
+#[utoipa::path(tag = "messages", security(("bearer" = [])), params(("id" = String, Path)), responses(
+    (status = 204),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "FORBIDDEN"),
+    (status = 404, body = Problem, description = "MESSAGE_NOT_FOUND"),
+))]
+#[delete("/api/messages/{id}")]
+pub(super) async fn delete_message(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<HttpResponse> {
+    domain.messages.delete(&caller.0, parse_message(&id)?).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn parse_message(id: &str) -> Result<MessageId, DomainError> {
+    id.parse().map_err(|_| DomainError::MessageNotFound)
+}

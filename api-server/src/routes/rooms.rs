@@ -1,0 +1,187 @@
+//! Rooms: making, finding, joining, leaving, members, read marks.
+
+use actix_web::{
+    HttpResponse, delete, get, post, put,
+    web::{Data, Json, Path, Query},
+};
+use domain::{
+    Domain, DomainError,
+    rooms::{MemberPage, RoomPage, Unread},
+};
+use serde::{Deserialize, Serialize};
+use shared::{
+    Problem, RoomId,
+    protocol::{
+        Room,
+        command::{CreateRoom, MarkRead},
+    },
+};
+use utoipa::{IntoParams, ToSchema};
+use web::{ApiResult, Caller};
+
+use super::users::parse_user;
+
+/// Makes a public or private room; the caller owns it.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), request_body = CreateRoom, responses(
+    (status = 201, body = Room),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 409, body = Problem, description = "HANDLE_TAKEN, ROOM_FULL: in too many rooms"),
+))]
+#[post("/api/rooms")]
+pub(super) async fn create(domain: Data<Domain>, caller: Caller, input: Json<CreateRoom>) -> ApiResult<HttpResponse> {
+    Ok(HttpResponse::Created().json(domain.rooms.create(&caller.0, input.into_inner()).await?))
+}
+
+/// The caller's rooms with unread counts and last messages.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), responses(
+    (status = 200, body = RoomPage),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+))]
+#[get("/api/rooms")]
+pub(super) async fn mine(domain: Data<Domain>, caller: Caller) -> ApiResult<Json<RoomPage>> {
+    Ok(Json(domain.rooms.mine(&caller.0).await?))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct PublicRooms {
+    /// The beginning of a name, in any case; default: all.
+    query: Option<String>,
+    /// 1 to 200, default 50.
+    limit: Option<usize>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Public rooms in order of name.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(PublicRooms), responses(
+    (status = 200, body = RoomPage),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+))]
+#[get("/api/rooms/public")]
+pub(super) async fn public(domain: Data<Domain>, _: Caller, search: Query<PublicRooms>) -> ApiResult<Json<RoomPage>> {
+    let PublicRooms { query, limit, cursor } = search.into_inner();
+    Ok(Json(domain.rooms.public(query.as_deref().unwrap_or_default(), cursor.as_deref(), limit).await?))
+}
+
+/// A room as the caller sees it.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path)), responses(
+    (status = 200, body = Room),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 404, body = Problem, description = "ROOM_NOT_FOUND, also for private rooms of others"),
+))]
+#[get("/api/rooms/{id}")]
+pub(super) async fn get_room(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<Json<Room>> {
+    Ok(Json(domain.rooms.view(&caller.0, parse_room(&id)?).await?))
+}
+
+/// Joins a public room.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path)), responses(
+    (status = 200, body = Room),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+    (status = 409, body = Problem, description = "ALREADY_A_MEMBER, ROOM_FULL"),
+))]
+#[post("/api/rooms/{id}/join")]
+pub(super) async fn join(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<Json<Room>> {
+    let id = parse_room(&id)?;
+    domain.rooms.join(&caller.0, id).await?;
+    Ok(Json(domain.rooms.view(&caller.0, id).await?))
+}
+
+/// Leaves a room.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path)), responses(
+    (status = 204),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "NOT_A_MEMBER; FORBIDDEN: a direct room"),
+    (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+))]
+#[delete("/api/rooms/{id}/leave")]
+pub(super) async fn leave(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<HttpResponse> {
+    domain.rooms.leave(&caller.0, parse_room(&id)?).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Members {
+    /// 1 to 200, default 50.
+    limit: Option<usize>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Members in order of joining.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path), Members), responses(
+    (status = 200, body = MemberPage),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "NOT_A_MEMBER"),
+    (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+))]
+#[get("/api/rooms/{id}/members")]
+pub(super) async fn members(
+    domain: Data<Domain>,
+    caller: Caller,
+    id: Path<String>,
+    page: Query<Members>,
+) -> ApiResult<Json<MemberPage>> {
+    Ok(Json(domain.rooms.members(&caller.0, parse_room(&id)?, page.cursor.as_deref(), page.limit).await?))
+}
+
+/// The direct room with another user, made if it is not there.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("userId" = String, Path)), responses(
+    (status = 200, body = Room),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE: oneself"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "FORBIDDEN: a guest and a stranger"),
+    (status = 404, body = Problem, description = "USER_NOT_FOUND"),
+))]
+#[put("/api/direct/{userId}")]
+pub(super) async fn open_direct(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<Json<Room>> {
+    let room = domain.rooms.open_direct(&caller.0, parse_user(&id)?).await?;
+    Ok(Json(domain.rooms.view(&caller.0, room).await?))
+}
+
+/// A read mark: messages up to this `seq` are read.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct ReadMark {
+    seq: u64,
+}
+
+/// Moves the caller's read mark, only forward; answers where it stands.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path)), request_body = ReadMark,
+    responses(
+        (status = 200, body = ReadMark),
+        (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+        (status = 401, body = Problem, description = "UNAUTHORIZED"),
+        (status = 403, body = Problem, description = "NOT_A_MEMBER"),
+        (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+    ))]
+#[put("/api/rooms/{id}/read")]
+pub(super) async fn mark_read(
+    domain: Data<Domain>,
+    caller: Caller,
+    id: Path<String>,
+    mark: Json<ReadMark>,
+) -> ApiResult<Json<ReadMark>> {
+    let input = MarkRead { room_id: parse_room(&id)?, seq: mark.seq };
+    Ok(Json(ReadMark { seq: domain.messages.mark_read(&caller.0, &input).await? }))
+}
+
+/// What the caller has not read.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), responses(
+    (status = 200, body = Unread),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+))]
+#[get("/api/unread")]
+pub(super) async fn unread(domain: Data<Domain>, caller: Caller) -> ApiResult<Json<Unread>> {
+    Ok(Json(domain.rooms.unread(&caller.0).await?))
+}
+
+/// What is not an id names no room.
+pub(super) fn parse_room(id: &str) -> Result<RoomId, DomainError> {
+    id.parse().map_err(|_| DomainError::RoomNotFound)
+}

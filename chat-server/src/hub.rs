@@ -1,0 +1,280 @@
+//! One hub per worker: the rooms its connections are in, and the bus events on their way to them.
+//!
+//! Lives on one thread: `Rc` and `RefCell`, no locks, and no borrow is held across an await. Nobody awaits a socket:
+//! an event is pushed to bounded queues, and a queue that overflows takes its connection out at once.
+
+mod attach;
+mod bus;
+mod follow;
+pub mod members;
+mod repair;
+pub mod room;
+mod users;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+pub use attach::GateGuard;
+use bytes::Bytes;
+use domain::{Domain, Viewer};
+pub use follow::Pins;
+use members::{Item, Member, Mode};
+use room::Room;
+use shared::{RoomId, UserId, protocol::ServerFrame};
+use socket::{Outbound, Pulse, Pushed};
+use store::{RoomEvent, Subscriptions, Topic};
+use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    dialect::{Dialect, Encoded},
+    session::on_event::on_event,
+};
+
+/// Reads of room logs under way at once on this worker.
+const CONCURRENT_READS: usize = 32;
+
+/// A connection as the hub knows it.
+pub struct Peer {
+    /// Unique in this process.
+    pub id: u64,
+    pub viewer: Viewer,
+    pub dialect: Dialect,
+    pub outbound: Outbound,
+    /// The rooms it is a member of in the hub.
+    rooms: RefCell<HashSet<RoomId>>,
+    /// A command is changing its rooms: rooms added by others wait until it is done.
+    busy: Cell<bool>,
+    /// Rooms that changed while it was busy, to be looked at when it is not.
+    later: RefCell<HashSet<RoomId>>,
+    /// The room it is leaving by a command of its own: it needs no event to tell it.
+    pub leaving: Cell<Option<RoomId>>,
+    gone: Cell<bool>,
+}
+
+impl Peer {
+    /// A connection that is being set up: busy until [`Hub::end_busy`].
+    pub fn new(viewer: Viewer, dialect: Dialect, outbound: Outbound) -> Rc<Self> {
+        Rc::new(Self {
+            id: socket::next_connection_id(),
+            viewer,
+            dialect,
+            outbound,
+            rooms: RefCell::default(),
+            busy: Cell::new(true),
+            later: RefCell::default(),
+            leaving: Cell::new(None),
+            gone: Cell::new(false),
+        })
+    }
+}
+
+/// This worker's rooms and users.
+pub struct Hub {
+    pub domain: Domain,
+    pulse: Rc<Pulse>,
+    subscriptions: Arc<dyn Subscriptions>,
+    state: RefCell<State>,
+    /// Orders subscribing and unsubscribing, so that the end of one interest cannot undo the begin of the next.
+    subscribing: Mutex<()>,
+    /// Topics may have become stale.
+    stale: Notify,
+    reads: Semaphore,
+}
+
+#[derive(Default)]
+struct State {
+    rooms: HashMap<RoomId, Room>,
+    users: HashMap<UserId, Vec<Rc<Peer>>>,
+    /// Topics nobody needed when they were put here.
+    stale: HashSet<Topic>,
+    out: Out,
+    /// Numbers rooms' entries and attachments.
+    next: u64,
+}
+
+/// What a round of pushes left to do.
+#[derive(Default)]
+struct Out {
+    /// To be woken, each once.
+    touched: Vec<Outbound>,
+    /// Their queue is gone: they leave their rooms now.
+    lost: Vec<Rc<Peer>>,
+}
+
+impl Out {
+    fn push(&mut self, peer: &Rc<Peer>, frame: Bytes) {
+        match peer.outbound.push(frame) {
+            Pushed::First => self.touched.push(peer.outbound.clone()),
+            Pushed::More => {}
+            Pushed::Overflowed | Pushed::Closed => self.lost.push(peer.clone()),
+        }
+    }
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// To each member's queue, encoded once. O(members).
+    fn deliver(&mut self, event: &RoomEvent) {
+        let Some(room) = self.rooms.get_mut(&event.room) else { return };
+        let rev = event.change.rev;
+        let frame = on_event(event);
+        let mut encoded = Encoded::new(&frame);
+        let left = matches!(event.change.body, store::ChangeBody::Left).then_some(event.change.user);
+        let mut deliveries = 0;
+        for member in room.members.iter_mut() {
+            if left == Some(member.peer.viewer.user) {
+                continue;
+            }
+            match &mut member.mode {
+                Mode::Live { after } if rev > *after => {
+                    self.out.push(&member.peer, encoded.frame(member.peer.dialect));
+                    deliveries += 1;
+                }
+                Mode::Live { .. } => {}
+                Mode::Gated(gate) => gate.hold(rev, Item::Frame(encoded.frame(member.peer.dialect))),
+            }
+        }
+        metrics::counter!("chatapp_deliveries_total").increment(deliveries);
+        if let Some(user) = left {
+            self.user_left(event.room, user, rev);
+        }
+        self.drop_lost();
+    }
+
+    /// The user's connections end with the change that was their leaving.
+    fn user_left(&mut self, room: RoomId, user: UserId, rev: u64) {
+        let Some(entry) = self.rooms.get_mut(&room) else { return };
+        let mut leaving = Vec::new();
+        for connection in entry.members.of(user) {
+            let Some(member) = entry.members.get_mut(connection) else { continue };
+            match &mut member.mode {
+                Mode::Live { after } if rev > *after => leaving.push(member.peer.clone()),
+                Mode::Live { .. } => {}
+                Mode::Gated(gate) => gate.hold(rev, Item::Left),
+            }
+        }
+        for peer in leaving {
+            self.remove_from_room(&peer, room);
+        }
+    }
+
+    /// Out of the room, and told, unless it was its own command.
+    fn remove_from_room(&mut self, peer: &Rc<Peer>, room: RoomId) {
+        if !self.detach(peer, room) || peer.leaving.get() == Some(room) {
+            return;
+        }
+        let frame = peer.dialect.encode(&ServerFrame::RoomRemoved { room_id: room }, None);
+        self.out.push(peer, frame);
+    }
+
+    /// `false`: it was not in the room.
+    fn detach(&mut self, peer: &Peer, room: RoomId) -> bool {
+        peer.rooms.borrow_mut().remove(&room);
+        let removed = self.rooms.get_mut(&room).is_some_and(|entry| entry.members.remove(peer.id).is_some());
+        self.drop_idle(room);
+        removed
+    }
+
+    fn drop_idle(&mut self, room: RoomId) {
+        if self.rooms.get(&room).is_some_and(Room::is_idle) {
+            self.rooms.remove(&room);
+            self.stale.insert(Topic::Room(room));
+        }
+    }
+
+    /// Connections whose queue overflowed during the last pushes leave at once.
+    fn drop_lost(&mut self) {
+        while let Some(peer) = self.out.lost.pop() {
+            self.forget(&peer);
+        }
+    }
+
+    /// Out of everything.
+    fn forget(&mut self, peer: &Rc<Peer>) {
+        if peer.gone.replace(true) {
+            return;
+        }
+        let rooms: Vec<RoomId> = peer.rooms.borrow().iter().copied().collect();
+        for room in rooms {
+            self.detach(peer, room);
+        }
+        let user = peer.viewer.user;
+        if let Some(peers) = self.users.get_mut(&user) {
+            peers.retain(|other| other.id != peer.id);
+            if peers.is_empty() {
+                self.users.remove(&user);
+                self.stale.insert(Topic::User(user));
+            }
+        }
+    }
+
+    fn wants(&self, topic: Topic) -> bool {
+        match topic {
+            Topic::Room(room) => self.rooms.contains_key(&room),
+            Topic::User(user) => self.users.contains_key(&user),
+            Topic::Presence(_) => false,
+        }
+    }
+
+    /// `None`: the connection or the room has gone.
+    fn insert_member(&mut self, peer: &Rc<Peer>, room: RoomId, mode: Mode) -> Option<u64> {
+        if peer.gone.get() {
+            return None;
+        }
+        let attach = self.number();
+        let entry = self.rooms.get_mut(&room)?;
+        entry.members.insert(Member { peer: peer.clone(), mode, attach });
+        peer.rooms.borrow_mut().insert(room);
+        Some(attach)
+    }
+}
+
+impl Hub {
+    /// A hub for this worker, with its tasks; call inside the worker's runtime. It ends with the worker.
+    pub fn start(domain: Domain, shutdown: CancellationToken) -> Rc<Self> {
+        let subscriber = domain.store.bus.subscriber();
+        let heartbeat = Duration::from_secs(domain.settings.limits.heartbeat_seconds);
+        let hub = Rc::new(Self {
+            pulse: Pulse::start(heartbeat, shutdown),
+            domain,
+            subscriptions: subscriber.subscriptions,
+            state: RefCell::default(),
+            subscribing: Mutex::new(()),
+            stale: Notify::new(),
+            reads: Semaphore::new(CONCURRENT_READS),
+        });
+        actix_web::rt::spawn(bus::run(hub.clone(), subscriber.inbox));
+        actix_web::rt::spawn(follow::unsubscribe_stale(hub.clone()));
+        hub
+    }
+
+    /// The worker's pings.
+    pub fn pulse(&self) -> &Rc<Pulse> {
+        &self.pulse
+    }
+
+    /// Changes the state, then lets the sockets it touched send and unneeded topics go. `change` must not call back.
+    fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.borrow_mut();
+        let result = change(&mut state);
+        state.drop_lost();
+        let stale = !state.stale.is_empty();
+        let touched = std::mem::take(&mut state.out.touched);
+        drop(state);
+        touched.iter().for_each(Outbound::wake);
+        if stale {
+            self.stale.notify_one();
+        }
+        result
+    }
+}

@@ -1,0 +1,107 @@
+//! What the bus brings: all that one wake-up brought is taken in, then each touched socket is woken once.
+
+use std::rc::Rc;
+
+use shared::UserId;
+use socket::CloseCode;
+use store::{BusEvent, Inbox, Signal, Topic, UserEvent};
+
+use super::{Hub, State, repair, room::Verdict, users};
+
+/// Serves the worker's inbox until the store closes or the worker ends.
+pub(super) async fn run(hub: Rc<Hub>, mut inbox: Inbox) {
+    // A burst longer than this goes out in several rounds: a connection's queue holds no more than its limit, and one
+    // whose peer reads well must not overflow only because its socket was given no turn.
+    let most = (hub.domain.settings.limits.queue_frames / 4).max(1);
+    while let Some(first) = inbox.recv().await {
+        let mut todo = Todo::default();
+        hub.update(|state| {
+            let mut next = Some(first);
+            let mut taken = 0;
+            while let Some(signal) = next {
+                state.take(signal, &mut todo);
+                taken += 1;
+                next = if taken < most { inbox.try_recv() } else { None };
+            }
+        });
+        todo.start(&hub);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What needs the store; begun after the round.
+#[derive(Default)]
+struct Todo {
+    gaps: Vec<shared::RoomId>,
+    added: Vec<(UserId, shared::RoomId)>,
+    removed: Vec<(UserId, shared::RoomId)>,
+    lost: bool,
+}
+
+impl Todo {
+    /// Each task does bounded work and ends. There is at most one for a room's log, one for a change of a user's
+    /// rooms (bounded by `limits.roomsPerUser`), and one for a loss.
+    fn start(self, hub: &Rc<Hub>) {
+        for room in self.gaps {
+            actix_web::rt::spawn(repair::repair(hub.clone(), room));
+        }
+        for (user, room) in self.added {
+            actix_web::rt::spawn(users::add_room(hub.clone(), user, room));
+        }
+        for (user, room) in self.removed {
+            actix_web::rt::spawn(users::verify_member(hub.clone(), user, room));
+        }
+        if self.lost {
+            tracing::warn!("events may have been missed: reading the logs of all rooms");
+            actix_web::rt::spawn(users::recheck_all(hub.clone()));
+        }
+    }
+}
+
+impl State {
+    fn take(&mut self, signal: Signal, todo: &mut Todo) {
+        match signal {
+            Signal::Event(BusEvent::Room(event)) => {
+                let Some(room) = self.rooms.get_mut(&event.room) else { return };
+                match room.track.take(&event) {
+                    Verdict::Deliver => self.deliver(&event),
+                    Verdict::Old | Verdict::Held => {}
+                    Verdict::Gap => {
+                        room.latch = Rc::default();
+                        todo.gaps.push(event.room);
+                    }
+                }
+            }
+            Signal::Event(BusEvent::User(user, event)) => self.take_user_event(user, &event, todo),
+            Signal::Event(BusEvent::Presence(_)) => {}
+            Signal::Lost => {
+                for (id, room) in &mut self.rooms {
+                    if room.track.suspect() {
+                        room.latch = Rc::default();
+                        todo.gaps.push(*id);
+                    }
+                }
+                todo.lost = true;
+            }
+        }
+    }
+
+    fn take_user_event(&mut self, user: UserId, event: &UserEvent, todo: &mut Todo) {
+        if !self.wants(Topic::User(user)) {
+            return;
+        }
+        match event {
+            UserEvent::RoomAdded(room) => todo.added.push((user, *room)),
+            UserEvent::RoomRemoved(room) => todo.removed.push((user, *room)),
+            UserEvent::SessionEnded(session) => {
+                for peer in self.users.get(&user).into_iter().flatten() {
+                    if peer.viewer.session == *session {
+                        peer.outbound.close(CloseCode::Unauthorized);
+                    }
+                }
+            }
+            // Shown by the notification endpoints.
+            UserEvent::Notification(_) => {}
+        }
+    }
+}

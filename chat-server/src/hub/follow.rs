@@ -1,0 +1,161 @@
+//! Following rooms and users on the bus: subscribed while somebody here needs it, and not longer.
+
+use std::rc::Rc;
+
+use domain::{DomainError, Result};
+use shared::{RoomId, UserId};
+use store::Topic;
+
+use super::{Hub, Peer, repair, room::Room};
+
+/// Keeps rooms followed until members have been added, or not.
+pub struct Pins {
+    hub: Rc<Hub>,
+    /// Room and epoch.
+    rooms: Vec<(RoomId, u64)>,
+}
+
+impl Pins {
+    pub(super) fn rooms(&self) -> impl Iterator<Item = RoomId> {
+        self.rooms.iter().map(|(id, _)| *id)
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        let rooms = std::mem::take(&mut self.rooms);
+        self.hub.update(|state| {
+            for (id, epoch) in rooms {
+                if let Some(room) = state.rooms.get_mut(&id)
+                    && room.epoch == epoch
+                {
+                    room.pins -= 1;
+                    state.drop_idle(id);
+                }
+            }
+        });
+    }
+}
+
+impl Hub {
+    /// Begins to follow a user, with this connection as one of theirs.
+    pub async fn follow_user(self: &Rc<Self>, peer: &Rc<Peer>) -> Result<()> {
+        let user = peer.viewer.user;
+        self.update(|state| state.users.entry(user).or_default().push(peer.clone()));
+        // Following twice is following once, and another connection may still be waiting for the same.
+        self.subscribe(&[Topic::User(user)]).await
+    }
+
+    async fn subscribe(&self, topics: &[Topic]) -> Result<()> {
+        let _order = self.subscribing.lock().await;
+        Ok(self.subscriptions.subscribe(topics).await?)
+    }
+
+    /// Follows these rooms: when it returns, every change after each room's last delivered one will be delivered to
+    /// members that are added while the pins are held.
+    pub async fn follow(self: &Rc<Self>, rooms: &[RoomId]) -> Result<Pins> {
+        let (pins, fresh) = self.pin(rooms);
+        if !fresh.is_empty() {
+            // A task of its own: who asked first may go away while others wait.
+            actix_web::rt::spawn(start(self.clone(), fresh));
+        }
+        for (id, epoch) in &pins.rooms {
+            loop {
+                let latch = match self.state.borrow().rooms.get(id) {
+                    Some(room) if room.epoch == *epoch => room.latch.clone(),
+                    _ => return Err(DomainError::Unavailable(anyhow::anyhow!("cannot follow the room"))),
+                };
+                if latch.is_open() {
+                    break;
+                }
+                latch.wait().await;
+            }
+        }
+        Ok(pins)
+    }
+
+    fn pin(self: &Rc<Self>, rooms: &[RoomId]) -> (Pins, Vec<(RoomId, u64)>) {
+        let mut pins = Pins { hub: self.clone(), rooms: Vec::with_capacity(rooms.len()) };
+        let mut fresh = Vec::new();
+        let mut state = self.state.borrow_mut();
+        for id in rooms {
+            if !state.rooms.contains_key(id) {
+                let epoch = state.number();
+                state.rooms.insert(*id, Room::new(epoch));
+                fresh.push((*id, epoch));
+            }
+            if let Some(room) = state.rooms.get_mut(id) {
+                room.pins += 1;
+                pins.rooms.push((*id, room.epoch));
+            }
+        }
+        drop(state);
+        (pins, fresh)
+    }
+
+    /// Ends an entry, whoever waits for it.
+    fn abandon(&self, rooms: &[(RoomId, u64)]) {
+        self.update(|state| {
+            for (id, epoch) in rooms {
+                if state.rooms.get(id).is_some_and(|room| room.epoch == *epoch)
+                    && let Some(room) = state.rooms.remove(id)
+                {
+                    room.latch.open();
+                    state.stale.insert(Topic::Room(*id));
+                }
+            }
+        });
+    }
+}
+
+/// Subscribe first, then note the head: what happens in between is held.
+async fn start(hub: Rc<Hub>, rooms: Vec<(RoomId, u64)>) {
+    let ids: Vec<RoomId> = rooms.iter().map(|(id, _)| *id).collect();
+    let topics: Vec<Topic> = ids.iter().map(|id| Topic::Room(*id)).collect();
+    let heads = async {
+        hub.subscribe(&topics).await?;
+        hub.domain.rooms.positions(&ids).await
+    };
+    let heads = match heads.await {
+        Ok(heads) => heads,
+        Err(e) => {
+            e.log();
+            return hub.abandon(&rooms);
+        }
+    };
+    for ((id, epoch), head) in rooms.into_iter().zip(heads) {
+        let Some(head) = head else {
+            hub.abandon(&[(id, epoch)]);
+            continue;
+        };
+        let live = hub.update(|state| {
+            let room = state.rooms.get_mut(&id).filter(|room| room.epoch == epoch)?;
+            room.track.jump(head);
+            Some(repair::settle(state, id))
+        });
+        if live == Some(false) {
+            actix_web::rt::spawn(repair::repair(hub.clone(), id));
+        }
+    }
+}
+
+/// Unsubscribes what nobody needs any more; one round at a time.
+pub(super) async fn unsubscribe_stale(hub: Rc<Hub>) {
+    loop {
+        hub.stale.notified().await;
+        let _order = hub.subscribing.lock().await;
+        let topics: Vec<Topic> = {
+            let mut state = hub.state.borrow_mut();
+            let stale = std::mem::take(&mut state.stale);
+            stale.into_iter().filter(|topic| !state.wants(*topic)).collect()
+        };
+        if !topics.is_empty() {
+            hub.subscriptions.unsubscribe(&topics).await;
+        }
+    }
+}
+
+/// The users of this worker.
+pub(super) fn users(hub: &Hub) -> Vec<UserId> {
+    hub.state.borrow().users.keys().copied().collect()
+}

@@ -1,0 +1,273 @@
+//! One room this worker follows: how far its log has been delivered, and what waits while part of it is missing.
+
+use std::{cell::Cell, collections::VecDeque, rc::Rc, sync::Arc};
+
+use shared::protocol::Position;
+use store::RoomEvent;
+use tokio::sync::Notify;
+
+use super::members::Members;
+
+/// Events held while a room's log is read; beyond it they are dropped and read from the log as well.
+pub const HELD_EVENTS: usize = 1024;
+
+/// What becomes of an event.
+#[derive(Debug, PartialEq)]
+pub enum Verdict {
+    /// The next one: it has been counted, deliver it.
+    Deliver,
+    /// Seen before.
+    Old,
+    /// Kept until the log has been read.
+    Held,
+    /// Something is missing before it (it is held): the log must be read now.
+    Gap,
+}
+
+/// How far a room's log has been delivered on this worker. Pure.
+#[derive(Debug)]
+pub struct Track {
+    /// The last change delivered; `None` until the head is known.
+    last: Option<Position>,
+    /// The log is being read: events wait.
+    reading: bool,
+    held: VecDeque<Arc<RoomEvent>>,
+    /// Held events were dropped: reading must go on once more.
+    dropped: bool,
+}
+
+/// What reading the log came to.
+#[derive(Debug)]
+pub enum Settled {
+    /// Nothing is missing: these were held and come next, then the room is live.
+    Live(Vec<Arc<RoomEvent>>),
+    /// These come next; after them something is still missing.
+    Again(Vec<Arc<RoomEvent>>),
+}
+
+impl Track {
+    /// A room whose head is not known yet.
+    pub fn starting() -> Self {
+        Self { last: None, reading: true, held: VecDeque::new(), dropped: false }
+    }
+
+    pub fn last(&self) -> Option<Position> {
+        self.last
+    }
+
+    pub fn is_reading(&self) -> bool {
+        self.reading
+    }
+
+    /// Events may have been missed. `false`: the log is being read already, and will be once more.
+    pub fn suspect(&mut self) -> bool {
+        if self.reading {
+            self.dropped = true;
+            return false;
+        }
+        self.reading = true;
+        true
+    }
+
+    /// An event of the bus.
+    pub fn take(&mut self, event: &Arc<RoomEvent>) -> Verdict {
+        let (Some(last), false) = (self.last, self.reading) else {
+            self.hold(event);
+            return Verdict::Held;
+        };
+        let position = position(event);
+        if position.rev == last.rev + 1 {
+            self.last = Some(position);
+            return Verdict::Deliver;
+        }
+        // Another event of the same number: the log lost writes and went on differently. Reading it will say so.
+        let forked = position.rev == last.rev && position.event_id != last.event_id;
+        if position.rev > last.rev || forked {
+            self.reading = true;
+            self.hold(event);
+            return Verdict::Gap;
+        }
+        Verdict::Old
+    }
+
+    fn hold(&mut self, event: &Arc<RoomEvent>) {
+        if self.held.len() < HELD_EVENTS {
+            self.held.push_back(event.clone());
+        } else {
+            self.dropped = true;
+        }
+    }
+
+    /// An event read from the log. `true`: deliver it.
+    pub fn read(&mut self, event: &RoomEvent) -> bool {
+        let next = self.last.is_some_and(|last| event.change.rev == last.rev + 1);
+        if next {
+            self.last = Some(position(event));
+        }
+        next
+    }
+
+    /// The room is to be taken as seen up to here: its head when it begins, or after a reset.
+    pub fn jump(&mut self, to: Position) {
+        self.last = Some(to);
+    }
+
+    /// The log was read to its end: what was held meanwhile?
+    pub fn settle(&mut self) -> Settled {
+        let mut next = Vec::new();
+        while let Some(event) = self.held.front() {
+            let rev = event.change.rev;
+            let last = self.last.map_or(0, |last| last.rev);
+            if rev > last + 1 {
+                return Settled::Again(next);
+            }
+            let Some(event) = self.held.pop_front() else { break };
+            if rev == last + 1 {
+                self.last = Some(position(&event));
+                next.push(event);
+            }
+        }
+        if std::mem::take(&mut self.dropped) {
+            return Settled::Again(next);
+        }
+        self.reading = false;
+        self.held = VecDeque::new();
+        Settled::Live(next)
+    }
+}
+
+fn position(event: &RoomEvent) -> Position {
+    Position { rev: event.change.rev, event_id: event.change.event_id }
+}
+
+/// A room of this worker.
+pub struct Room {
+    /// Names this entry: ending and beginning to follow gives another.
+    pub epoch: u64,
+    pub track: Track,
+    pub members: Members,
+    /// Those who are about to add members.
+    pub pins: u32,
+    /// Opens when the track is no longer reading.
+    pub latch: Rc<Latch>,
+}
+
+impl Room {
+    pub fn new(epoch: u64) -> Self {
+        Self { epoch, track: Track::starting(), members: Members::default(), pins: 0, latch: Rc::default() }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.members.is_empty() && self.pins == 0
+    }
+}
+
+/// Waited for by many, opened once.
+#[derive(Default)]
+pub struct Latch {
+    open: Cell<bool>,
+    opened: Notify,
+}
+
+impl Latch {
+    pub fn open(&self) {
+        self.open.set(true);
+        self.opened.notify_waiters();
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
+    pub async fn wait(&self) {
+        while !self.open.get() {
+            self.opened.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{EventId, RoomId, Timestamp, UserId};
+    use store::{Change, ChangeBody};
+
+    use super::*;
+
+    fn named(rev: u64, event_id: u64) -> Arc<RoomEvent> {
+        let (event_id, at, user) = (EventId::from_bits(event_id), Timestamp::from_millis(0), UserId::new());
+        let change = Change { rev, event_id, at, user, body: ChangeBody::Joined };
+        Arc::new(RoomEvent { room: RoomId::new(), change, username: "u".into() })
+    }
+
+    fn event(rev: u64) -> Arc<RoomEvent> {
+        named(rev, rev)
+    }
+
+    fn live_at(rev: u64) -> Track {
+        let mut track = Track::starting();
+        track.jump(position(&event(rev)));
+        assert!(matches!(track.settle(), Settled::Live(events) if events.is_empty()));
+        track
+    }
+
+    fn revs(events: &[Arc<RoomEvent>]) -> Vec<u64> {
+        events.iter().map(|e| e.change.rev).collect()
+    }
+
+    #[test]
+    fn the_next_change_is_delivered_and_an_old_one_is_not() {
+        let mut track = live_at(5);
+        assert_eq!(track.take(&event(6)), Verdict::Deliver);
+        assert_eq!(track.take(&event(6)), Verdict::Old);
+        assert_eq!(track.take(&event(3)), Verdict::Old);
+        assert_eq!(track.take(&event(7)), Verdict::Deliver);
+    }
+
+    #[test]
+    fn after_a_jump_events_wait_until_the_log_has_filled_it() {
+        let mut track = live_at(5);
+        assert_eq!(track.take(&event(8)), Verdict::Gap);
+        assert_eq!(track.take(&event(9)), Verdict::Held);
+        assert!(track.read(&event(6)) && track.read(&event(7)) && track.read(&event(8)));
+        assert!(!track.read(&event(8)), "never twice");
+        assert!(matches!(track.settle(), Settled::Live(next) if revs(&next) == [9]));
+        assert_eq!(track.take(&event(10)), Verdict::Deliver);
+    }
+
+    #[test]
+    fn a_second_gap_among_the_held_is_read_too() {
+        let mut track = live_at(5);
+        track.take(&event(7));
+        track.take(&event(10));
+        assert!(track.read(&event(6)));
+        assert!(matches!(track.settle(), Settled::Again(next) if revs(&next) == [7]));
+        assert!(track.read(&event(8)) && track.read(&event(9)));
+        assert!(matches!(track.settle(), Settled::Live(next) if revs(&next) == [10]));
+    }
+
+    #[test]
+    fn held_events_are_bounded_and_what_is_dropped_is_read_again() {
+        let mut track = live_at(0);
+        for rev in 2..HELD_EVENTS as u64 + 10 {
+            track.take(&event(rev));
+        }
+        assert!(track.read(&event(1)));
+        assert!(matches!(track.settle(), Settled::Again(next) if next.len() == HELD_EVENTS));
+        assert!(matches!(track.settle(), Settled::Live(next) if next.is_empty()));
+    }
+
+    #[test]
+    fn another_event_of_the_same_number_is_a_gap() {
+        let mut track = live_at(5);
+        assert_eq!(track.take(&named(5, 99)), Verdict::Gap);
+    }
+
+    #[test]
+    fn a_suspicion_while_reading_makes_it_read_once_more() {
+        let mut track = live_at(5);
+        assert!(track.suspect());
+        assert!(!track.suspect());
+        assert!(matches!(track.settle(), Settled::Again(next) if next.is_empty()));
+        assert!(matches!(track.settle(), Settled::Live(_)));
+    }
+}

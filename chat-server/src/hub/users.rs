@@ -1,0 +1,150 @@
+//! Rooms added to and removed from users, on all their connections.
+
+use std::{collections::HashMap, rc::Rc};
+
+use domain::{DomainError, Viewer, messages::Missed};
+use futures_util::{StreamExt, stream};
+use shared::{
+    RoomId, UserId,
+    protocol::{Position, Room, ServerFrame},
+};
+use store::{ChangeBody, RoomEvent};
+
+use super::{CONCURRENT_READS, Hub, Peer, follow};
+
+/// A room of so few changes is told from the user's joining on.
+const YOUNG: u64 = 50;
+
+/// The user was added to a room: `ROOM_ADDED` and then its events, on each connection that has not got it yet.
+pub(super) async fn add_room(hub: Rc<Hub>, user: UserId, room: RoomId) {
+    let peers = hub.without_room(user, room);
+    let Some(one) = peers.first() else { return };
+    let viewer = one.viewer.clone();
+    let added = async {
+        let mut gates = Vec::with_capacity(peers.len());
+        for peer in &peers {
+            gates.extend(hub.gate_unless_there(peer, room).await?);
+        }
+        Ok::<_, DomainError>((gates, Added::read(&hub, &viewer, room).await?))
+    };
+    match added.await {
+        Ok((gates, Some(added))) => {
+            for gate in gates {
+                gate.open_unasked(&added.frame, added.position, &added.since);
+            }
+        }
+        // Left again meanwhile.
+        Ok((_, None)) | Err(DomainError::RoomNotFound) => {}
+        Err(e) => {
+            e.log();
+            tracing::warn!(%room, "a room that was added could not be attached: its connections start again");
+            // Reconnecting attaches all rooms; going on without one would be silent.
+            peers.iter().for_each(|peer| peer.outbound.close(socket::CloseCode::Restart));
+        }
+    }
+}
+
+/// What a connection is told of a room it was added to.
+struct Added {
+    frame: ServerFrame,
+    position: Position,
+    /// What happened since the user joined, where that can be told: who is written to for the first time is in the
+    /// room before anything can be followed, and should get the message all the same.
+    since: Vec<RoomEvent>,
+}
+
+impl Added {
+    /// `None`: the user is no member.
+    async fn read(hub: &Hub, viewer: &Viewer, room: RoomId) -> Result<Option<Self>, DomainError> {
+        let view = hub.domain.rooms.view(viewer, room).await?;
+        let (Some(head), true) = (view.position, is_member(&view)) else { return Ok(None) };
+        let mut since = Vec::new();
+        let mut position = head;
+        if head.rev <= YOUNG
+            && let Missed::Events { events, .. } =
+                hub.domain.messages.missed(room, Position { rev: 0, ..head }, YOUNG as usize).await?
+        {
+            let own = |e: &RoomEvent| e.change.user == viewer.user && matches!(e.change.body, ChangeBody::Joined);
+            if let Some(at) = events.iter().rposition(own) {
+                position = Position { rev: events[at].change.rev, event_id: events[at].change.event_id };
+                since = events.into_iter().skip(at + 1).collect();
+            }
+        }
+        Ok(Some(Self { frame: ServerFrame::RoomAdded { room: view, position }, position, since }))
+    }
+}
+
+/// The user was removed from a room. Its log has said so, as a rule; this is for where it could not.
+pub(super) async fn verify_member(hub: Rc<Hub>, user: UserId, room: RoomId) {
+    // One that is just being attached by a list read before is told to read it again.
+    hub.without_room(user, room);
+    let attached = hub.attached(user, room);
+    let Some(peer) = attached.values().next() else { return };
+    let viewer = peer.viewer.clone();
+    let gone = match hub.domain.rooms.view(&viewer, room).await {
+        Ok(view) => !is_member(&view),
+        Err(DomainError::RoomNotFound) => true,
+        Err(e) => return e.log(),
+    };
+    if gone {
+        hub.update(|state| {
+            for (attach, peer) in attached {
+                let same = |m: &mut super::members::Member| m.attach == attach;
+                let still = state.rooms.get_mut(&room).and_then(|r| r.members.get_mut(peer.id)).is_some_and(same);
+                if still {
+                    state.remove_from_room(&peer, room);
+                }
+            }
+        });
+    }
+}
+
+/// Attaches whatever rooms of the user are not attached.
+pub(super) async fn recheck(hub: Rc<Hub>, user: UserId) {
+    match hub.domain.rooms.joined(user).await {
+        Ok(rooms) => {
+            for room in rooms {
+                add_room(hub.clone(), user, room).await;
+            }
+        }
+        Err(e) => {
+            e.log();
+            // As above.
+            for peer in hub.state.borrow().users.get(&user).into_iter().flatten() {
+                peer.outbound.close(socket::CloseCode::Restart);
+            }
+        }
+    }
+}
+
+/// After a loss: additions of any user may have been missed.
+pub(super) async fn recheck_all(hub: Rc<Hub>) {
+    let users = follow::users(&hub);
+    stream::iter(users).for_each_concurrent(CONCURRENT_READS, |user| recheck(hub.clone(), user)).await;
+}
+
+fn is_member(view: &Room) -> bool {
+    view.role.is_some()
+}
+
+impl Hub {
+    /// The user's connections that are not in the room. Busy ones are left to their command, and looked at after it.
+    fn without_room(&self, user: UserId, room: RoomId) -> Vec<Rc<Peer>> {
+        let state = self.state.borrow();
+        let without = |peer: &&Rc<Peer>| {
+            let there = peer.rooms.borrow().contains(&room);
+            if !there && peer.busy.get() {
+                self.look_later(peer, room);
+            }
+            !there && !peer.busy.get()
+        };
+        state.users.get(&user).into_iter().flatten().filter(without).cloned().collect()
+    }
+
+    /// The user's connections in the room, by attachment.
+    fn attached(&self, user: UserId, room: RoomId) -> HashMap<u64, Rc<Peer>> {
+        let state = self.state.borrow();
+        let Some(entry) = state.rooms.get(&room) else { return HashMap::new() };
+        entry.members.iter().filter(|m| m.peer.viewer.user == user).map(|m| (m.attach, m.peer.clone())).collect()
+    }
+}

@@ -1,0 +1,7 @@
+//! The chat-server as a process of its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    web::launch::service(|domain, shutdown| async move { chat_server::Server::bind(domain)?.run(shutdown).await })
+}

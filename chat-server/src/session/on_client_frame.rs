@@ -1,0 +1,136 @@
+//! What a command does: a rule of the domain, and the frame that answers it. The socket is not touched here.
+
+use domain::{DomainError, Result, messages::HistoryQuery};
+use shared::{
+    Timestamp,
+    protocol::{
+        ChatCommand, ClientFrame, Position, ServerFrame,
+        command::{CreateRoom, DeleteMessage, GetHistory, JoinRoom, LeaveRoom, SendMessage},
+    },
+};
+
+use super::{Session, error_frame};
+use crate::hub::GateGuard;
+
+/// How a command is answered.
+enum Reply {
+    None,
+    Frame(ServerFrame),
+    /// The frame shows a room at a position; the room's events follow it without a gap.
+    Opens(ServerFrame, GateGuard, Position),
+}
+
+/// Handles one command to its end; its replies are queued when it returns.
+pub async fn on_client_frame(session: &Session, frame: ClientFrame<ChatCommand>) {
+    let id = frame.request_id.as_deref();
+    match answer(session, frame.command).await {
+        Ok(Reply::None) => {}
+        Ok(Reply::Frame(frame)) => session.push(&frame, id),
+        Ok(Reply::Opens(frame, gate, position)) => {
+            gate.open(session.peer.dialect.encode(&frame, id), position, &[]);
+        }
+        Err(e) => session.push(&error_frame(&e), id),
+    }
+    session.hub.end_busy(&session.peer);
+}
+
+async fn answer(session: &Session, command: ChatCommand) -> Result<Reply> {
+    let (domain, viewer) = (&session.hub.domain, &session.peer.viewer);
+    match command {
+        ChatCommand::SendMessage(input) => send(session, input).await,
+        ChatCommand::JoinRoom(input) => join(session, input).await,
+        ChatCommand::LeaveRoom(input) => leave(session, input).await,
+        ChatCommand::CreateRoom(input) => create(session, input).await,
+        ChatCommand::GetHistory(input) => history(session, input).await,
+        ChatCommand::DeleteMessage(DeleteMessage { message_id }) => {
+            domain.messages.delete(viewer, message_id).await?;
+            Ok(Reply::Frame(ServerFrame::DeleteMessageAck { message_id }))
+        }
+        ChatCommand::MarkRead(input) => {
+            domain.messages.mark_read(viewer, &input).await?;
+            Ok(Reply::None)
+        }
+        ChatCommand::Ping => Ok(Reply::Frame(ServerFrame::Pong { server_time: Timestamp::now() })),
+        ChatCommand::Authenticate(_) => Err(DomainError::invalid("type", "this socket is authenticated")),
+    }
+}
+
+async fn send(session: &Session, input: SendMessage) -> Result<Reply> {
+    let sent = session.hub.domain.messages.send(&session.peer.viewer, input).await?;
+    Ok(Reply::Frame(ServerFrame::MessageAck {
+        id: sent.id,
+        room_id: sent.id.room,
+        seq: sent.id.seq,
+        rev: sent.rev,
+        timestamp: sent.timestamp,
+        client_message_id: sent.client_message_id,
+        duplicate: sent.duplicate,
+    }))
+}
+
+async fn join(session: &Session, input: JoinRoom) -> Result<Reply> {
+    let Session { hub, peer, .. } = session;
+    let room = hub.domain.rooms.resolve(&input).await?;
+    hub.begin_busy(peer);
+    hub.domain.rooms.join(&peer.viewer, room).await?;
+    let joined = async {
+        let gate = hub.gate(peer, room).await?;
+        Ok::<_, DomainError>((gate, hub.domain.rooms.snapshot(&peer.viewer, room).await?))
+    };
+    // They are a member: if it cannot be shown now, the room is added after the command.
+    let (gate, snapshot) = joined.await.inspect_err(|_| hub.look_later(peer, room))?;
+    let position = snapshot.position;
+    let frame = ServerFrame::RoomJoined {
+        room: snapshot.room,
+        position,
+        messages: snapshot.messages,
+        users: snapshot.users,
+        member_count: snapshot.member_count,
+    };
+    Ok(Reply::Opens(frame, gate, position))
+}
+
+async fn create(session: &Session, input: CreateRoom) -> Result<Reply> {
+    let Session { hub, peer, .. } = session;
+    hub.begin_busy(peer);
+    let id = hub.domain.rooms.create(&peer.viewer, input).await?.id;
+    let created = async {
+        let gate = hub.gate(peer, id).await?;
+        // Read again behind the gate: what happened since is either in it or held.
+        let room = hub.domain.rooms.view(&peer.viewer, id).await?;
+        let position = room.position.ok_or(DomainError::RoomNotFound)?;
+        Ok::<_, DomainError>((gate, room, position))
+    };
+    let (gate, room, position) = created.await.inspect_err(|_| hub.look_later(peer, id))?;
+    Ok(Reply::Opens(ServerFrame::RoomCreated { room }, gate, position))
+}
+
+async fn leave(session: &Session, input: LeaveRoom) -> Result<Reply> {
+    let Session { hub, peer, .. } = session;
+    let room_id = input.room_id;
+    let was_there = hub.is_in(peer, room_id);
+    peer.leaving.set(Some(room_id));
+    let left = hub.domain.rooms.leave(&peer.viewer, room_id).await;
+    peer.leaving.set(None);
+    if let Err(e) = left {
+        if was_there && !hub.is_in(peer, room_id) {
+            // Done all the same, and its event was not told because the reply would be.
+            session.push(&ServerFrame::RoomRemoved { room_id }, None);
+        }
+        return Err(e);
+    }
+    hub.leave(peer, room_id);
+    Ok(Reply::Frame(ServerFrame::RoomLeft { room_id }))
+}
+
+async fn history(session: &Session, input: GetHistory) -> Result<Reply> {
+    let GetHistory { room_id, before, after, limit } = input;
+    let query = HistoryQuery { before, after, around: None, limit };
+    let page = session.hub.domain.messages.history(&session.peer.viewer, room_id, query).await?;
+    Ok(Reply::Frame(ServerFrame::History {
+        room_id,
+        items: page.items,
+        has_more: page.has_more,
+        position: page.position,
+    }))
+}

@@ -1,0 +1,22 @@
+//! What a change of a room looks like to its members.
+
+use domain::messages::named_message;
+use shared::{MessageId, protocol::ServerFrame};
+use store::{ChangeBody, RoomEvent};
+
+/// The event's frame, in no dialect yet.
+pub fn on_event(event: &RoomEvent) -> ServerFrame {
+    let RoomEvent { room, change, username } = event;
+    let (room_id, user_id, rev, event_id) = (*room, change.user, change.rev, change.event_id);
+    match &change.body {
+        ChangeBody::Message(message) => {
+            ServerFrame::NewMessage { message: named_message(message.clone(), username.clone()), rev, event_id }
+        }
+        ChangeBody::Deleted { seq } => {
+            let message_id = MessageId { room: room_id, seq: *seq };
+            ServerFrame::MessageDeleted { room_id, message_id, seq: *seq, user_id, rev, event_id }
+        }
+        ChangeBody::Joined => ServerFrame::UserJoined { room_id, user_id, username: username.clone(), rev, event_id },
+        ChangeBody::Left => ServerFrame::UserLeft { room_id, user_id, username: username.clone(), rev, event_id },
+    }
+}

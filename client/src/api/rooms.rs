@@ -1,0 +1,78 @@
+//! Rooms and their members.
+
+use reqwest::Method;
+use serde::Serialize;
+use serde_json::json;
+use shared::{
+    RoomId, UserId,
+    protocol::{HistoryVisibility, Member, Room, RoomType},
+};
+
+use super::{Api, Page};
+use crate::Result;
+
+/// A room to make.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewRoom<'a> {
+    pub name: &'a str,
+    /// `public` or `private`.
+    #[serde(rename = "type")]
+    pub kind: RoomType,
+    /// A unique name, for public rooms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history_visibility: Option<HistoryVisibility>,
+}
+
+impl<'a> NewRoom<'a> {
+    /// A room with this name and type, and the server's defaults.
+    pub fn new(name: &'a str, kind: RoomType) -> Self {
+        Self { name, kind, handle: None, description: None, history_visibility: None }
+    }
+}
+
+impl Api {
+    /// `POST /api/rooms`.
+    pub async fn create_room(&self, room: &NewRoom<'_>) -> Result<Room> {
+        self.post("/api/rooms", room).await
+    }
+
+    /// `GET /api/rooms`: one's own, with unread counts.
+    pub async fn rooms(&self) -> Result<Page<Room>> {
+        self.get("/api/rooms", &()).await
+    }
+
+    /// `GET /api/rooms/public`: those whose name begins with `query`.
+    pub async fn public_rooms(&self, query: &str, cursor: Option<&str>) -> Result<Page<Room>> {
+        self.get("/api/rooms/public", &json!({ "query": query, "cursor": cursor })).await
+    }
+
+    /// `GET /api/rooms/{id}`.
+    pub async fn room(&self, id: RoomId) -> Result<Room> {
+        self.get(&format!("/api/rooms/{id}"), &()).await
+    }
+
+    /// `POST /api/rooms/{id}/join`.
+    pub async fn join_room(&self, id: RoomId) -> Result<Room> {
+        Self::read(self.request(Method::POST, &format!("/api/rooms/{id}/join"))).await
+    }
+
+    /// `DELETE /api/rooms/{id}/leave`.
+    pub async fn leave_room(&self, id: RoomId) -> Result<()> {
+        Self::done(self.request(Method::DELETE, &format!("/api/rooms/{id}/leave"))).await
+    }
+
+    /// `GET /api/rooms/{id}/members`, in order of joining.
+    pub async fn members(&self, id: RoomId, cursor: Option<&str>) -> Result<Page<Member>> {
+        self.get(&format!("/api/rooms/{id}/members"), &json!({ "cursor": cursor })).await
+    }
+
+    /// `PUT /api/direct/{user}`: the direct room with them; opening it twice is opening it once.
+    pub async fn direct_room(&self, user: UserId) -> Result<Room> {
+        Self::read(self.request(Method::PUT, &format!("/api/direct/{user}"))).await
+    }
+}

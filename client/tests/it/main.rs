@@ -1,0 +1,10 @@
+//! The connection logic against servers that misbehave as their scripts say.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod losses;
+mod moves;
+mod presence;
+mod replies;
+mod rest;
+mod support;
+mod tokens;

@@ -1,0 +1,44 @@
+//! What a process says to whoever starts it wrongly.
+
+use e2e::{Exit, Process};
+
+/// Runs a binary to its end.
+async fn run(program: &str, environment: &[(&str, &str)]) -> Exit {
+    let directory = tempfile::tempdir().unwrap();
+    let environment: Vec<_> = environment.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    let mut process = Process::spawn(program, program, &[], &environment, directory.path()).await.unwrap();
+    process.exit().await.unwrap()
+}
+
+/// Exit status 64 (EX_USAGE) and one line that says `about`.
+fn assert_refused(program: &str, exit: &Exit, about: &str) {
+    assert_eq!(exit.code, Some(64), "{program}: {}", exit.output);
+    assert_eq!(exit.output.lines().count(), 1, "{program}: {}", exit.output);
+    assert!(exit.output.contains(about), "{program}: {}", exit.output);
+}
+
+const SERVICES: [&str; 4] = ["api-server", "chat-server", "presence-server", "notification-server"];
+
+#[tokio::test]
+async fn a_service_over_an_embedded_store_is_refused_with_one_line_that_names_the_way_out() {
+    for program in SERVICES {
+        let exit = run(program, &[("CHATAPP__STORE__URL", "embedded:data")]).await;
+        assert_refused(program, &exit, "store.url");
+        assert!(exit.output.contains("redis://") && exit.output.contains("chatapp"), "{}", exit.output);
+        // Without any setting the store is embedded.
+        assert_refused(program, &run(program, &[]).await, "store.url");
+    }
+}
+
+#[tokio::test]
+async fn bad_configuration_is_refused_with_one_line_that_names_the_key() {
+    for program in SERVICES.into_iter().chain(["chatapp"]) {
+        for (key, value, about) in [
+            ("CHATAPP__LIMITS__MESSAGES_BURST", "many", "limits.messages_burst"),
+            ("CHATAPP__STORE__URL", "mysql://x", "store.url"),
+            ("CHATAPP__SHOP__OPEN", "1", "shop"),
+        ] {
+            assert_refused(program, &run(program, &[(key, value)]).await, about);
+        }
+    }
+}

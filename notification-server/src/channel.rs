@@ -1,0 +1,39 @@
+//! What a channel is: one way a notification reaches a user. A new one is a file in `channel/`, an entry in [`all`]
+//! and its name in `domain::notifications::CHANNELS`; the worker does not change.
+
+mod inbox;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use domain::Domain;
+use store::Job;
+
+use self::inbox::Inbox;
+
+/// What came of one attempt. Texts are shown to whoever sent the notification.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It is where the user finds it.
+    Delivered { detail: Option<String> },
+    /// The user is not to have it, or has nothing that takes it; that is no failure.
+    Suppressed { why: String },
+    /// Not now: try again, not before `after` where the other side named it.
+    Retry { why: String, after: Option<Duration> },
+    /// Never, however often it is tried.
+    Failed { why: String },
+}
+
+#[async_trait]
+pub trait Channel: Send + Sync {
+    /// As requests and states spell it; the same for the life of the deployment.
+    fn name(&self) -> &'static str;
+    /// Delivers to the job's user, within 30 s (then it counts as `Retry`). The same job may come again after a
+    /// crash: a channel that can recognise it by (id, user) does.
+    async fn deliver(&self, job: &Job) -> Outcome;
+}
+
+/// The channels of this version.
+pub fn all(domain: &Domain) -> Vec<Arc<dyn Channel>> {
+    vec![Arc::new(Inbox::new(domain.store.inboxes.clone()))]
+}

@@ -1,0 +1,9 @@
+//! The binary: one notification-server over a store it shares with the other services.
+
+use std::process::ExitCode;
+
+use notification_server::Server;
+
+fn main() -> ExitCode {
+    web::launch::service(|domain, shutdown| async move { Server::bind(domain)?.run(shutdown).await })
+}

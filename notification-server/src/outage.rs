@@ -1,0 +1,60 @@
+//! What a loop does while the store is away: says so once, waits longer each time, says once when it is back.
+
+use std::time::Duration;
+
+use domain::DomainError;
+
+use crate::retry;
+
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Failures in a row of one loop.
+pub struct Outage {
+    /// What cannot be done, as `cannot {what}`.
+    what: &'static str,
+    failures: u32,
+}
+
+impl Outage {
+    pub fn new(what: &'static str) -> Self {
+        Self { what, failures: 0 }
+    }
+
+    /// It failed (again): how long to wait. The first of a row is logged.
+    pub fn failed(&mut self, e: &DomainError) -> Duration {
+        if self.failures == 0 {
+            tracing::warn!("cannot {}: {e}", self.what);
+            e.log();
+        }
+        self.failures = self.failures.saturating_add(1);
+        // Half of it fixed, or an outage would begin with a burst of tries.
+        let longest = retry::ceiling(FIRST_WAIT, LONGEST_WAIT, self.failures);
+        longest.mul_f64(0.5 + rand::random::<f64>() / 2.0)
+    }
+
+    /// It worked.
+    pub fn over(&mut self) {
+        if self.failures > 0 {
+            tracing::info!(failures = self.failures, "can {} again", self.what);
+            self.failures = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_bound_and_start_anew_after_it_worked() {
+        let mut outage = Outage::new("work");
+        let e = DomainError::Unavailable(anyhow::anyhow!("gone"));
+        let first = outage.failed(&e);
+        assert!(first >= FIRST_WAIT / 2 && first <= FIRST_WAIT);
+        let last = (0..50).map(|_| outage.failed(&e)).last().unwrap();
+        assert!(last >= LONGEST_WAIT / 2 && last <= LONGEST_WAIT);
+        outage.over();
+        assert!(outage.failed(&e) <= FIRST_WAIT);
+    }
+}

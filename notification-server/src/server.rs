@@ -1,0 +1,86 @@
+//! The server: binds, then runs the routes and the two loops beside them until it is told to stop.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use actix_web::web::Data;
+use anyhow::Context;
+use domain::Domain;
+use store::Service;
+use tokio_util::sync::CancellationToken;
+use web::ServiceSpec;
+
+use crate::{
+    auth::ApiKeys,
+    channel::{self, Channel},
+    notifier::Notifier,
+    retry::Schedule,
+    routes,
+    worker::Worker,
+};
+
+/// For `/openapi.json`.
+const ABOUT: &str =
+    "Notifications: queued by services, or by messages whose readers are absent; delivered by channels.";
+
+/// A bound notification-server that does not run yet.
+pub struct Server {
+    domain: Domain,
+    listener: TcpListener,
+    address: SocketAddr,
+    channels: Vec<Arc<dyn Channel>>,
+    schedule: Schedule,
+}
+
+impl Server {
+    /// Binds `notification.listen`; port 0 takes a free one.
+    pub fn bind(domain: Domain) -> anyhow::Result<Self> {
+        let listener = web::listen(domain.settings.notification.listen)?;
+        let address = listener.local_addr()?;
+        let channels = channel::all(&domain);
+        Ok(Self { domain, listener, address, channels, schedule: Schedule::default() })
+    }
+
+    /// One channel more, for programs that embed this server. Every job that names no channels goes by it too.
+    pub fn with_channel(mut self, channel: Arc<dyn Channel>) -> Self {
+        self.channels.push(channel);
+        self
+    }
+
+    /// Another schedule of retries than the default.
+    pub fn with_schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`. Jobs under way are finished within `http.shutdownSeconds`; what is left over is taken
+    /// up by another process once its claim has ended.
+    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let Self { domain, listener, channels, schedule, .. } = self;
+        let keys = Data::new(ApiKeys::new(&domain.settings.notification.api_keys));
+        let spec = ServiceSpec {
+            service: Service::Notification,
+            about: ABOUT,
+            public_url: domain.settings.notification.public_url.clone(),
+            scheme: "http",
+            routes: Arc::new(move |cfg| routes::configure(cfg, keys.clone())),
+            connections: None,
+        };
+        // Of its own, so that the loops end also when serving fails.
+        let loops = shutdown.child_token();
+        let notifier = tokio::spawn(Notifier::new(domain.clone()).run(loops.clone()));
+        let worker = tokio::spawn(Worker::new(domain.clone(), channels, schedule).run(loops.clone()));
+        let served = web::serve(listener, domain, spec, shutdown).await;
+        loops.cancel();
+        notifier.await.context("the notifier ended badly")?;
+        worker.await.context("the outbox worker ended badly")?;
+        served
+    }
+}

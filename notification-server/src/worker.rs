@@ -1,0 +1,179 @@
+//! The outbox worker: claims jobs, delivers each by its channels, and writes down how it stands.
+//!
+//! A crash between delivering and writing means that the job is claimed again: at least once, never silently not.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{Domain, DomainError};
+use futures_util::future::join_all;
+use shared::Timestamp;
+use store::{Attempt, ClaimedJob, Job, JobState};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    channel::{Channel, Outcome},
+    outage::Outage,
+    progress::{self, Try},
+    retry::Schedule,
+};
+
+/// Jobs in delivery at the same time; bounds tasks and memory.
+const CONCURRENCY: usize = 64;
+/// New jobs are claimed once so many places are free, rather than one by one.
+const CLAIM_AT_LEAST: usize = 16;
+/// How often the outbox is looked at while it is empty.
+const POLL: Duration = Duration::from_millis(200);
+/// A channel that has not answered by then is tried again; well below the lease.
+const DELIVERY_LIMIT: Duration = Duration::from_secs(30);
+
+pub struct Worker {
+    domain: Domain,
+    channels: Vec<Arc<dyn Channel>>,
+    schedule: Schedule,
+}
+
+impl Worker {
+    pub fn new(domain: Domain, channels: Vec<Arc<dyn Channel>>, schedule: Schedule) -> Self {
+        Self { domain, channels, schedule }
+    }
+
+    /// Runs until `shutdown`, then lets what is under way end within `http.shutdownSeconds`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let this = Arc::new(self);
+        let mut outage = Outage::new("work on the outbox");
+        let mut running = JoinSet::new();
+        while !shutdown.is_cancelled() {
+            while let Some(ended) = running.try_join_next() {
+                note(ended, &mut outage);
+            }
+            let free = CONCURRENCY.saturating_sub(running.len());
+            let full = free < CLAIM_AT_LEAST;
+            // Never dropped half-way: what was claimed would be lost to everybody until the lease ends.
+            let pause = if full { POLL } else { this.claim(free, &mut running, &mut outage).await };
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                Some(ended) = running.join_next(), if full => note(ended, &mut outage),
+                () = sleep(pause) => {}
+            }
+        }
+        let limit = Duration::from_secs(this.domain.settings.http.shutdown_seconds);
+        let rest = async {
+            while let Some(ended) = running.join_next().await {
+                note(ended, &mut outage);
+            }
+        };
+        if timeout(limit, rest).await.is_err() {
+            tracing::warn!("deliveries did not end in time; they are tried again once their claims have ended");
+        }
+    }
+
+    /// Claims up to `free` jobs and starts them; gives how long to wait before the next claim.
+    async fn claim(
+        self: &Arc<Self>,
+        free: usize,
+        running: &mut JoinSet<domain::Result<()>>,
+        outage: &mut Outage,
+    ) -> Duration {
+        let Self { domain, schedule, .. } = self.as_ref();
+        let claimed = domain.store.outbox.claim(domain.instance, Timestamp::now(), schedule.lease, free).await;
+        match claimed {
+            Ok(jobs) => {
+                outage.over();
+                metrics::counter!("chatapp_outbox_claims_total").increment(jobs.len() as u64);
+                let pause = if jobs.is_empty() { POLL } else { Duration::ZERO };
+                for job in jobs {
+                    let this = self.clone();
+                    running.spawn(async move { this.work_on(job).await });
+                }
+                pause
+            }
+            Err(e) => outage.failed(&e.into()),
+        }
+    }
+
+    /// One attempt at a job, by all channels that are not over yet. An error leaves the claim to end by its lease.
+    async fn work_on(&self, claimed: ClaimedJob) -> domain::Result<()> {
+        let job = &claimed.job;
+        let earlier = if claimed.attempt > 1 { self.earlier(job).await? } else { Vec::new() };
+        let open = progress::open(&earlier, self.wanted(job));
+        let outcomes = match self.unwanted(&claimed).await? {
+            Some(outcome) => open.into_iter().map(|channel| (channel, outcome.clone())).collect(),
+            None => join_all(open.into_iter().map(|channel| self.deliver(channel, job))).await,
+        };
+        for (channel, outcome) in &outcomes {
+            count(channel, outcome);
+        }
+        let this =
+            Try { number: claimed.attempt, at: Timestamp::now(), random: rand::random(), schedule: &self.schedule };
+        let (attempts, retry_at) = progress::conclude(earlier, outcomes, &this);
+        let state = JobState { user: job.user, done: retry_at.is_none(), attempts };
+        Ok(self.domain.store.outbox.settle(&claimed, &state, retry_at).await?)
+    }
+
+    /// What earlier attempts came to.
+    async fn earlier(&self, job: &Job) -> domain::Result<Vec<Attempt>> {
+        let states = self.domain.store.outbox.states(job.id).await?;
+        Ok(states.into_iter().find(|state| state.user == job.user).map(|state| state.attempts).unwrap_or_default())
+    }
+
+    /// The channels a job is for.
+    fn wanted(&self, job: &Job) -> Vec<String> {
+        let all = || self.channels.iter().map(|channel| channel.name().to_owned()).collect();
+        job.channels.clone().unwrap_or_else(all)
+    }
+
+    /// Why no channel is to be tried (any more).
+    async fn unwanted(&self, claimed: &ClaimedJob) -> domain::Result<Option<Outcome>> {
+        let job = &claimed.job;
+        if job.expires_at.is_some_and(|end| end <= Timestamp::now()) {
+            return Ok(Some(Outcome::Suppressed { why: "expired".into() }));
+        }
+        if claimed.attempt > self.schedule.attempts {
+            // Whoever claims it does not live to say what became of it.
+            let why = format!("gave up after {} attempts that did not end", claimed.attempt - 1);
+            return Ok(Some(Outcome::Failed { why }));
+        }
+        let cancelled = self.domain.notifications.cancelled(job).await?;
+        Ok(cancelled.map(|why| Outcome::Suppressed { why: why.into() }))
+    }
+
+    async fn deliver(&self, name: String, job: &Job) -> (String, Outcome) {
+        let outcome = match self.channels.iter().find(|channel| channel.name() == name) {
+            Some(channel) => timeout(DELIVERY_LIMIT, channel.deliver(job)).await.unwrap_or_else(|_| Outcome::Retry {
+                why: format!("no answer within {} s", DELIVERY_LIMIT.as_secs()),
+                after: None,
+            }),
+            // During a deploy: a newer process knows it.
+            None => Outcome::Retry { why: "this channel is not known here".into(), after: None },
+        };
+        (name, outcome)
+    }
+}
+
+/// A job's end. A panic of a channel is a defect of that channel; its job comes again when the claim has ended.
+fn note(ended: Result<domain::Result<()>, JoinError>, outage: &mut Outage) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(e)) => {
+            outage.failed(&e);
+        }
+        Err(e) => {
+            outage.failed(&DomainError::Unexpected(anyhow::Error::new(e).context("a delivery")));
+        }
+    }
+}
+
+fn count(channel: &str, outcome: &Outcome) {
+    let outcome = match outcome {
+        Outcome::Delivered { .. } => "delivered",
+        Outcome::Suppressed { .. } => "suppressed",
+        Outcome::Retry { .. } => "retried",
+        Outcome::Failed { .. } => "failed",
+    };
+    metrics::counter!("chatapp_notification_attempts_total", "channel" => channel.to_owned(), "outcome" => outcome)
+        .increment(1);
+}

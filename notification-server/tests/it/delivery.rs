@@ -1,0 +1,254 @@
+//! Attempts: retried, given up, taken over from the dead, and not made too late.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use notification_server::{Outcome, Schedule};
+use rstest::rstest;
+use serde_json::json;
+use shared::{InstanceId, NotificationId, Timestamp, UserId};
+use store::Job;
+use tokio::sync::mpsc;
+
+use crate::support::{Engine, Scripted, World, assert_answer};
+
+/// Short waits, three attempts.
+fn hurried() -> Schedule {
+    Schedule {
+        base: Duration::from_millis(1),
+        cap: Duration::from_millis(2),
+        attempts: 3,
+        lease: Duration::from_millis(100),
+    }
+}
+
+fn job(user: UserId) -> Job {
+    Job {
+        id: NotificationId::new(),
+        user,
+        title: "t".into(),
+        body: String::new(),
+        data: None,
+        category: None,
+        channels: None,
+        collapse_key: None,
+        expires_at: None,
+        created_at: Timestamp::now(),
+        message: None,
+    }
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_failing_channel_is_retried_and_given_up_while_the_others_deliver_once(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let alice = world.person("alice").await;
+    let (attempts, mut tried) = mpsc::channel(16);
+    let outcome = || Outcome::Retry { why: "503 from the push service".into(), after: None };
+    let channel = Arc::new(Scripted { outcome, attempts });
+    // A long lease: what is tried again is tried by schedule.
+    let schedule = Schedule { lease: Duration::from_secs(60), ..hurried() };
+    let server = world.serve_with(|server| server.with_channel(channel).with_schedule(schedule)).await;
+    let answer = server.notify(json!({ "userId": alice.id, "title": "t", "body": "" })).await;
+    assert_answer!(server.done(answer.raw["id"].as_str().unwrap()).await, @r#"
+    {
+      "status": 200,
+      "body": {
+        "id": "[id 1]",
+        "recipients": [
+          {
+            "channels": [
+              {
+                "at": "[time]",
+                "channel": "inbox",
+                "state": "delivered"
+              },
+              {
+                "at": "[time]",
+                "channel": "scripted",
+                "detail": "gave up after 3 attempts: 503 from the push service",
+                "state": "failed"
+              }
+            ],
+            "done": true,
+            "userId": "[id 2]"
+          }
+        ]
+      }
+    }
+    "#);
+    for attempt in 1..=3 {
+        assert!(tried.try_recv().is_ok(), "attempt {attempt}");
+    }
+    assert!(tried.try_recv().is_err(), "and no fourth");
+    assert_eq!(server.world.inbox(&alice).await.len(), 1);
+
+    let named = json!({ "userId": alice.id, "title": "t", "body": "", "channels": ["inbox"] });
+    let answer = server.notify(named).await;
+    assert_answer!(server.done(answer.raw["id"].as_str().unwrap()).await, @r#"
+    {
+      "status": 200,
+      "body": {
+        "id": "[id 1]",
+        "recipients": [
+          {
+            "channels": [
+              {
+                "at": "[time]",
+                "channel": "inbox",
+                "state": "delivered"
+              }
+            ],
+            "done": true,
+            "userId": "[id 2]"
+          }
+        ]
+      }
+    }
+    "#);
+    assert!(tried.try_recv().is_err(), "only by the channels it names");
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_channel_that_asks_to_be_left_alone_is_until_then(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::new(engine).await;
+    let alice = world.person("alice").await;
+    let (attempts, mut tried) = mpsc::channel(16);
+    let after = Duration::from_millis(300);
+    let outcome = move || Outcome::Retry { why: "busy".into(), after: Some(after) };
+    let channel = Arc::new(Scripted { outcome, attempts });
+    let server = world.serve_with(|server| server.with_channel(channel).with_schedule(hurried())).await;
+    server.notify(json!({ "userId": alice.id, "title": "t", "body": "" })).await;
+    tried.recv().await.unwrap();
+    let first = Instant::now();
+    tried.recv().await.unwrap();
+    // Both moments are seen a little after they were.
+    assert!(first.elapsed() >= after - Duration::from_millis(50), "again after {:?}", first.elapsed());
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_job_of_a_dead_process_is_taken_over_and_what_it_delivered_is_not_doubled(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let alice = world.person("alice").await;
+    let job = job(alice.id);
+    let outbox = &world.domain.store.outbox;
+    outbox.enqueue(std::slice::from_ref(&job)).await.unwrap();
+    let claimed = outbox.claim(InstanceId::new(), Timestamp::now(), hurried().lease, 10).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    // It delivers, and dies before it can say so.
+    let item = domain::notifications::inbox_item(&claimed[0].job);
+    world.domain.store.inboxes.add_to_inbox(alice.id, &item, None).await.unwrap();
+    let server = world.serve_with(|server| server.with_schedule(hurried())).await;
+    assert_answer!(server.done(job.id).await, @r#"
+    {
+      "status": 200,
+      "body": {
+        "id": "[id 1]",
+        "recipients": [
+          {
+            "channels": [
+              {
+                "at": "[time]",
+                "channel": "inbox",
+                "state": "delivered"
+              }
+            ],
+            "done": true,
+            "userId": "[id 2]"
+          }
+        ]
+      }
+    }
+    "#);
+    assert_eq!(server.world.inbox(&alice).await.len(), 1);
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_job_that_no_attempt_survives_is_given_up(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::new(engine).await;
+    let alice = world.person("alice").await;
+    let (attempts, mut tried) = mpsc::channel(16);
+    let outcome = || panic!("a defect of this channel");
+    let channel = Arc::new(Scripted { outcome, attempts });
+    let server = world.serve_with(|server| server.with_channel(channel).with_schedule(hurried())).await;
+    let answer = server.notify(json!({ "userId": alice.id, "title": "t", "body": "" })).await;
+    assert_answer!(server.done(answer.raw["id"].as_str().unwrap()).await, @r#"
+    {
+      "status": 200,
+      "body": {
+        "id": "[id 1]",
+        "recipients": [
+          {
+            "channels": [
+              {
+                "at": "[time]",
+                "channel": "inbox",
+                "detail": "gave up after 3 attempts that did not end",
+                "state": "failed"
+              },
+              {
+                "at": "[time]",
+                "channel": "scripted",
+                "detail": "gave up after 3 attempts that did not end",
+                "state": "failed"
+              }
+            ],
+            "done": true,
+            "userId": "[id 2]"
+          }
+        ]
+      }
+    }
+    "#);
+    for attempt in 1..=3 {
+        assert!(tried.try_recv().is_ok(), "attempt {attempt}");
+    }
+    assert!(tried.try_recv().is_err(), "and no fourth");
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn an_expired_notification_is_not_delivered(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::new(engine).await;
+    let alice = world.person("alice").await;
+    let job = Job { expires_at: Some(Timestamp::now()), ..job(alice.id) };
+    world.domain.store.outbox.enqueue(std::slice::from_ref(&job)).await.unwrap();
+    let server = world.serve().await;
+    assert_answer!(server.done(job.id).await, @r#"
+    {
+      "status": 200,
+      "body": {
+        "id": "[id 1]",
+        "recipients": [
+          {
+            "channels": [
+              {
+                "at": "[time]",
+                "channel": "inbox",
+                "detail": "expired",
+                "state": "suppressed"
+              }
+            ],
+            "done": true,
+            "userId": "[id 2]"
+          }
+        ]
+      }
+    }
+    "#);
+    assert!(server.world.inbox(&alice).await.is_empty());
+    server.stop().await;
+}

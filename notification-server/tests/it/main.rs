@@ -1,0 +1,9 @@
+//! The notification-server over HTTP, on both engines: each test has a store and a server of its own.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod delivery;
+mod http;
+mod inbox;
+mod messages;
+mod redis;
+mod support;

@@ -1,0 +1,170 @@
+//! Messages that become notifications: for whom, how often, and when not any more.
+
+use rstest::rstest;
+use shared::{NotificationId, Timestamp, protocol::command::MarkRead};
+use std::time::Duration;
+use store::SocketKind;
+
+use crate::support::{Engine, World, assert_answer};
+
+#[rstest]
+#[actix_web::test]
+async fn a_message_notifies_the_absent_and_not_those_who_are_there(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let (alice, bob, carol) = (world.person("alice").await, world.person("bob").await, world.person("carol").await);
+    let room = world.room(&[&alice, &bob, &carol]).await;
+    world.domain.presence.connected(&carol.viewer, 1, SocketKind::Chat).await.unwrap();
+    let mut arrivals = world.watch(&bob).await;
+    let server = world.serve().await;
+    let message = server.world.send(&alice, room, "Tea?").await;
+    assert_eq!(arrivals.next().await.body, "Tea?");
+    // The jobs of one message are queued together: who is not among the recipients will not be.
+    let answer = server.done(NotificationId::for_message(message)).await;
+    assert_eq!(answer.raw["recipients"][0]["userId"], bob.id.to_string());
+    assert_answer!(answer, @r#"
+    {
+      "status": 200,
+      "body": {
+        "id": "[id 1]",
+        "recipients": [
+          {
+            "channels": [
+              {
+                "at": "[time]",
+                "channel": "inbox",
+                "state": "delivered"
+              }
+            ],
+            "done": true,
+            "userId": "[id 2]"
+          }
+        ]
+      }
+    }
+    "#);
+    assert_answer!(server.get("/api/notifications", &bob).await, @r#"
+    {
+      "status": 200,
+      "body": {
+        "items": [
+          {
+            "body": "Tea?",
+            "category": "message",
+            "createdAt": "[time]",
+            "data": {
+              "messageId": "[id 1]",
+              "roomId": "[id 2]",
+              "seq": 1
+            },
+            "id": "[id 3]",
+            "roomId": "[id 2]",
+            "title": "alice in Tea"
+          }
+        ]
+      }
+    }
+    "#);
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_device_that_is_not_looked_at_does_not_eat_the_notification(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let (alice, bob) = (world.person("alice").await, world.person("bob").await);
+    let room = world.room(&[&alice, &bob]).await;
+    world.domain.presence.focus(&bob.viewer, 1, SocketKind::Presence, false).await.unwrap();
+    let mut arrivals = world.watch(&bob).await;
+    let server = world.serve().await;
+    server.world.send(&alice, room, "Tea?").await;
+    assert_eq!(arrivals.next().await.title, "alice in Tea");
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn ten_messages_found_at_once_are_one_unread_item(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::new(engine).await;
+    let (alice, bob) = (world.person("alice").await, world.person("bob").await);
+    let room = world.room(&[&alice, &bob]).await;
+    for n in 1..=10 {
+        world.send(&alice, room, &format!("message {n}")).await;
+    }
+    let mut arrivals = world.watch(&bob).await;
+    let server = world.serve().await;
+    assert_eq!(arrivals.next().await.body, "message 10 (+9 more)");
+    assert_eq!(server.world.inbox(&bob).await.len(), 1);
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn ten_messages_one_after_the_other_end_as_one_unread_item(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let (alice, bob) = (world.person("alice").await, world.person("bob").await);
+    let room = world.room(&[&alice, &bob]).await;
+    let mut arrivals = world.watch(&bob).await;
+    let server = world.serve().await;
+    for n in 1..=10 {
+        server.world.send(&alice, room, &format!("message {n}")).await;
+        if n % 5 == 0 {
+            while !arrivals.next().await.body.starts_with(&format!("message {n}")) {}
+        }
+    }
+    let inbox = server.world.inbox(&bob).await;
+    assert_eq!(inbox.iter().map(|item| item.body.as_str()).collect::<Vec<_>>(), ["message 10 (+9 more)"]);
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_notification_is_not_delivered_once_its_message_is_read_or_deleted_or_its_room_left(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let alice = world.person("alice").await;
+    let mut messages = Vec::new();
+    for (name, why) in [("bob", "read"), ("carol", "deleted"), ("dave", "left")] {
+        let member = world.person(name).await;
+        let room = world.room(&[&alice, &member]).await;
+        let message = world.send(&alice, room, "Tea?").await;
+        messages.push((member, message, why));
+    }
+    let due = world.domain.store.notify_queue.take_due(Timestamp::now(), Duration::from_secs(30), 10).await.unwrap();
+    for due in &due {
+        assert_eq!(world.domain.notifications.consider(due).await.unwrap(), 1);
+    }
+    assert_eq!(due.len(), 3);
+    for (member, message, why) in &messages {
+        match *why {
+            "read" => {
+                let mark = MarkRead { room_id: message.room, seq: message.seq };
+                world.domain.messages.mark_read(&member.viewer, &mark).await.unwrap();
+            }
+            "deleted" => world.domain.messages.delete(&alice.viewer, *message).await.unwrap(),
+            _ => world.domain.rooms.leave(&member.viewer, message.room).await.unwrap(),
+        }
+    }
+    let server = world.serve().await;
+    let mut told = Vec::new();
+    for (member, message, why) in &messages {
+        let answer = server.done(NotificationId::for_message(*message)).await;
+        let channel = &answer.raw["recipients"][0]["channels"][0];
+        told.push(format!("{why}: {} {}", channel["state"], channel["detail"]));
+        assert!(server.world.inbox(member).await.is_empty(), "{why}");
+    }
+    assert_answer!(told, @r#"
+    [
+      "read: \"suppressed\" \"read meanwhile\"",
+      "deleted: \"suppressed\" \"the message was deleted\"",
+      "left: \"suppressed\" \"no longer a member of the room\""
+    ]
+    "#);
+    server.stop().await;
+}

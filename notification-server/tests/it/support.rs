@@ -1,0 +1,259 @@
+//! A store with people in it, a server over it, and answers in a form that can be compared.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use domain::{Domain, Viewer, accounts::Guest};
+use notification_server::{Channel, Outcome, Server};
+use serde::Serialize;
+use serde_json::{Value, json};
+use shared::{
+    Settings, Timestamp, UserId,
+    protocol::command::{CreateRoom, SendMessage},
+    settings,
+};
+use store::{BusEvent, InboxItem, Job, Signal, Subscriber, Topic, UserEvent};
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::redis::Redis;
+
+/// An inline snapshot of JSON that is the same for every engine.
+macro_rules! assert_answer {
+    ($value:expr, @$snapshot:literal) => {{
+        let value = &$value;
+        insta::allow_duplicates! { insta::assert_json_snapshot!(value, @$snapshot) }
+    }};
+}
+pub(crate) use assert_answer;
+
+pub const API_KEY: &str = "a-service-key-0123456789";
+/// Whatever is awaited comes much sooner, or never.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Clone, Copy)]
+pub enum Engine {
+    Embedded,
+    Redis,
+}
+
+/// A store and its domain; nothing runs yet.
+pub struct World {
+    pub domain: Domain,
+    _redis: Option<Redis>,
+    _dir: TempDir,
+}
+
+pub struct Person {
+    pub id: UserId,
+    pub token: String,
+    pub viewer: Viewer,
+}
+
+impl World {
+    pub async fn new(engine: Engine) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let redis = match engine {
+            Engine::Embedded => None,
+            Engine::Redis => Some(Redis::start().await),
+        };
+        let url = match &redis {
+            None => format!("embedded:{}", dir.path().display()),
+            Some(redis) => format!("redis://127.0.0.1:{}", redis.port),
+        };
+        let key_prefix = format!("t{:08x}:", rand::random::<u32>());
+        let settings = Settings {
+            store: settings::Store { url: url.parse().unwrap(), key_prefix },
+            notification: settings::Notification {
+                listen: "127.0.0.1:0".parse().unwrap(),
+                api_keys: vec!["another-key-0123456789".into(), API_KEY.into()],
+                delay_ms: 0,
+                ..Default::default()
+            },
+            http: settings::Http { workers: 1, shutdown_seconds: 2, ..Default::default() },
+            limits: settings::Limits { enabled: false, ..Default::default() },
+            ..Default::default()
+        };
+        let store = store::open(&settings.store).await.unwrap();
+        let domain = Domain::new(store, Arc::new(settings));
+        let lease = Duration::from_secs(60);
+        domain.store.presence.beat(domain.instance, Timestamp::now(), lease).await.unwrap();
+        Self { domain, _redis: redis, _dir: dir }
+    }
+
+    pub async fn person(&self, name: &str) -> Person {
+        let guest = Guest { username: Some(name.into()) };
+        let signed_in = self.domain.accounts.guest(guest, "127.0.0.1").await.unwrap();
+        let viewer = self.domain.identity.authenticate(&signed_in.token).await.unwrap();
+        Person { id: signed_in.user.id, token: signed_in.token, viewer }
+    }
+
+    /// A public room with these members, the first its owner.
+    pub async fn room(&self, members: &[&Person]) -> shared::RoomId {
+        let input: CreateRoom = serde_json::from_value(json!({ "name": "Tea", "type": "public" })).unwrap();
+        let room = self.domain.rooms.create(&members[0].viewer, input).await.unwrap().id;
+        for member in &members[1..] {
+            self.domain.rooms.join(&member.viewer, room).await.unwrap();
+        }
+        room
+    }
+
+    pub async fn send(&self, from: &Person, room: shared::RoomId, content: &str) -> shared::MessageId {
+        let input: SendMessage = serde_json::from_value(json!({ "roomId": room, "content": content })).unwrap();
+        self.domain.messages.send(&from.viewer, input).await.unwrap().id
+    }
+
+    /// What comes into this inbox from now on.
+    pub async fn watch(&self, person: &Person) -> Arrivals {
+        let subscriber = self.domain.store.bus.subscriber();
+        subscriber.subscriptions.subscribe(&[Topic::User(person.id)]).await.unwrap();
+        Arrivals(subscriber)
+    }
+
+    pub async fn inbox(&self, person: &Person) -> Vec<InboxItem> {
+        self.domain.store.inboxes.inbox(person.id, None, 100).await.unwrap()
+    }
+
+    pub async fn serve(self) -> TestServer {
+        self.serve_with(|server| server).await
+    }
+
+    pub async fn serve_with(self, adapt: impl FnOnce(Server) -> Server) -> TestServer {
+        let server = adapt(Server::bind(self.domain.clone()).unwrap());
+        let url = format!("http://{}", server.addr());
+        let shutdown = CancellationToken::new();
+        let running = actix_web::rt::spawn(server.run(shutdown.clone()));
+        TestServer { world: self, url, http: reqwest::Client::new(), shutdown, running }
+    }
+}
+
+pub struct Arrivals(Subscriber);
+
+impl Arrivals {
+    /// The next item that comes into the inbox.
+    pub async fn next(&mut self) -> InboxItem {
+        timeout(PATIENCE, async {
+            loop {
+                match self.0.inbox.recv().await.unwrap() {
+                    Signal::Event(BusEvent::User(_, event)) => {
+                        if let UserEvent::Notification(item) = event.as_ref() {
+                            return item.clone();
+                        }
+                    }
+                    Signal::Event(_) => {}
+                    Signal::Lost => panic!("the bus lost events"),
+                }
+            }
+        })
+        .await
+        .expect("nothing came into the inbox")
+    }
+}
+
+/// A running server. End a test with [`TestServer::stop`], which checks that it ends well.
+pub struct TestServer {
+    pub world: World,
+    url: String,
+    http: reqwest::Client,
+    shutdown: CancellationToken,
+    running: actix_web::rt::task::JoinHandle<anyhow::Result<()>>,
+}
+
+/// What came back, with ids and times made the same.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    pub status: u16,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub body: Value,
+    #[serde(skip)]
+    pub raw: Value,
+}
+
+impl TestServer {
+    pub async fn request(&self, method: &str, path: &str, bearer: Option<&str>, body: Option<Value>) -> Answer {
+        let mut request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.url));
+        if let Some(token) = bearer {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        let raw: Value = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+        Answer { status, body: redact(raw.clone(), &mut HashMap::new()), raw }
+    }
+
+    /// As a service with a key.
+    pub async fn notify(&self, body: Value) -> Answer {
+        self.request("POST", "/notify", Some(API_KEY), Some(body)).await
+    }
+
+    pub async fn get(&self, path: &str, person: &Person) -> Answer {
+        self.request("GET", path, Some(&person.token), None).await
+    }
+
+    pub async fn put(&self, path: &str, person: &Person) -> Answer {
+        self.request("PUT", path, Some(&person.token), None).await
+    }
+
+    pub async fn state(&self, id: impl std::fmt::Display) -> Answer {
+        self.request("GET", &format!("/notify/{id}"), Some(API_KEY), None).await
+    }
+
+    /// The state of a notification once every recipient is done with.
+    pub async fn done(&self, id: impl std::fmt::Display) -> Answer {
+        timeout(PATIENCE, async {
+            loop {
+                let answer = self.state(&id).await;
+                let recipients = answer.raw["recipients"].as_array();
+                if recipients.is_some_and(|all| all.iter().all(|one| one["done"] == true)) {
+                    return answer;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .expect("the notification is not done")
+    }
+
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        timeout(PATIENCE, self.running).await.expect("it does not stop").unwrap().unwrap();
+        self.world.domain.store.maintenance.close().await.unwrap();
+    }
+}
+
+/// Ids become `[id 1]`, `[id 2]`, … in the order they appear, times `[time]`.
+fn redact(value: Value, seen: &mut HashMap<String, usize>) -> Value {
+    match value {
+        Value::String(text) if text.parse::<UserId>().is_ok() || text.parse::<shared::MessageId>().is_ok() => {
+            let next = seen.len() + 1;
+            Value::String(format!("[id {}]", seen.entry(text).or_insert(next)))
+        }
+        Value::String(text) if text.parse::<Timestamp>().is_ok() => "[time]".into(),
+        Value::Array(items) => items.into_iter().map(|item| redact(item, seen)).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(key, field)| (key, redact(field, seen))).collect(),
+        other => other,
+    }
+}
+
+/// A channel that does what the test says, and tells of each attempt.
+pub struct Scripted<F> {
+    pub outcome: F,
+    pub attempts: tokio::sync::mpsc::Sender<Job>,
+}
+
+#[async_trait]
+impl<F: Fn() -> Outcome + Send + Sync> Channel for Scripted<F> {
+    fn name(&self) -> &'static str {
+        "scripted"
+    }
+
+    async fn deliver(&self, job: &Job) -> Outcome {
+        self.attempts.send(job.clone()).await.unwrap();
+        (self.outcome)()
+    }
+}

@@ -1,0 +1,237 @@
+//! One worker's watchers: user → the connections that watch them. `Rc`, no locks; never awaits a socket.
+//!
+//! An event is encoded once and each watcher gets a refcount of the frame.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use domain::{Domain, Result, Viewer};
+use shared::{
+    SessionId, UserId,
+    protocol::{ServerFrame, UserPresence, encode_frame},
+};
+use socket::{CloseCode, Outbound, Pulse, Pushed, text_frame};
+use store::{BusEvent, Inbox, Signal, Subscriptions, Topic, UserEvent, presence::PresenceEvent};
+use tokio_util::sync::CancellationToken;
+
+struct Watch {
+    watcher: u64,
+    outbound: Outbound,
+    /// While the snapshot is read: the newest event, which must not come before it.
+    held: Option<Option<Bytes>>,
+}
+
+/// A user's own socket.
+struct Own {
+    connection: u64,
+    session: SessionId,
+    outbound: Outbound,
+}
+
+pub(crate) struct Hub {
+    subscriptions: Arc<dyn Subscriptions>,
+    /// Bounded by `presence.max_watched` for each connection.
+    watches: RefCell<HashMap<UserId, Vec<Watch>>>,
+    /// The sockets of each user, by connection number: their session may end elsewhere.
+    sockets: RefCell<HashMap<UserId, Vec<Own>>>,
+    pulse: Rc<Pulse>,
+}
+
+impl Hub {
+    /// Call inside the worker's runtime.
+    pub fn start(domain: &Domain, shutdown: CancellationToken) -> Rc<Self> {
+        let heartbeat = Duration::from_secs(domain.settings.limits.heartbeat_seconds);
+        let pulse = Pulse::start(heartbeat, shutdown);
+        let subscriber = domain.store.bus.subscriber();
+        let hub = Rc::new(Self {
+            subscriptions: subscriber.subscriptions,
+            watches: RefCell::default(),
+            sockets: RefCell::default(),
+            pulse,
+        });
+        actix_web::rt::spawn(deliver(Rc::downgrade(&hub), domain.clone(), subscriber.inbox));
+        hub
+    }
+
+    /// Pings and drains this worker's sockets.
+    pub fn pulse(&self) -> &Rc<Pulse> {
+        &self.pulse
+    }
+
+    /// A socket of this user opened: it is closed when its session ends.
+    pub async fn enter(&self, viewer: &Viewer, connection: u64, outbound: &Outbound) -> Result<()> {
+        let own = Own { connection, session: viewer.session, outbound: outbound.clone() };
+        self.sockets.borrow_mut().entry(viewer.user).or_default().push(own);
+        Ok(self.subscriptions.subscribe(&[Topic::User(viewer.user)]).await?)
+    }
+
+    /// It ended. A user's topic that is followed a moment too long does no harm; one that is not followed would.
+    pub async fn leave(&self, user: UserId, connection: u64) {
+        let last = {
+            let mut sockets = self.sockets.borrow_mut();
+            let Some(own) = sockets.get_mut(&user) else { return };
+            own.retain(|socket| socket.connection != connection);
+            let last = own.is_empty();
+            if last {
+                sockets.remove(&user);
+            }
+            last
+        };
+        if last {
+            self.unfollow(&[Topic::User(user)]).await;
+        }
+    }
+
+    fn end_session(&self, user: UserId, session: SessionId) {
+        let sockets = self.sockets.borrow();
+        let ended = sockets.get(&user).into_iter().flatten().filter(|own| own.session == session);
+        ended.for_each(|own| own.outbound.close(CloseCode::Unauthorized));
+    }
+
+    /// Follows these users; what happens to them is held until [`release`](Self::release), so that the snapshot read in
+    /// between comes first.
+    pub async fn hold(&self, watcher: u64, outbound: &Outbound, users: &[UserId]) -> Result<()> {
+        let topics: Vec<Topic> = users.iter().map(|user| Topic::Presence(*user)).collect();
+        self.subscriptions.subscribe(&topics).await?;
+        let mut watches = self.watches.borrow_mut();
+        for user in users {
+            let of_user = watches.entry(*user).or_default();
+            match of_user.iter_mut().find(|watch| watch.watcher == watcher) {
+                Some(watch) => watch.held = Some(None),
+                None => of_user.push(Watch { watcher, outbound: outbound.clone(), held: Some(None) }),
+            }
+        }
+        Ok(())
+    }
+
+    /// The snapshot is queued: lets what was held follow it.
+    pub fn release(&self, watcher: u64, users: &[UserId]) {
+        let mut watches = self.watches.borrow_mut();
+        for user in users {
+            let of_user = watches.get_mut(user).into_iter().flatten();
+            for watch in of_user.filter(|watch| watch.watcher == watcher) {
+                if let Some(Some(frame)) = watch.held.take() {
+                    watch.outbound.push(frame);
+                }
+            }
+        }
+    }
+
+    /// Ends watching these users.
+    pub async fn unwatch(&self, watcher: u64, users: &[UserId]) {
+        let mut ended = Vec::new();
+        {
+            let mut watches = self.watches.borrow_mut();
+            for user in users {
+                let Some(of_user) = watches.get_mut(user) else { continue };
+                of_user.retain(|watch| watch.watcher != watcher);
+                if of_user.is_empty() {
+                    watches.remove(user);
+                    ended.push(Topic::Presence(*user));
+                }
+            }
+        }
+        if !ended.is_empty() {
+            self.unfollow(&ended).await;
+        }
+    }
+
+    /// Ends following these topics, but for those somebody began to need meanwhile.
+    async fn unfollow(&self, topics: &[Topic]) {
+        self.subscriptions.unsubscribe(topics).await;
+        let needed = |topic: &&Topic| match topic {
+            Topic::Presence(user) => self.watches.borrow().contains_key(user),
+            Topic::User(user) => self.sockets.borrow().contains_key(user),
+            Topic::Room(_) => false,
+        };
+        let again: Vec<Topic> = topics.iter().filter(needed).copied().collect();
+        if !again.is_empty()
+            && let Err(e) = self.subscriptions.subscribe(&again).await
+        {
+            tracing::warn!("cannot follow presence again: {e}");
+        }
+    }
+
+    /// To everyone who watches the user. O(watchers on this worker); the sockets to wake are added to `touched`.
+    fn publish(&self, event: &PresenceEvent, touched: &mut Vec<Outbound>) {
+        let mut watches = self.watches.borrow_mut();
+        let Some(of_user) = watches.get_mut(&event.user) else { return };
+        let frame = text_frame(encode_frame(&update(event), None));
+        metrics::counter!("chatapp_presence_deliveries_total").increment(of_user.len() as u64);
+        for watch in of_user {
+            match &mut watch.held {
+                Some(held) => *held = Some(frame.clone()),
+                None => {
+                    if watch.outbound.push(frame.clone()) == Pushed::First {
+                        touched.push(watch.outbound.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Everyone this worker's connections watch.
+    fn watched(&self) -> Vec<UserId> {
+        self.watches.borrow().keys().copied().collect()
+    }
+}
+
+/// The worker's loop: takes in all that one wake-up brought, then wakes each touched socket once.
+async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
+    while let Some(first) = inbox.recv().await {
+        let Some(hub) = hub.upgrade() else { return };
+        let mut touched = Vec::new();
+        let mut lost = false;
+        let mut next = Some(first);
+        while let Some(signal) = next {
+            match signal {
+                Signal::Event(BusEvent::Presence(event)) => hub.publish(&event, &mut touched),
+                Signal::Event(BusEvent::User(user, event)) => {
+                    if let UserEvent::SessionEnded(session) = *event {
+                        hub.end_session(user, session);
+                    }
+                }
+                Signal::Event(BusEvent::Room(_)) => {}
+                Signal::Lost => lost = true,
+            }
+            next = inbox.try_recv();
+        }
+        if lost {
+            recover(&hub, &domain, &mut touched).await;
+        }
+        touched.iter().for_each(Outbound::wake);
+    }
+}
+
+/// Events were missed: tells every watcher how those they watch stand now. Telling one twice does no harm.
+async fn recover(hub: &Hub, domain: &Domain, touched: &mut Vec<Outbound>) {
+    for users in hub.watched().chunks(200) {
+        match domain.store.presence.presence(users).await {
+            Ok(states) => {
+                let cards = domain.names.cards_of(users.iter().copied()).await.unwrap_or_default();
+                for (user, state) in users.iter().zip(states) {
+                    let username = cards.get(user).map_or_else(String::new, |card| card.username.clone());
+                    let event = PresenceEvent {
+                        user: *user,
+                        username,
+                        last_seen: state.last_seen.filter(|_| state.devices.is_empty()),
+                        published: state.published,
+                    };
+                    hub.publish(&event, touched);
+                }
+            }
+            Err(e) => tracing::warn!("cannot read presence after events were missed: {e}"),
+        }
+    }
+}
+
+fn update(event: &PresenceEvent) -> ServerFrame {
+    ServerFrame::PresenceUpdate(UserPresence {
+        user_id: event.user,
+        username: event.username.clone(),
+        status: event.published.status,
+        status_text: event.published.text.clone(),
+        last_seen: event.last_seen,
+        devices: None,
+    })
+}

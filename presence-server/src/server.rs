@@ -1,0 +1,67 @@
+//! Binding and running the service.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use domain::Domain;
+use store::Service;
+use tokio_util::sync::CancellationToken;
+use web::ServiceSpec;
+
+use crate::routes;
+
+/// Open sockets of this process.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
+pub struct Server {
+    listener: TcpListener,
+    domain: Domain,
+}
+
+impl Server {
+    /// Binds `presence.listen`.
+    pub fn bind(domain: Domain) -> anyhow::Result<Self> {
+        Ok(Self { listener: web::listen(domain.settings.presence.listen)?, domain })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown`, then closes every socket with 1012.
+    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let spec = ServiceSpec {
+            service: Service::Presence,
+            about: "Presence over WebSocket: connect to `/presence`.",
+            public_url: self.domain.settings.presence.public_url.clone(),
+            scheme: "ws",
+            routes: Arc::new(routes::configure),
+            connections: Some(|| CONNECTIONS.load(Ordering::Relaxed)),
+        };
+        web::serve(self.listener, self.domain, spec, shutdown).await
+    }
+}
+
+/// Counts an open socket while it lives.
+pub(crate) struct Counted(());
+
+impl Counted {
+    pub fn new() -> Self {
+        CONNECTIONS.fetch_add(1, Ordering::Relaxed);
+        metrics::gauge!("chatapp_connections", "socket" => "presence").increment(1);
+        Self(())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        CONNECTIONS.fetch_sub(1, Ordering::Relaxed);
+        metrics::gauge!("chatapp_connections", "socket" => "presence").decrement(1);
+    }
+}

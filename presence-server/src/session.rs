@@ -1,0 +1,254 @@
+//! What a connection asks: authentication first, then commands. Frames go out through its `Outbound`.
+
+use std::{collections::HashSet, rc::Rc};
+
+use domain::{Domain, DomainError, Result, Viewer, upkeep};
+use shared::{
+    ErrorCode, Timestamp, UserId,
+    protocol::{
+        BadFrame, ClientFrame, PresenceCommand, ServerFrame, Status, UserPresence,
+        command::{OwnStatus, SetStatus},
+        encode_frame,
+    },
+};
+use socket::{CloseCode, Credential, Flow, Outbound, Step, text_frame};
+use store::SocketKind;
+
+use crate::hub::Hub;
+
+/// A connection whose user is not known yet.
+pub(crate) struct Handshake {
+    domain: Domain,
+    hub: Rc<Hub>,
+    outbound: Outbound,
+}
+
+/// An authenticated user on a connection.
+pub(crate) struct Session {
+    viewer: Viewer,
+    domain: Domain,
+    hub: Rc<Hub>,
+    outbound: Outbound,
+    /// Its number in presence and in the hub.
+    connection: u64,
+    /// Bounded by `presence.max_watched`.
+    watching: HashSet<UserId>,
+}
+
+impl Handshake {
+    pub fn new(domain: Domain, hub: Rc<Hub>, outbound: Outbound) -> Self {
+        Self { domain, hub, outbound }
+    }
+
+    async fn authenticate(&mut self, token: &str, request_id: Option<&str>) -> Step<Session> {
+        match self.open(token, request_id).await {
+            Ok(session) => Step::Done(session),
+            Err(e) => {
+                let code = match e.code() {
+                    ErrorCode::Unauthorized => CloseCode::Unauthorized,
+                    _ => CloseCode::Restart,
+                };
+                refuse(&self.outbound, &e, request_id);
+                Step::Close(code)
+            }
+        }
+    }
+
+    async fn open(&mut self, token: &str, request_id: Option<&str>) -> Result<Session> {
+        let viewer = self.domain.identity.authenticate(token).await?;
+        let connection = socket::next_connection_id();
+        if let Err(e) = self.attach(&viewer, connection).await {
+            // It may have been noted before it failed.
+            self.hub.leave(viewer.user, connection).await;
+            let _ = self.domain.presence.disconnected(viewer.user, connection).await;
+            return Err(e);
+        }
+        let status = self.domain.presence.own(viewer.user).await.map_or(Status::Online, |own| own.status);
+        let frame = ServerFrame::AuthSuccess {
+            user_id: viewer.user,
+            username: viewer.username.clone(),
+            status,
+            session_id: viewer.session,
+            heartbeat_ms: self.domain.settings.limits.heartbeat_seconds * 1000,
+            resuming: false,
+        };
+        push(&self.outbound, &frame, request_id);
+        let (domain, hub, outbound) = (self.domain.clone(), self.hub.clone(), self.outbound.clone());
+        Ok(Session { viewer, domain, hub, outbound, connection, watching: HashSet::new() })
+    }
+}
+
+impl Handshake {
+    async fn attach(&self, viewer: &Viewer, connection: u64) -> Result<()> {
+        self.hub.enter(viewer, connection, &self.outbound).await?;
+        self.domain.presence.connected(viewer, connection, SocketKind::Presence).await
+    }
+}
+
+impl socket::Handshake for Handshake {
+    type Session = Session;
+
+    async fn on_credential(&mut self, credential: Credential) -> Step<Session> {
+        match credential {
+            Credential::Token(token) => self.authenticate(&token, None).await,
+            Credential::Ticket(_) => {
+                refuse(&self.outbound, &DomainError::Unauthorized("the ticket is not valid"), None);
+                Step::Close(CloseCode::Unauthorized)
+            }
+        }
+    }
+
+    async fn on_text(&mut self, text: &str) -> Step<Session> {
+        match ClientFrame::<PresenceCommand>::parse(text) {
+            Ok(ClientFrame { command: PresenceCommand::Authenticate(it), request_id }) => {
+                self.authenticate(&it.token, request_id.as_deref()).await
+            }
+            Ok(frame) => {
+                let error = DomainError::Unauthorized("send AUTHENTICATE first");
+                refuse(&self.outbound, &error, frame.request_id.as_deref());
+                Step::Again
+            }
+            Err(bad) => {
+                misunderstood(&self.outbound, bad);
+                Step::Again
+            }
+        }
+    }
+
+    fn on_binary(&mut self) {
+        refuse(&self.outbound, &DomainError::invalid("frame", "send text frames"), None);
+    }
+}
+
+impl socket::Session for Session {
+    async fn on_text(&mut self, text: &str) -> Flow {
+        let frame = match ClientFrame::<PresenceCommand>::parse(text) {
+            Ok(frame) => frame,
+            Err(bad) => {
+                misunderstood(&self.outbound, bad);
+                return Flow::Bad;
+            }
+        };
+        let request_id = frame.request_id.as_deref();
+        if let Err(e) = self.on_command(frame.command, request_id).await {
+            refuse(&self.outbound, &e, request_id);
+        }
+        Flow::Continue
+    }
+
+    fn on_binary(&mut self) {
+        refuse(&self.outbound, &DomainError::invalid("frame", "send text frames"), None);
+    }
+
+    fn on_drain(&mut self) {
+        let after_ms = u64::try_from(upkeep::reconnect_after().as_millis()).unwrap_or(0);
+        push(&self.outbound, &ServerFrame::Reconnect { after_ms, url: None }, None);
+    }
+
+    async fn on_end(&mut self) {
+        let watching: Vec<UserId> = self.watching.drain().collect();
+        self.hub.unwatch(self.connection, &watching).await;
+        self.hub.leave(self.viewer.user, self.connection).await;
+        if let Err(e) = self.domain.presence.disconnected(self.viewer.user, self.connection).await {
+            // The lease's end, or the next connection, settles it.
+            tracing::warn!("cannot tell that a connection ended: {e}");
+        }
+    }
+}
+
+impl Session {
+    async fn on_command(&mut self, command: PresenceCommand, request_id: Option<&str>) -> Result<()> {
+        match command {
+            PresenceCommand::Ping => self.reply(&ServerFrame::Pong { server_time: Timestamp::now() }, request_id),
+            PresenceCommand::Authenticate(_) => {
+                return Err(DomainError::invalid("type", "this socket is authenticated already"));
+            }
+            PresenceCommand::SetStatus(input) => {
+                self.domain.presence.choose(&self.viewer, &input).await?;
+                self.reply(&status_set(&input), request_id);
+            }
+            PresenceCommand::Focus(input) => {
+                let kind = SocketKind::Presence;
+                self.domain.presence.focus(&self.viewer, self.connection, kind, input.focused).await?;
+                self.reply(&ServerFrame::FocusSet { focused: input.focused }, request_id);
+            }
+            PresenceCommand::Subscribe(input) => self.subscribe(input.user_ids, request_id).await?,
+            PresenceCommand::Unsubscribe(input) => {
+                self.watching.retain(|user| !input.user_ids.contains(user));
+                self.hub.unwatch(self.connection, &input.user_ids).await;
+                self.reply(&ServerFrame::Unsubscribed { user_ids: input.user_ids }, request_id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Who may be watched is followed from before the snapshot is read, so that no change falls between.
+    async fn subscribe(&mut self, users: Option<Vec<UserId>>, request_id: Option<&str>) -> Result<()> {
+        let users = self.domain.presence.watched(&self.viewer, users).await?;
+        let allowed = self.domain.presence.watchable(&self.viewer, &users).await?;
+        let fresh: Vec<UserId> = allowed.difference(&self.watching).copied().collect();
+        let most = self.domain.settings.presence.max_watched;
+        if self.watching.len() + fresh.len() > most {
+            return Err(DomainError::invalid("userIds", format!("one connection may watch {most} users")));
+        }
+        self.watching.extend(&fresh);
+        self.hub.hold(self.connection, &self.outbound, &fresh).await?;
+        let snapshot: Result<Vec<UserPresence>> = self.domain.presence.seen_by(&self.viewer, &users).await;
+        if let Ok(users) = &snapshot {
+            self.reply(&ServerFrame::PresenceSnapshot { users: users.clone() }, request_id);
+        }
+        self.hub.release(self.connection, &fresh);
+        snapshot.map(drop)
+    }
+
+    fn reply(&self, frame: &ServerFrame, request_id: Option<&str>) {
+        push(&self.outbound, frame, request_id);
+    }
+}
+
+fn status_set(input: &SetStatus) -> ServerFrame {
+    let status = match input.status {
+        OwnStatus::Online => "online",
+        OwnStatus::Away => "away",
+        OwnStatus::Busy => "busy",
+        OwnStatus::Invisible => "invisible",
+    };
+    ServerFrame::StatusSet { status: status.into(), text: input.text.clone() }
+}
+
+fn push(outbound: &Outbound, frame: &ServerFrame, request_id: Option<&str>) {
+    outbound.push(text_frame(encode_frame(frame, request_id)));
+}
+
+fn refuse(outbound: &Outbound, error: &DomainError, request_id: Option<&str>) {
+    error.log();
+    let frame = ServerFrame::Error {
+        code: error.code(),
+        message: error.to_string(),
+        details: error.details().to_vec(),
+        retry_after_ms: error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+    };
+    push(outbound, &frame, request_id);
+}
+
+fn misunderstood(outbound: &Outbound, bad: BadFrame) {
+    let frame = ServerFrame::Error {
+        code: ErrorCode::InvalidMessage,
+        message: bad.message,
+        details: bad.details,
+        retry_after_ms: None,
+    };
+    push(outbound, &frame, bad.request_id.as_deref());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reply_to_set_status_names_what_was_chosen_not_what_others_see() {
+        let input = SetStatus { status: OwnStatus::Invisible, text: None };
+        let text = encode_frame(&status_set(&input), Some("1"));
+        assert_eq!(text, r#"{"type":"STATUS_SET","payload":{"status":"invisible"},"requestId":"1"}"#);
+    }
+}

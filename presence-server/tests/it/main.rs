@@ -1,0 +1,5 @@
+//! The presence socket, as clients see it.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod presence;
+mod support;

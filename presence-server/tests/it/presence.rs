@@ -1,0 +1,203 @@
+//! Seeing each other come and go.
+
+use insta::assert_json_snapshot;
+use serde_json::{Value, json};
+
+use crate::support::TestServer;
+
+fn status(frame: &Value) -> (&str, &str) {
+    (frame["type"].as_str().unwrap(), frame["payload"]["status"].as_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_friends_see_each_other_come_change_and_go() {
+    let server = TestServer::start().await;
+    let (alice, bob) = server.friends().await;
+    let mut watcher = server.connect(&alice).await;
+    let snapshot = watcher.ask("SUBSCRIBE", json!({})).await;
+    assert_json_snapshot!(snapshot, { ".payload.users[].userId" => "[id]" }, @r#"
+    {
+      "payload": {
+        "users": [
+          {
+            "devices": 0,
+            "status": "offline",
+            "userId": "[id]",
+            "username": "bob"
+          }
+        ]
+      },
+      "requestId": "r",
+      "type": "PRESENCE_SNAPSHOT"
+    }
+    "#);
+
+    let mut bobs = server.connect(&bob).await;
+    let update = watcher.next().await;
+    assert_json_snapshot!(update, { ".payload.userId" => "[id]" }, @r#"
+    {
+      "payload": {
+        "status": "online",
+        "userId": "[id]",
+        "username": "bob"
+      },
+      "type": "PRESENCE_UPDATE"
+    }
+    "#);
+
+    let reply = bobs.ask("SET_STATUS", json!({"status": "busy", "text": "in a call"})).await;
+    assert_json_snapshot!(reply, @r#"
+    {
+      "payload": {
+        "status": "busy",
+        "text": "in a call"
+      },
+      "requestId": "r",
+      "type": "STATUS_SET"
+    }
+    "#);
+    let update = watcher.next().await;
+    assert_eq!(update["payload"]["statusText"], "in a call");
+    assert_eq!(status(&update), ("PRESENCE_UPDATE", "busy"));
+
+    bobs.cut();
+    let update = watcher.next().await;
+    assert_eq!(status(&update), ("PRESENCE_UPDATE", "offline"));
+    assert!(update["payload"]["lastSeen"].is_string(), "{update}");
+    watcher.is_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_does_not_flicker_and_a_second_device_changes_nothing() {
+    let server = TestServer::with(|s| s.presence.grace_ms = 60_000).await;
+    let (alice, bob) = server.friends().await;
+    let first = server.connect(&bob).await;
+    let mut watcher = server.connect(&alice).await;
+    let snapshot = watcher.ask("SUBSCRIBE", json!({"userIds": [bob.viewer.user]})).await;
+    assert_eq!(snapshot["payload"]["users"][0]["devices"], 1);
+    first.cut();
+    let second = server.connect(&bob).await;
+    let third = server.connect(&bob).await;
+    second.cut();
+    third.cut();
+    let _fourth = server.connect(&bob).await;
+    watcher.is_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invisible_looks_offline_to_others() {
+    let server = TestServer::start().await;
+    let (alice, bob) = server.friends().await;
+    let mut bobs = server.connect(&bob).await;
+    let mut watcher = server.connect(&alice).await;
+    watcher.ask("SUBSCRIBE", json!({})).await;
+    bobs.ask("SET_STATUS", json!({"status": "invisible", "text": "hiding"})).await;
+    let update = watcher.next().await;
+    assert_eq!(status(&update), ("PRESENCE_UPDATE", "offline"));
+    assert!(update["payload"].get("statusText").is_none(), "{update}");
+    let snapshot = watcher.ask("SUBSCRIBE", json!({})).await;
+    let user = &snapshot["payload"]["users"][0];
+    assert_eq!((user["status"].as_str(), user["devices"].as_u64()), (Some("offline"), Some(0)), "{user}");
+    bobs.ask("SET_STATUS", json!({"status": "online"})).await;
+    assert_eq!(status(&watcher.next().await), ("PRESENCE_UPDATE", "online"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_sees_everyone_offline_and_is_told_nothing() {
+    let server = TestServer::start().await;
+    let (_alice, bob) = server.friends().await;
+    let mallory = server.person("mallory").await;
+    let mut bobs = server.connect(&bob).await;
+    let mut watcher = server.connect(&mallory).await;
+    let snapshot = watcher.ask("SUBSCRIBE", json!({"userIds": [bob.viewer.user]})).await;
+    assert_eq!(snapshot["payload"]["users"][0]["status"], "offline");
+    bobs.ask("SET_STATUS", json!({"status": "busy"})).await;
+    watcher.is_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unsubscribing_ends_the_updates() {
+    let server = TestServer::start().await;
+    let (alice, bob) = server.friends().await;
+    let (mut bobs, mut watcher) = (server.connect(&bob).await, server.connect(&alice).await);
+    watcher.ask("SUBSCRIBE", json!({})).await;
+    let reply = watcher.ask("UNSUBSCRIBE", json!({"userIds": [bob.viewer.user]})).await;
+    assert_eq!(reply["type"], "UNSUBSCRIBED");
+    bobs.ask("SET_STATUS", json!({"status": "busy"})).await;
+    watcher.is_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_frames_get_an_error_and_the_socket_goes_on() {
+    let server = TestServer::start().await;
+    let alice = server.person("alice").await;
+    let mut socket = server.connect(&alice).await;
+    for text in [
+        "",
+        "{",
+        "[]",
+        "null",
+        r#"{"type":"NOPE"}"#,
+        r#"{"type":"SET_STATUS"}"#,
+        r#"{"type":"SET_STATUS","payload":{"status":"offline"}}"#,
+        r#"{"type":"SUBSCRIBE","payload":{"userIds":["x"]}}"#,
+        r#"{"type":"SUBSCRIBE","payload":{"userIds":7}}"#,
+        r#"{"type":"FOCUS","payload":{"focused":"yes"}}"#,
+        r#"{"type":"AUTHENTICATE","payload":{"token":"x"}}"#,
+    ] {
+        socket.send_text(text).await;
+        let reply = socket.next().await;
+        assert_eq!(reply["type"], "ERROR", "{text}: {reply}");
+        assert_eq!(reply["payload"]["code"], "INVALID_MESSAGE", "{text}: {reply}");
+    }
+    socket.send_binary(b"\0\x01").await;
+    assert_eq!(socket.next().await["payload"]["code"], "INVALID_MESSAGE");
+    let too_many: Vec<_> = (0..1001).map(|_| shared::UserId::new()).collect();
+    let reply = socket.ask("SUBSCRIBE", json!({"userIds": too_many})).await;
+    assert_eq!(reply["payload"]["details"][0]["field"], "userIds");
+    let long = "x".repeat(101);
+    let reply = socket.ask("SET_STATUS", json!({"status": "busy", "text": long})).await;
+    assert_eq!(reply["payload"]["details"][0]["field"], "text");
+    socket.is_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_authenticate_is_told_and_closed() {
+    let server = TestServer::with(|s| s.limits.authenticate_seconds = 1).await;
+    let mut socket = server.connect_raw("").await;
+    socket.send(json!({"type": "SUBSCRIBE", "payload": {}})).await;
+    assert_eq!(socket.next().await["payload"]["code"], "UNAUTHORIZED");
+    assert_eq!(socket.close_code().await, 4401, "after the deadline");
+    for query in ["?token=nonsense", "?ticket=nonsense"] {
+        let mut socket = server.connect_raw(query).await;
+        assert_eq!(socket.next().await["payload"]["code"], "UNAUTHORIZED");
+        assert_eq!(socket.close_code().await, 4401);
+    }
+    let alice = server.person("alice").await;
+    let mut socket = server.connect_raw(&format!("?token={}", alice.token)).await;
+    assert_eq!(socket.next().await["type"], "AUTH_SUCCESS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logging_out_closes_the_sockets_of_that_session_alone() {
+    let server = TestServer::start().await;
+    let (alice, bob) = server.friends().await;
+    let (mut alices, mut bobs) = (server.connect(&alice).await, server.connect(&bob).await);
+    server.domain.accounts.log_out(&alice.viewer).await.unwrap();
+    assert_eq!(alices.close_code().await, 4401);
+    bobs.is_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_tells_every_socket_to_reconnect_and_closes_1012() {
+    let server = TestServer::start().await;
+    let (alice, bob) = server.friends().await;
+    let mut sockets = [server.connect(&alice).await, server.connect(&bob).await];
+    server.stop();
+    for socket in &mut sockets {
+        let frame = socket.next().await;
+        assert_eq!(frame["type"], "RECONNECT", "{frame}");
+        assert!(frame["payload"]["afterMs"].as_u64().unwrap() < 5000);
+        assert_eq!(socket.close_code().await, 1012);
+    }
+}

@@ -1,0 +1,30 @@
+//! The bus of one process: the [`Dispatcher`](crate::bus::Dispatcher) alone. Nothing is lost on the way, so `Lost` comes
+//! only when an inbox is full.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Embedded;
+use crate::{Bus, Result, Subscriber, Subscriptions, Topic, bus::Registration};
+
+struct Following(Registration);
+
+impl Bus for Embedded {
+    fn subscriber(&self) -> Subscriber {
+        let (registration, inbox) = self.dispatcher.register();
+        Subscriber { inbox, subscriptions: Arc::new(Following(registration)) }
+    }
+}
+
+#[async_trait]
+impl Subscriptions for Following {
+    async fn subscribe(&self, topics: &[Topic]) -> Result<()> {
+        self.0.follow(topics);
+        Ok(())
+    }
+
+    async fn unsubscribe(&self, topics: &[Topic]) {
+        self.0.unfollow(topics);
+    }
+}

@@ -1,0 +1,476 @@
+//! How every key is spelt. Numbers are big-endian, so that ranges sort; ids are their 16 bytes; times are milliseconds
+//! with the sign bit flipped. The first byte names the family.
+//!
+//! | Space | Key | Value |
+//! |---|---|---|
+//! | state | `F` | format version (u32) |
+//! | state | `u` user | [`UserRecord`](crate::UserRecord), JSON |
+//! | state | `n` folded username | user |
+//! | state | `s` folded username (accounts only) | user |
+//! | state | `e` folded address | user |
+//! | state | `#` | accounts and guests there are (u64) |
+//! | state | `c` owner contact | empty |
+//! | state | `S` session | [`SessionRecord`](crate::SessionRecord), JSON |
+//! | state | `T` expiry session | empty |
+//! | state | `k` kid | expiry, then the public key, JSON |
+//! | state | `r` room | [`RoomRecord`](crate::RoomRecord), JSON |
+//! | state | `h` room | head row: head, when due for notification, notified seq |
+//! | state | `H` folded handle | room |
+//! | state | `p` folded name, escaped; room | empty; public rooms in order of name |
+//! | state | `m` room user | membership row |
+//! | state | `j` room joinedRev | membership row; members in order of joining |
+//! | state | `i` user room | empty; the rooms of a user |
+//! | state | `w` room user | read mark (u64) |
+//! | state | `d` room seq | empty; deleted messages |
+//! | state | `x` day room author hash(dedupe key) | dedupe row; the day first, so that the oldest go in one range |
+//! | state | `q` due room | empty; rooms due for notification |
+//! | state | `J` notification user | job row |
+//! | state | `Q` class time notification user | empty; class 0: due at time, 1: claimed at time |
+//! | state | `R` notification user | [`JobState`](crate::JobState), JSON |
+//! | state | `X` time notification user | empty; jobs that were over at time |
+//! | state | `L` user created notification | [`InboxItem`](crate::InboxItem), JSON |
+//! | state | `I` user notification | created, then the collapse key's hash if it has one |
+//! | state | `K` user hash(collapse key) | notification |
+//! | state | `N` user | items in the inbox (u64) |
+//! | state | `P` user | what presence remembers, JSON |
+//! | log | `M` room seq | message row |
+//! | log | `C` room rev | change row |
+
+use sha2::{Digest, Sha256};
+use shared::{NotificationId, RoomId, SessionId, Timestamp, UserId, token::Kid};
+
+/// The two parts of the database: what is overwritten, and what is appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Space {
+    State,
+    Log,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) space: Space,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The keys from `lo` to before `hi`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) space: Space,
+    pub(super) lo: Vec<u8>,
+    pub(super) hi: Vec<u8>,
+}
+
+/// Length of a family's byte.
+const TAG: usize = 1;
+/// Length of an id or a hash.
+const ID: usize = 16;
+
+fn state(tag: u8, parts: &[&[u8]]) -> Key {
+    key(Space::State, tag, parts)
+}
+
+fn key(space: Space, tag: u8, parts: &[&[u8]]) -> Key {
+    let mut bytes = Vec::with_capacity(TAG + parts.iter().map(|p| p.len()).sum::<usize>());
+    bytes.push(tag);
+    for part in parts {
+        bytes.extend_from_slice(part);
+    }
+    Key { space, bytes }
+}
+
+impl Key {
+    /// All keys that begin with this one.
+    fn prefix(self) -> Span {
+        let hi = after_prefix(&self.bytes);
+        Span { space: self.space, lo: self.bytes, hi }
+    }
+}
+
+impl Span {
+    /// Only the keys strictly after `key`.
+    fn above(mut self, key: Key) -> Self {
+        self.lo = key.bytes;
+        self.lo.push(0);
+        self
+    }
+
+    /// Only the keys strictly before `key`.
+    fn below(mut self, key: Key) -> Self {
+        self.hi = key.bytes;
+        self
+    }
+}
+
+/// The first key after all that begin with `prefix`. A family's byte is below 255, so there is one.
+fn after_prefix(prefix: &[u8]) -> Vec<u8> {
+    let mut hi = prefix.to_vec();
+    while let Some(last) = hi.pop() {
+        if last < u8::MAX {
+            hi.push(last + 1);
+            break;
+        }
+    }
+    hi
+}
+
+/// As stored: order of bytes is order of time, before the epoch too.
+fn time(at: Timestamp) -> [u8; 8] {
+    (at.as_millis().cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+/// A text of any length as a part of a key of fixed length.
+pub(super) fn hash(text: &[u8]) -> [u8; ID] {
+    let digest = Sha256::digest(text);
+    let mut short = [0; ID];
+    short.copy_from_slice(&digest[..ID]);
+    short
+}
+
+/// Names and addresses are compared by ASCII lower case.
+pub(super) fn fold(text: &str) -> String {
+    text.to_ascii_lowercase()
+}
+
+/// The 8 bytes at `at`, if the key is long enough.
+fn eight(key: &[u8], at: usize) -> Option<[u8; 8]> {
+    key.get(at..at + 8)?.try_into().ok()
+}
+
+/// The number a key ends with.
+pub(super) fn last_number(key: &[u8]) -> Option<u64> {
+    eight(key, key.len().checked_sub(8)?).map(u64::from_be_bytes)
+}
+
+/// The id a key ends with.
+pub(super) fn last_id(key: &[u8]) -> &[u8] {
+    &key[key.len().saturating_sub(ID)..]
+}
+
+pub(super) fn format() -> Key {
+    state(b'F', &[])
+}
+
+// Users and sessions
+
+pub(super) fn user(id: UserId) -> Key {
+    state(b'u', &[id.as_bytes()])
+}
+
+pub(super) fn username(name: &str) -> Key {
+    state(b'n', &[fold(name).as_bytes()])
+}
+
+pub(super) fn searchable(name: &str) -> Key {
+    state(b's', &[fold(name).as_bytes()])
+}
+
+/// Searchable names that start with `prefix`, after `after`.
+pub(super) fn searchable_span(prefix: &str, after: Option<&str>) -> Span {
+    let span = searchable(prefix).prefix();
+    match after {
+        // One before the prefix must not widen the span.
+        Some(after) if fold(after) >= fold(prefix) => span.above(searchable(after)),
+        _ => span,
+    }
+}
+
+pub(super) fn email(address: &str) -> Key {
+    state(b'e', &[fold(address).as_bytes()])
+}
+
+pub(super) fn user_count() -> Key {
+    state(b'#', &[])
+}
+
+pub(super) fn contact(owner: UserId, contact: UserId) -> Key {
+    state(b'c', &[owner.as_bytes(), contact.as_bytes()])
+}
+
+pub(super) fn contacts(owner: UserId) -> Span {
+    state(b'c', &[owner.as_bytes()]).prefix()
+}
+
+pub(super) fn session(id: SessionId) -> Key {
+    state(b'S', &[id.as_bytes()])
+}
+
+pub(super) fn session_expiry(at: Timestamp, id: SessionId) -> Key {
+    state(b'T', &[&time(at), id.as_bytes()])
+}
+
+/// Sessions that expired at `now` or before.
+pub(super) fn expired_sessions(now: Timestamp) -> Span {
+    until(b'T', now)
+}
+
+pub(super) fn signing_key(kid: &Kid) -> Key {
+    state(b'k', &[kid.as_str().as_bytes()])
+}
+
+pub(super) fn signing_keys() -> Span {
+    state(b'k', &[]).prefix()
+}
+
+// Rooms
+
+pub(super) fn room(id: RoomId) -> Key {
+    state(b'r', &[id.as_bytes()])
+}
+
+pub(super) fn head(id: RoomId) -> Key {
+    state(b'h', &[id.as_bytes()])
+}
+
+pub(super) fn handle(handle: &str) -> Key {
+    state(b'H', &[fold(handle).as_bytes()])
+}
+
+pub(super) fn public_room(name: &str, id: RoomId) -> Key {
+    state(b'p', &[&escape(name), &[0, 0], id.as_bytes()])
+}
+
+/// Public rooms whose folded name starts with `prefix`, after the one of this name and id.
+pub(super) fn public_rooms(prefix: &str, after: Option<(&str, RoomId)>) -> Span {
+    let span = state(b'p', &[&escape(prefix)]).prefix();
+    match after.map(|(name, id)| public_room(name, id)) {
+        Some(after) if after.bytes >= span.lo => span.above(after),
+        _ => span,
+    }
+}
+
+/// Folded, and with zero bytes written `00 ff`, so that the end `00 00` sorts before everything that goes on.
+fn escape(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(name.len() + 2);
+    for byte in fold(name).into_bytes() {
+        bytes.push(byte);
+        if byte == 0 {
+            bytes.push(u8::MAX);
+        }
+    }
+    bytes
+}
+
+pub(super) fn member(room: RoomId, user: UserId) -> Key {
+    state(b'm', &[room.as_bytes(), user.as_bytes()])
+}
+
+pub(super) fn joined(room: RoomId, rev: u64) -> Key {
+    state(b'j', &[room.as_bytes(), &rev.to_be_bytes()])
+}
+
+/// Members who joined after the change `rev`.
+pub(super) fn joined_after(room: RoomId, rev: u64) -> Span {
+    state(b'j', &[room.as_bytes()]).prefix().above(joined(room, rev))
+}
+
+pub(super) fn room_of(user: UserId, room: RoomId) -> Key {
+    state(b'i', &[user.as_bytes(), room.as_bytes()])
+}
+
+pub(super) fn rooms_of(user: UserId) -> Span {
+    state(b'i', &[user.as_bytes()]).prefix()
+}
+
+pub(super) fn read_mark(room: RoomId, user: UserId) -> Key {
+    state(b'w', &[room.as_bytes(), user.as_bytes()])
+}
+
+pub(super) fn deleted(room: RoomId, seq: u64) -> Key {
+    state(b'd', &[room.as_bytes(), &seq.to_be_bytes()])
+}
+
+/// Deleted messages after `seq`.
+pub(super) fn deleted_after(room: RoomId, seq: u64) -> Span {
+    state(b'd', &[room.as_bytes()]).prefix().above(deleted(room, seq))
+}
+
+// The log
+
+pub(super) fn message(room: RoomId, seq: u64) -> Key {
+    key(Space::Log, b'M', &[room.as_bytes(), &seq.to_be_bytes()])
+}
+
+/// Messages strictly between two numbers.
+pub(super) fn messages_between(room: RoomId, after: u64, before: u64) -> Span {
+    let all = key(Space::Log, b'M', &[room.as_bytes()]).prefix();
+    all.above(message(room, after)).below(message(room, before))
+}
+
+pub(super) fn change(room: RoomId, rev: u64) -> Key {
+    key(Space::Log, b'C', &[room.as_bytes(), &rev.to_be_bytes()])
+}
+
+pub(super) fn changes_after(room: RoomId, rev: u64) -> Span {
+    key(Space::Log, b'C', &[room.as_bytes()]).prefix().above(change(room, rev))
+}
+
+/// `day`: days since the epoch when the message was written.
+pub(super) fn dedupe(day: u32, room: RoomId, author: UserId, text: &str) -> Key {
+    state(b'x', &[&day.to_be_bytes(), room.as_bytes(), author.as_bytes(), &hash(text.as_bytes())])
+}
+
+/// Dedupe keys of the days before `day`.
+pub(super) fn dedupe_before(day: u32) -> Span {
+    state(b'x', &[]).prefix().below(state(b'x', &[&day.to_be_bytes()]))
+}
+
+// Notifications
+
+pub(super) fn due(at: Timestamp, room: RoomId) -> Key {
+    state(b'q', &[&time(at), room.as_bytes()])
+}
+
+pub(super) fn due_until(now: Timestamp) -> Span {
+    until(b'q', now)
+}
+
+/// A job's (id, user), as other keys end with it.
+pub(super) type JobName = (NotificationId, UserId);
+
+pub(super) fn job((id, user): JobName) -> Key {
+    state(b'J', &[id.as_bytes(), user.as_bytes()])
+}
+
+pub(super) fn job_due(at: Timestamp, (id, user): JobName) -> Key {
+    state(b'Q', &[&[0], &time(at), id.as_bytes(), user.as_bytes()])
+}
+
+pub(super) fn job_claimed(at: Timestamp, (id, user): JobName) -> Key {
+    state(b'Q', &[&[1], &time(at), id.as_bytes(), user.as_bytes()])
+}
+
+pub(super) fn jobs_due_until(now: Timestamp) -> Span {
+    let hi = after_prefix(&state(b'Q', &[&[0], &time(now)]).bytes);
+    Span { hi, ..state(b'Q', &[&[0]]).prefix() }
+}
+
+pub(super) fn jobs_claimed_until(at: Timestamp) -> Span {
+    let hi = after_prefix(&state(b'Q', &[&[1], &time(at)]).bytes);
+    Span { hi, ..state(b'Q', &[&[1]]).prefix() }
+}
+
+pub(super) fn job_state((id, user): JobName) -> Key {
+    state(b'R', &[id.as_bytes(), user.as_bytes()])
+}
+
+pub(super) fn job_states(id: NotificationId) -> Span {
+    state(b'R', &[id.as_bytes()]).prefix()
+}
+
+pub(super) fn job_over(at: Timestamp, (id, user): JobName) -> Key {
+    state(b'X', &[&time(at), id.as_bytes(), user.as_bytes()])
+}
+
+pub(super) fn jobs_over_until(at: Timestamp) -> Span {
+    until(b'X', at)
+}
+
+/// The job a key ends with.
+pub(super) fn job_name(key: &[u8]) -> Option<JobName> {
+    let name = &key[key.len().checked_sub(2 * ID)?..];
+    Some((NotificationId::from_slice(&name[..ID])?, UserId::from_slice(&name[ID..])?))
+}
+
+pub(super) fn inbox_item(user: UserId, created: Timestamp, id: NotificationId) -> Key {
+    state(b'L', &[user.as_bytes(), &time(created), id.as_bytes()])
+}
+
+pub(super) fn inbox(user: UserId) -> Span {
+    state(b'L', &[user.as_bytes()]).prefix()
+}
+
+/// Items strictly older than this one.
+pub(super) fn inbox_before(user: UserId, created: Timestamp, id: NotificationId) -> Span {
+    inbox(user).below(inbox_item(user, created, id))
+}
+
+pub(super) fn inbox_id(user: UserId, id: NotificationId) -> Key {
+    state(b'I', &[user.as_bytes(), id.as_bytes()])
+}
+
+pub(super) fn collapse(user: UserId, hash: [u8; ID]) -> Key {
+    state(b'K', &[user.as_bytes(), &hash])
+}
+
+pub(super) fn inbox_count(user: UserId) -> Key {
+    state(b'N', &[user.as_bytes()])
+}
+
+pub(super) fn presence(user: UserId) -> Key {
+    state(b'P', &[user.as_bytes()])
+}
+
+/// A family whose keys begin with a time: those at `at` or before.
+fn until(tag: u8, at: Timestamp) -> Span {
+    let hi = after_prefix(&state(tag, &[&time(at)]).bytes);
+    Span { hi, ..state(tag, &[]).prefix() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(span: &Span, key: &Key) -> bool {
+        span.space == key.space && span.lo <= key.bytes && key.bytes < span.hi
+    }
+
+    #[test]
+    fn numbers_and_times_sort_as_they_count() {
+        let room = RoomId::new();
+        assert!(message(room, 255) < message(room, 256));
+        assert!(message(room, u64::from(u32::MAX)) < message(room, 1 << 32));
+        let at = Timestamp::from_millis;
+        assert!(due(at(-1), room) < due(at(0), room));
+        assert!(due(at(0), room) < due(at(1), room));
+        assert!(due(at(i64::MIN), room) < due(at(-1), room));
+        assert!(due(at(1), room) < due(at(i64::MAX), room));
+    }
+
+    #[test]
+    fn a_span_of_messages_excludes_its_bounds_and_other_rooms() {
+        let (room, other) = (RoomId::new(), RoomId::new());
+        let span = messages_between(room, 3, 6);
+        let inside: Vec<u64> = (0..10).filter(|seq| holds(&span, &message(room, *seq))).collect();
+        assert_eq!(inside, [4, 5]);
+        assert!(!holds(&span, &message(other, 4)));
+        assert!(holds(&messages_between(room, 0, u64::MAX), &message(room, u64::MAX - 1)));
+    }
+
+    #[test]
+    fn a_time_span_includes_its_own_millisecond() {
+        let (room, at) = (RoomId::new(), Timestamp::from_millis);
+        assert!(holds(&due_until(at(5)), &due(at(5), room)));
+        assert!(!holds(&due_until(at(5)), &due(at(6), room)));
+    }
+
+    #[test]
+    fn public_rooms_sort_by_folded_name_then_id() {
+        let mut ids = [RoomId::new(), RoomId::new()];
+        ids.sort();
+        assert!(public_room("Tea", ids[0]) < public_room("tea", ids[1]));
+        assert!(public_room("tea", ids[1]) < public_room("tea\0", ids[0]));
+        assert!(public_room("tea\0", ids[1]) < public_room("tea room", ids[0]));
+        assert!(holds(&public_rooms("TE", None), &public_room("tea", ids[0])));
+        assert!(!holds(&public_rooms("", Some(("tea", ids[0]))), &public_room("tea", ids[0])));
+        assert!(holds(&public_rooms("tea", Some(("alpha", ids[0]))), &public_room("tea", ids[0])));
+        assert!(!holds(&public_rooms("tea", Some(("alpha", ids[0]))), &public_room("beta", ids[0])));
+    }
+
+    #[test]
+    fn a_search_goes_on_strictly_after_a_name_and_stays_in_its_prefix() {
+        assert!(!holds(&searchable_span("al", Some("alice")), &searchable("alice")));
+        assert!(holds(&searchable_span("al", Some("alice")), &searchable("alice2")));
+        assert!(!holds(&searchable_span("al", Some("aaa")), &searchable("ab")));
+        assert!(!holds(&searchable_span("al", None), &searchable("am")));
+    }
+
+    #[test]
+    fn no_family_reaches_into_another() {
+        let (user, room) = (UserId::new(), RoomId::new());
+        let spans = [contacts(user), signing_keys(), rooms_of(user), joined_after(room, 0), deleted_after(room, 0)];
+        for (i, span) in spans.iter().enumerate() {
+            assert_eq!(spans.iter().filter(|s| s.lo[0] == span.lo[0]).count(), 1, "{i}");
+            assert!(span.hi[0] - span.lo[0] <= 1);
+        }
+    }
+}

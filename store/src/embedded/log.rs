@@ -1,0 +1,181 @@
+//! Writing a room's log: appending, deleting, read marks.
+//!
+//! An append writes the head, the message, the change and the author's read mark, and, when they apply, the dedupe key,
+//! the due index and the trimming of the oldest change: 4 to 7 keys, after 3 to 5 point reads, whatever the room's size.
+
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+use shared::{MessageId, RoomId, Timestamp, UserId, protocol::Position};
+
+use super::{
+    Embedded,
+    codec::{self, Row, RowOut},
+    history, keys,
+    kv::Read,
+    membership::{Recording, find_message, head, is_member, put_head, put_read_mark, read_mark, record_change},
+    tx::Tx,
+};
+use crate::{
+    Actor, Appended, ChangeBody, Changes, HistoryPage, NewMessage, PageRequest, Result, RoomLog, StoreError,
+    StoredMessage, log::DEDUPE_KEPT,
+};
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// Days since the epoch.
+pub(super) fn day(at: Timestamp) -> u32 {
+    u32::try_from(at.as_millis().div_euclid(DAY_MS)).unwrap_or(0)
+}
+
+/// What a dedupe key stands for: the same kind, content and `reply_to` give the same fingerprint.
+fn fingerprint(message: &NewMessage) -> [u8; 16] {
+    let mut hasher = Sha256::new();
+    hasher.update([codec::kind_code(message.kind), u8::from(message.reply_to.is_some())]);
+    if let Some(reply) = message.reply_to {
+        hasher.update(reply.room.as_bytes());
+        hasher.update(reply.seq.to_be_bytes());
+    }
+    // Last, so that no length is needed.
+    hasher.update(message.content.as_bytes());
+    let mut short = [0; 16];
+    short.copy_from_slice(&hasher.finalize()[..16]);
+    short
+}
+
+fn encode_dedupe(fingerprint: [u8; 16], appended: &Appended) -> Vec<u8> {
+    let row = RowOut::default().bytes(&fingerprint).number(appended.seq).number(appended.rev);
+    row.number(appended.event_id.to_bits()).time(appended.at).done()
+}
+
+fn decode_dedupe(row: &[u8]) -> Result<([u8; 16], Appended)> {
+    let mut row = Row::new(row, "dedupe key");
+    let fingerprint = row.take()?;
+    let (seq, rev, event_id, at) = (row.number()?, row.number()?, row.event()?, row.time()?);
+    Ok((fingerprint, Appended { seq, rev, event_id, at, duplicate: true }))
+}
+
+/// The first result of this key, if it is known still. Keys are filed by day, so one of the last
+/// [`DEDUPE_KEPT`] is under today or yesterday.
+fn find_duplicate(tx: &Tx, message: &NewMessage, key: &str, now: Timestamp) -> Result<Option<Appended>> {
+    for day in [day(now), day(now.before(DEDUPE_KEPT))] {
+        let Some(row) = tx.get(&keys::dedupe(day, message.room, message.author.id, key))? else { continue };
+        let (fingerprint_then, first) = decode_dedupe(&row)?;
+        if now.since(first.at) >= DEDUPE_KEPT {
+            continue;
+        }
+        if fingerprint_then != fingerprint(message) {
+            return Err(StoreError::IdempotencyConflict);
+        }
+        return Ok(Some(first));
+    }
+    Ok(None)
+}
+
+fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
+    let now = Timestamp::now();
+    if let Some(key) = &message.client_message_id
+        && let Some(first) = find_duplicate(tx, &message, key, now)?
+    {
+        return Ok(first);
+    }
+    let (room, author) = (message.room, message.author.id);
+    let mut row = head(tx, room)?;
+    if !is_member(tx, room, author)? {
+        return Err(StoreError::NotAMember);
+    }
+    let dedupe = message.client_message_id.as_ref();
+    let dedupe = dedupe.map(|key| (keys::dedupe(day(now), room, author, key), fingerprint(&message)));
+    row.head.seq += 1;
+    let seq = row.head.seq;
+    let stored = StoredMessage {
+        room,
+        seq,
+        author,
+        kind: message.kind,
+        content: message.content,
+        at: now,
+        client_message_id: message.client_message_id,
+        reply_to: message.reply_to,
+        deleted_at: None,
+    };
+    tx.put(keys::message(room, seq), codec::encode_message(&stored)?)?;
+    let body = ChangeBody::Message(stored);
+    record_change(tx, &mut row.head, Recording { room, by: &message.author, at: now, body })?;
+    put_read_mark(tx, room, author, seq)?;
+    if row.due.is_none() {
+        let due = now.after(message.notify_after);
+        row.due = Some(due);
+        tx.put(keys::due(due, room), Vec::new())?;
+    }
+    put_head(tx, room, &row)?;
+    let appended = Appended { seq, rev: row.head.rev, event_id: row.head.event_id, at: now, duplicate: false };
+    if let Some((key, fingerprint)) = dedupe {
+        tx.put(key, encode_dedupe(fingerprint, &appended))?;
+    }
+    Ok(appended)
+}
+
+fn delete(tx: &mut Tx, id: MessageId, by: &Actor) -> Result<Option<Position>> {
+    let MessageId { room, seq } = id;
+    let mut row = head(tx, room)?;
+    let message = if seq > row.head.floor { find_message(tx, room, seq)? } else { None };
+    let mut message = message.ok_or(StoreError::MessageNotFound)?;
+    if message.deleted_at.is_some() {
+        return Ok(None);
+    }
+    let at = Timestamp::now();
+    message.content.clear();
+    message.deleted_at = Some(at);
+    tx.put(keys::message(room, seq), codec::encode_message(&message)?)?;
+    tx.put(keys::deleted(room, seq), Vec::new())?;
+    record_change(tx, &mut row.head, Recording { room, by, at, body: ChangeBody::Deleted { seq } })?;
+    put_head(tx, room, &row)?;
+    Ok(Some(row.head.position()))
+}
+
+fn mark_read(tx: &mut Tx, room: RoomId, user: UserId, seq: u64) -> Result<u64> {
+    let head = head(tx, room)?.head;
+    if !is_member(tx, room, user)? {
+        return Err(StoreError::NotAMember);
+    }
+    let mark = read_mark(tx, room, user)?;
+    let wanted = seq.min(head.seq);
+    if wanted > mark {
+        put_read_mark(tx, room, user, wanted)?;
+    }
+    Ok(wanted.max(mark))
+}
+
+#[async_trait]
+impl RoomLog for Embedded {
+    async fn append(&self, message: &NewMessage) -> Result<Appended> {
+        let message = message.clone();
+        self.write(move |tx| append(tx, message)).await
+    }
+
+    async fn delete_message(&self, id: MessageId, by: &Actor) -> Result<Option<Position>> {
+        let by = by.clone();
+        self.write(move |tx| delete(tx, id, &by)).await
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<StoredMessage>> {
+        self.read_point(|read| find_message(read, id.room, id.seq)).await
+    }
+
+    async fn history(&self, room: RoomId, page: PageRequest) -> Result<HistoryPage> {
+        self.read(move |read| history::page(read, room, page)).await
+    }
+
+    async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<u64> {
+        self.write(move |tx| mark_read(tx, room, user, seq)).await
+    }
+
+    async fn read_marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<u64>> {
+        let users = users.to_vec();
+        self.read(move |read| users.into_iter().map(|user| read_mark(read, room, user)).collect()).await
+    }
+
+    async fn changes(&self, room: RoomId, after: Position, limit: usize) -> Result<Changes> {
+        self.read(move |read| history::changes(read, room, after, limit)).await
+    }
+}

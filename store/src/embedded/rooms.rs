@@ -1,0 +1,162 @@
+//! Rooms, their members and how a member sees them.
+
+use async_trait::async_trait;
+use shared::{
+    RoomId, UserId,
+    protocol::{HistoryVisibility, Position, Role, RoomType},
+};
+
+use super::{
+    Embedded, codec, keys,
+    kv::{Order, Read},
+    membership::{
+        add_member, blank_head, find_head, find_member, find_message, find_record, head, is_member, put_head,
+        read_mark, remove_member,
+    },
+    tx::Tx,
+};
+use crate::{Actor, Head, Joined, Membership, Result, RoomRecord, RoomView, Rooms, StoreError};
+
+fn room_id(bytes: &[u8]) -> Result<RoomId> {
+    RoomId::from_slice(bytes).ok_or_else(|| codec::corrupt("room id"))
+}
+
+fn create(tx: &mut Tx, room: &RoomRecord, members: &[Actor]) -> Result<()> {
+    if tx.get(&keys::room(room.id))?.is_some() {
+        return Ok(());
+    }
+    if members.is_empty() {
+        return Err(anyhow::anyhow!("a room begins with its first member").into());
+    }
+    if let Some(handle) = &room.handle {
+        if tx.get(&keys::handle(handle))?.is_some() {
+            return Err(StoreError::HandleTaken);
+        }
+        tx.put(keys::handle(handle), room.id.as_bytes().to_vec())?;
+    }
+    if room.kind == RoomType::Public {
+        tx.put(keys::public_room(index_name(room), room.id), Vec::new())?;
+    }
+    tx.put(keys::room(room.id), codec::to_json(room)?)?;
+    let mut row = blank_head();
+    for (i, member) in members.iter().enumerate() {
+        let role = if i == 0 { Role::Owner } else { Role::Member };
+        if !is_member(tx, room.id, member.id)? {
+            add_member(tx, &mut row.head, room.id, member, role)?;
+        }
+    }
+    put_head(tx, room.id, &row)
+}
+
+/// The name a public room is found by.
+fn index_name(room: &RoomRecord) -> &str {
+    room.name.as_deref().unwrap_or_default()
+}
+
+fn join(tx: &mut Tx, room: RoomId, user: &Actor, (role, max_members): (Role, u64)) -> Result<Joined> {
+    let mut row = head(tx, room)?;
+    if is_member(tx, room, user.id)? {
+        return Err(StoreError::AlreadyAMember);
+    }
+    if row.head.members >= max_members {
+        return Err(StoreError::RoomFull);
+    }
+    let membership = add_member(tx, &mut row.head, room, user, role)?;
+    put_head(tx, room, &row)?;
+    Ok(Joined { membership, position: row.head.position() })
+}
+
+/// Four reads, the count of deleted messages among the unread, and the last message.
+fn view(read: &impl Read, user: UserId, room: RoomId) -> Result<Option<RoomView>> {
+    let Some(membership) = find_member(read, room, user)? else { return Ok(None) };
+    let (Some(record), Some(row)) = (find_record(read, room)?, find_head(read, room)?) else {
+        return Err(codec::corrupt("room"));
+    };
+    let head = row.head;
+    let read_seq = read_mark(read, room, user)?;
+    let seen = read_seq.max(membership.joined_seq).max(head.floor);
+    let deleted = if seen < head.seq { read.count(&keys::deleted_after(room, seen))? } else { 0 };
+    let unread = head.seq.saturating_sub(seen).saturating_sub(deleted);
+    let hidden = match record.history_visibility {
+        HistoryVisibility::All => head.floor,
+        HistoryVisibility::Joined => head.floor.max(membership.joined_seq),
+    };
+    let last_message = if head.seq > hidden { find_message(read, room, head.seq)? } else { None };
+    Ok(Some(RoomView { record, head, membership, read_seq, unread, last_message }))
+}
+
+fn public_rooms(read: &impl Read, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {
+    let after = match after {
+        None => None,
+        Some(id) => match find_record(read, id)? {
+            Some(room) => Some((index_name(&room).to_owned(), id)),
+            // Rooms are never removed: a room that is not there is after none.
+            None => return Ok(Vec::new()),
+        },
+    };
+    let span = keys::public_rooms(prefix, after.as_ref().map(|(name, id)| (name.as_str(), *id)));
+    read.collect(&span, Order::Ascending, limit, |key, _| room_id(keys::last_id(key)))
+}
+
+#[async_trait]
+impl Rooms for Embedded {
+    async fn create_room(&self, room: &RoomRecord, members: &[Actor]) -> Result<()> {
+        let (room, members) = (room.clone(), members.to_vec());
+        self.write(move |tx| create(tx, &room, &members)).await
+    }
+
+    async fn room(&self, id: RoomId) -> Result<Option<(RoomRecord, Head)>> {
+        self.read_point(|read| match (find_record(read, id)?, find_head(read, id)?) {
+            (Some(record), Some(row)) => Ok(Some((record, row.head))),
+            _ => Ok(None),
+        })
+        .await
+    }
+
+    async fn room_id_by_handle(&self, handle: &str) -> Result<Option<RoomId>> {
+        let key = keys::handle(handle);
+        self.read_point(|read| read.get(&key)?.map(|row| room_id(&row)).transpose()).await
+    }
+
+    async fn join(&self, room: RoomId, user: &Actor, role: Role, max_members: u64) -> Result<Joined> {
+        let user = user.clone();
+        self.write(move |tx| join(tx, room, &user, (role, max_members))).await
+    }
+
+    async fn leave(&self, room: RoomId, user: &Actor) -> Result<Position> {
+        let user = user.clone();
+        self.write(move |tx| {
+            let mut row = head(tx, room)?;
+            remove_member(tx, &mut row.head, room, &user)?;
+            put_head(tx, room, &row)?;
+            Ok(row.head.position())
+        })
+        .await
+    }
+
+    async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Membership>> {
+        self.read_point(|read| find_member(read, room, user)).await
+    }
+
+    async fn members(&self, room: RoomId, after: u64, limit: usize) -> Result<Vec<Membership>> {
+        let span = keys::joined_after(room, after);
+        self.read(move |read| read.collect(&span, Order::Ascending, limit, |_, row| codec::decode_membership(row)))
+            .await
+    }
+
+    async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomId>> {
+        let span = keys::rooms_of(user);
+        self.read(move |read| read.collect(&span, Order::Ascending, usize::MAX, |key, _| room_id(keys::last_id(key))))
+            .await
+    }
+
+    async fn views(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>> {
+        let rooms = rooms.to_vec();
+        self.read(move |read| rooms.into_iter().map(|room| view(read, user, room)).collect()).await
+    }
+
+    async fn public_rooms(&self, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {
+        let prefix = prefix.to_owned();
+        self.read(move |read| public_rooms(read, &prefix, after, limit)).await
+    }
+}

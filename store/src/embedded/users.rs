@@ -1,0 +1,115 @@
+//! Accounts and contacts. A command does all of a change, so nothing is ever half claimed.
+
+use async_trait::async_trait;
+use shared::UserId;
+
+use super::{
+    Embedded, codec, keys,
+    kv::{Order, Read},
+    tx::Tx,
+};
+use crate::{ProfilePatch, Result, StoreError, UserRecord, Users};
+
+/// The id a row or key holds.
+pub(super) fn user_id(bytes: &[u8]) -> Result<UserId> {
+    UserId::from_slice(bytes).ok_or_else(|| codec::corrupt("user id"))
+}
+
+fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecord>> {
+    read.get(&keys::user(id))?.map(|row| codec::from_json(&row)).transpose()
+}
+
+fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
+    if tx.get(&keys::username(&user.username))?.is_some() {
+        return Err(StoreError::UsernameTaken);
+    }
+    let id = user.id.as_bytes().to_vec();
+    if let Some(email) = &user.email {
+        if tx.get(&keys::email(email))?.is_some() {
+            return Err(StoreError::EmailTaken);
+        }
+        tx.put(keys::email(email), id.clone())?;
+    }
+    if !user.guest {
+        tx.put(keys::searchable(&user.username), id.clone())?;
+    }
+    tx.put(keys::username(&user.username), id)?;
+    tx.put(keys::user(user.id), codec::to_json(user)?)?;
+    let count = count(tx)? + 1;
+    tx.put(keys::user_count(), count.to_be_bytes().to_vec())
+}
+
+fn count(read: &impl Read) -> Result<u64> {
+    read.get(&keys::user_count())?.map_or(Ok(0), |row| codec::number(&row))
+}
+
+fn patch(tx: &mut Tx, id: UserId, patch: ProfilePatch) -> Result<UserRecord> {
+    let mut user = read_user(tx, id)?.ok_or(StoreError::UserNotFound)?;
+    if let Some(name) = patch.display_name {
+        user.display_name = name;
+    }
+    if let Some(bio) = patch.bio {
+        user.bio = bio;
+    }
+    tx.put(keys::user(id), codec::to_json(&user)?)?;
+    Ok(user)
+}
+
+#[async_trait]
+impl Users for Embedded {
+    async fn create_user(&self, user: &UserRecord) -> Result<()> {
+        let user = user.clone();
+        self.write(move |tx| create(tx, &user)).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<UserRecord>> {
+        self.read_point(|read| read_user(read, id)).await
+    }
+
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<Option<UserRecord>>> {
+        let ids = ids.to_vec();
+        self.read(move |read| ids.into_iter().map(|id| read_user(read, id)).collect()).await
+    }
+
+    async fn user_id_by_name(&self, username: &str) -> Result<Option<UserId>> {
+        let key = keys::username(username);
+        self.read_point(|read| read.get(&key)?.map(|row| user_id(&row)).transpose()).await
+    }
+
+    async fn user_id_by_email(&self, email: &str) -> Result<Option<UserId>> {
+        let key = keys::email(email);
+        self.read_point(|read| read.get(&key)?.map(|row| user_id(&row)).transpose()).await
+    }
+
+    async fn update_profile(&self, id: UserId, changes: &ProfilePatch) -> Result<UserRecord> {
+        let changes = changes.clone();
+        self.write(move |tx| patch(tx, id, changes)).await
+    }
+
+    async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>> {
+        let span = keys::searchable_span(prefix, after);
+        self.read(move |read| read.collect(&span, Order::Ascending, limit, |_, id| user_id(id))).await
+    }
+
+    async fn count_users(&self) -> Result<u64> {
+        self.read_point(count).await
+    }
+
+    async fn add_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
+        self.write(move |tx| tx.put(keys::contact(owner, contact), Vec::new())).await
+    }
+
+    async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
+        self.write(move |tx| {
+            tx.delete(keys::contact(owner, contact));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {
+        let span = keys::contacts(owner);
+        self.read(move |read| read.collect(&span, Order::Ascending, usize::MAX, |key, _| user_id(keys::last_id(key))))
+            .await
+    }
+}

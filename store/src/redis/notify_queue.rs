@@ -1,0 +1,59 @@
+//! Rooms due for notification: one sorted set for each shard, beside the rooms it holds.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::cmd;
+use shared::{RoomId, Timestamp};
+
+use super::{
+    Engine,
+    codec::parse,
+    intents::count,
+    keys::{SHARDS, shard_of},
+    scripts::{self, Call},
+};
+use crate::{DueRoom, NotifyQueue, Result};
+
+#[async_trait]
+impl NotifyQueue for Engine {
+    /// One round trip looks into all shards; one more for each that has something due.
+    async fn take_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>> {
+        // From anywhere, so that no shard is always last.
+        let first = rand::random::<u16>() % SHARDS;
+        let shards: Vec<u16> = (0..SHARDS).map(|i| (first + i) % SHARDS).collect();
+        let looks = shards.iter().map(|shard| {
+            let mut range = cmd("ZRANGE");
+            range.arg(self.keys.due(*shard)).arg("-inf").arg(now.as_millis());
+            range.arg("BYSCORE").arg("LIMIT").arg(0).arg(count(limit));
+            range
+        });
+        let found: Vec<Vec<String>> = self.connections.ask_all("look for due rooms", looks.collect()).await?;
+        let mut taken: Vec<DueRoom> = Vec::new();
+        for (shard, rooms) in shards.into_iter().zip(found) {
+            let rooms = &rooms[..rooms.len().min(limit - taken.len())];
+            if rooms.is_empty() {
+                continue;
+            }
+            let ids: Vec<RoomId> = rooms.iter().map(|room| parse(room, "a room")).collect::<Result<_>>()?;
+            let mut take = Call::new(&scripts::TAKE_DUE).key(self.keys.due(shard));
+            for id in ids {
+                take = take.key(self.keys.room(id));
+            }
+            let take = take.arg(now.as_millis()).arg(now.after(lease).as_millis()).arg(rooms);
+            let answer: Vec<(String, u64, u64)> = self.connections.run("take due rooms", take).await?;
+            for (room, notified_seq, head_seq) in answer {
+                taken.push(DueRoom { room: parse(&room, "a room")?, notified_seq, head_seq });
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn finish_due(&self, room: RoomId, seq: u64) -> Result<()> {
+        let finish = Call::new(&scripts::FINISH_DUE)
+            .keys([self.keys.due(shard_of(room)), self.keys.room(room)])
+            .arg(room.to_string())
+            .arg(seq);
+        self.connections.run::<i64>("finish a due room", finish).await.map(drop)
+    }
+}

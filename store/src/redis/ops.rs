@@ -1,0 +1,169 @@
+//! Signing keys, the registry of instances, token buckets, and health.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::{Value, cmd};
+use shared::{
+    InstanceId, Timestamp,
+    token::{Kid, PublicKey},
+};
+
+use super::{
+    Engine,
+    codec::{from_json, json},
+    intents::millis,
+    scripts::{self, Call},
+};
+use crate::{Health, Instance, Limits, Registry, Result, Service, SigningKeys, StoreError, Taken};
+
+#[async_trait]
+impl SigningKeys for Engine {
+    async fn publish_key(&self, key: &PublicKey, ttl: Duration) -> Result<()> {
+        let kid = key.kid.as_str();
+        // The index first: an entry in it without a key is passed over.
+        let index = cmd("ZADD").arg(self.keys.signing_keys()).arg(0).arg(kid).to_owned();
+        self.connections.ask::<i64>("index a signing key", &index).await?;
+        let mut set = cmd("SET");
+        set.arg(self.keys.signing_key(kid)).arg(json(key)?).arg("PX").arg(millis(ttl).max(1));
+        self.connections.ask::<String>("publish a signing key", &set).await.map(drop)
+    }
+
+    async fn signing_key(&self, kid: &Kid) -> Result<Option<PublicKey>> {
+        let read = cmd("GET").arg(self.keys.signing_key(kid.as_str())).to_owned();
+        let text: Option<String> = self.connections.ask("read a signing key", &read).await?;
+        text.as_deref().map(from_json).transpose()
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<PublicKey>> {
+        let index = cmd("ZRANGE").arg(self.keys.signing_keys()).arg(0).arg(-1).to_owned();
+        let kids: Vec<String> = self.connections.ask("list signing keys", &index).await?;
+        let reads = kids.iter().map(|kid| cmd("GET").arg(self.keys.signing_key(kid)).to_owned()).collect();
+        let texts: Vec<Option<String>> = self.connections.ask_all("read signing keys", reads).await?;
+        texts.iter().flatten().map(|text| from_json(text)).collect()
+    }
+}
+
+impl Engine {
+    /// Removes keys that ended from their index. One published at this moment is indexed again by its next heartbeat.
+    pub(super) async fn prune_signing_keys(&self) -> Result<()> {
+        let index = cmd("ZRANGE").arg(self.keys.signing_keys()).arg(0).arg(-1).to_owned();
+        let kids: Vec<String> = self.connections.ask("list signing keys", &index).await?;
+        let looks = kids.iter().map(|kid| cmd("EXISTS").arg(self.keys.signing_key(kid)).to_owned()).collect();
+        let there: Vec<bool> = self.connections.ask_all("look for signing keys", looks).await?;
+        let ended = kids.iter().zip(there).filter(|(_, there)| !there);
+        let removes = ended.map(|(kid, _)| cmd("ZREM").arg(self.keys.signing_keys()).arg(kid).to_owned()).collect();
+        self.connections.ask_all::<i64>("forget signing keys", removes).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Registry for Engine {
+    async fn register(&self, instance: &Instance, ttl: Duration) -> Result<()> {
+        let (entries, expiry) = self.keys.service(instance.service);
+        let register = Call::new(&scripts::REGISTER)
+            .keys([entries, expiry])
+            .arg(instance.id.to_string())
+            .arg(json(instance)?)
+            .arg(millis(ttl));
+        self.connections.run::<i64>("register an instance", register).await.map(drop)
+    }
+
+    async fn deregister(&self, service: Service, id: InstanceId) -> Result<()> {
+        let (entries, expiry) = self.keys.service(service);
+        let entry = cmd("HDEL").arg(entries).arg(id.to_string()).to_owned();
+        let expiry = cmd("ZREM").arg(expiry).arg(id.to_string()).to_owned();
+        self.connections.ask_atomic::<(i64, i64)>("deregister an instance", vec![entry, expiry]).await.map(drop)
+    }
+
+    async fn instances(&self, service: Service) -> Result<Vec<Instance>> {
+        let (entries, expiry) = self.keys.service(service);
+        let read = Call::new(&scripts::INSTANCES).keys([entries, expiry]);
+        let texts: Vec<String> = self.connections.run("list instances", read).await?;
+        let mut live: Vec<Instance> = texts.iter().map(|text| from_json(text)).collect::<Result<_>>()?;
+        live.sort_by_key(|instance| (instance.load, *instance.id.as_bytes()));
+        Ok(live)
+    }
+}
+
+#[async_trait]
+impl Limits for Engine {
+    async fn take(&self, key: &str, burst: u32, refill: Duration, want: u32) -> Result<Taken> {
+        let take =
+            Call::new(&scripts::TAKE_TOKENS).key(self.keys.bucket(key)).arg(burst).arg(millis(refill).max(1)).arg(want);
+        let (granted, wait): (u32, u64) = self.connections.run("take tokens", take).await?;
+        Ok(Taken { granted, retry_after: Duration::from_millis(wait) })
+    }
+}
+
+/// Settings from `CONFIG GET`, whichever form they come in.
+fn setting<'a>(answer: &'a Value, name: &str) -> Option<&'a str> {
+    let text = |value: &'a Value| match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text.as_str()),
+        _ => None,
+    };
+    match answer {
+        Value::Map(pairs) => pairs.iter().find(|(key, _)| text(key) == Some(name)).and_then(|(_, v)| text(v)),
+        Value::Array(flat) => flat.chunks_exact(2).find(|pair| text(&pair[0]) == Some(name)).and_then(|p| text(&p[1])),
+        _ => None,
+    }
+}
+
+fn version(info: &Value) -> Option<String> {
+    let text = match info {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?,
+        Value::VerbatimString { text, .. } | Value::SimpleString(text) => text,
+        _ => return None,
+    };
+    text.lines().find_map(|line| line.strip_prefix("redis_version:")).map(|v| v.trim().to_owned())
+}
+
+impl Engine {
+    /// Every server's answer; none when the account may not ask.
+    async fn ask_if_allowed(&self, command: redis::Cmd) -> Result<Vec<Value>> {
+        match self.connections.ask_masters("read the server's settings", command).await {
+            Err(StoreError::Unexpected(error)) => {
+                tracing::debug!(%error, "the server does not tell its settings");
+                Ok(Vec::new())
+            }
+            other => other,
+        }
+    }
+}
+
+#[async_trait]
+impl Health for Engine {
+    async fn check(&self) -> Result<Vec<String>> {
+        for answer in self.connections.ask_masters("ping", cmd("PING")).await? {
+            tracing::trace!(?answer, "pinged");
+        }
+        let mut write = cmd("SET");
+        write.arg(self.keys.health()).arg(Timestamp::now().as_millis()).arg("PX").arg(60_000);
+        self.connections.ask::<String>("write a test value", &write).await?;
+
+        let mut warnings = Vec::new();
+        let settings = cmd("CONFIG").arg("GET").arg("maxmemory-policy").arg("appendonly").to_owned();
+        for answer in self.ask_if_allowed(settings).await? {
+            if let Some(policy) = setting(&answer, "maxmemory-policy").filter(|policy| *policy != "noeviction") {
+                warnings.push(format!(
+                    "Redis evicts keys when memory is full (maxmemory-policy {policy}): set noeviction."
+                ));
+            }
+            if setting(&answer, "appendonly") == Some("no") {
+                warnings
+                    .push("Redis keeps no append-only file and loses writes when it stops: set appendonly yes.".into());
+            }
+        }
+        for answer in self.ask_if_allowed(cmd("INFO").arg("server").to_owned()).await? {
+            let Some(version) = version(&answer) else { continue };
+            let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
+            if major < 7 {
+                warnings.push(format!("Redis is version {version}: 7.0 or later is needed."));
+            }
+        }
+        warnings.sort_unstable();
+        warnings.dedup();
+        Ok(warnings)
+    }
+}

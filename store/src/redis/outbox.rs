@@ -1,0 +1,89 @@
+//! The outbox: jobs in one hash, when each is due in a sorted set, their states in a hash for each request.
+//!
+//! A sorted set and not a stream: who claims says what time it is, and a stream's idle times know only Redis' clock.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::cmd;
+use shared::{InstanceId, NotificationId, Timestamp};
+
+use super::{
+    Engine,
+    codec::{from_json, json, parse},
+    connection::corrupt,
+    intents::millis,
+    scripts::{self, Call},
+};
+use crate::{ClaimedJob, Job, JobState, Outbox, Result};
+
+/// How long the states of a request are kept after the last change.
+const STATES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Jobs given to one call.
+const CLAIM: usize = 1000;
+/// Jobs stored in one step.
+const BATCH: usize = 200;
+
+#[async_trait]
+impl Outbox for Engine {
+    async fn enqueue(&self, jobs: &[Job]) -> Result<()> {
+        for same in jobs.chunk_by(|a, b| a.id == b.id).flat_map(|same| same.chunks(BATCH)) {
+            let Some(id) = same.first().map(|job| job.id) else { continue };
+            let mut enqueue = Call::new(&scripts::ENQUEUE)
+                .keys([self.keys.outbox_due(), self.keys.outbox_jobs(), self.keys.outbox_states(id)])
+                .arg(millis(STATES_KEPT))
+                .arg(id.to_string());
+            for job in same {
+                let state = JobState { user: job.user, done: false, attempts: Vec::new() };
+                enqueue = enqueue.arg(job.user.to_string()).arg(json(&state)?).arg(json(job)?);
+            }
+            self.connections.run::<i64>("enqueue jobs", enqueue).await?;
+        }
+        Ok(())
+    }
+
+    async fn claim(
+        &self,
+        _consumer: InstanceId,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+    ) -> Result<Vec<ClaimedJob>> {
+        let claim = Call::new(&scripts::CLAIM_JOBS)
+            .keys([self.keys.outbox_due(), self.keys.outbox_jobs()])
+            .arg(now.as_millis())
+            .arg(now.after(lease).as_millis())
+            .arg(limit.min(CLAIM));
+        let answer: Vec<String> = self.connections.run("claim jobs", claim).await?;
+        let jobs = answer.chunks_exact(3).map(|claimed| match claimed {
+            [_, attempt, job] => Ok(ClaimedJob {
+                job: from_json(job)?,
+                attempt: parse(attempt, "an attempt")?,
+                receipt: attempt.clone(),
+            }),
+            _ => Err(corrupt("a job")),
+        });
+        jobs.collect()
+    }
+
+    async fn settle(&self, claimed: &ClaimedJob, state: &JobState, retry_at: Option<Timestamp>) -> Result<()> {
+        let (id, user) = (claimed.job.id, claimed.job.user);
+        let settle = Call::new(&scripts::SETTLE_JOB)
+            .keys([self.keys.outbox_due(), self.keys.outbox_jobs(), self.keys.outbox_states(id)])
+            .arg(format!("{id}:{user}"))
+            .arg(&claimed.receipt)
+            .arg(user.to_string())
+            .arg(json(state)?)
+            .arg(millis(STATES_KEPT))
+            .arg(retry_at.map(Timestamp::as_millis));
+        self.connections.run::<i64>("settle a job", settle).await.map(drop)
+    }
+
+    async fn states(&self, id: NotificationId) -> Result<Vec<JobState>> {
+        let read = cmd("HVALS").arg(self.keys.outbox_states(id)).to_owned();
+        let texts: Vec<String> = self.connections.ask("read job states", &read).await?;
+        let mut states: Vec<JobState> = texts.iter().map(|text| from_json(text)).collect::<Result<_>>()?;
+        states.sort_by_key(|state| state.user);
+        Ok(states)
+    }
+}

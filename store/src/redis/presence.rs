@@ -1,0 +1,239 @@
+//! Presence: a user's devices and what was published, in the user's tag; leases and grace deadlines in one of their own.
+//!
+//! A process's users stand in a set before their first device and leave it after the last, so that whoever reaps its
+//! lease finds every device it left behind, and every end of grace it did not come to note.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::{Cmd, cmd};
+use serde::Deserialize;
+use shared::{InstanceId, Timestamp, UserId};
+
+use super::{
+    Engine,
+    codec::{from_json, json, parse},
+    connection::corrupt,
+    intents::{count, millis},
+    scripts::{self, Call},
+};
+use crate::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, Result, presence::PresenceEvent};
+
+/// How long whoever reaps a process has for one call.
+const REAPING: Duration = Duration::from_secs(10);
+/// Users read at once while reaping.
+const BATCH: usize = 64;
+
+fn device_name(instance: InstanceId, connection: u64) -> String {
+    format!("{instance}:{connection}")
+}
+
+fn chosen_text(chosen: ChosenStatus) -> &'static str {
+    match chosen {
+        ChosenStatus::Online => "online",
+        ChosenStatus::Away => "away",
+        ChosenStatus::Busy => "busy",
+        ChosenStatus::Invisible => "invisible",
+    }
+}
+
+/// From `chosen text last_seen published version` and the devices.
+fn state(fields: &[Option<String>], devices: &[String]) -> Result<PresenceState> {
+    let [chosen, text, last_seen, published, version] = fields else { return Err(corrupt("a presence")) };
+    let mut devices: Vec<Device> = devices.iter().map(|device| from_json(device)).collect::<Result<_>>()?;
+    devices.sort_by_key(|device| (*device.instance.as_bytes(), device.connection));
+    let chosen = chosen.as_deref().map(|name| ChosenStatus::deserialize(serde::de::value::StrDeserializer::new(name)));
+    let chosen = chosen.transpose().map_err(|_: serde::de::value::Error| corrupt("a chosen status"))?;
+    let last_seen: Option<i64> = last_seen.as_deref().map(|at| parse(at, "a time")).transpose()?;
+    Ok(PresenceState {
+        devices,
+        chosen: chosen.unwrap_or_default(),
+        text: text.clone(),
+        last_seen: last_seen.map(Timestamp::from_millis),
+        published: published.as_deref().map(from_json).transpose()?.unwrap_or_default(),
+        version: version.as_deref().map(|version| parse(version, "a version")).transpose()?.unwrap_or_default(),
+    })
+}
+
+impl Engine {
+    fn presence_keys(&self, user: UserId) -> [String; 2] {
+        [self.keys.devices(user), self.keys.presence(user)]
+    }
+
+    /// Removes a device, or all of an instance; gives how many were removed, are left, are left of the instance.
+    async fn drop_devices(
+        &self,
+        user: UserId,
+        instance: InstanceId,
+        connection: Option<u64>,
+        at: Timestamp,
+    ) -> Result<(u64, u64, u64)> {
+        let mut remove = Call::new(&scripts::REMOVE_DEVICE)
+            .keys(self.presence_keys(user))
+            .arg(instance.to_string())
+            .arg(at.as_millis());
+        if let Some(connection) = connection {
+            remove = remove.arg(device_name(instance, connection));
+        }
+        self.connections.run("remove a device", remove).await
+    }
+
+    async fn note_due(&self, user: UserId, at: Timestamp) -> Result<()> {
+        let add = cmd("ZADD").arg(self.keys.presence_due()).arg(at.as_millis()).arg(user.to_string()).to_owned();
+        self.connections.ask::<i64>("note an end of grace", &add).await.map(drop)
+    }
+
+    fn on_instance_users(&self, verb: &str, instance: InstanceId, user: UserId) -> Cmd {
+        cmd(verb).arg(self.keys.instance_users(instance)).arg(user.to_string()).to_owned()
+    }
+
+    /// Takes the user off the instance's set, unless a device came meanwhile.
+    async fn forget_user(&self, instance: InstanceId, user: UserId) -> Result<()> {
+        let remove = self.on_instance_users("SREM", instance, user);
+        self.connections.ask::<i64>("forget a user of an instance", &remove).await?;
+        let names = cmd("HKEYS").arg(self.keys.devices(user)).to_owned();
+        let names: Vec<String> = self.connections.ask("look for devices", &names).await?;
+        let own = format!("{instance}:");
+        if names.iter().any(|name| name.starts_with(&own)) {
+            let add = self.on_instance_users("SADD", instance, user);
+            self.connections.ask::<i64>("note a user of an instance", &add).await?;
+        }
+        Ok(())
+    }
+
+    /// Walks the users of a process that died, at most `limit`; gives how many, and whether they are all.
+    async fn reap_instance(&self, instance: InstanceId, now: Timestamp, limit: usize) -> Result<(usize, bool)> {
+        let mut touched = 0;
+        loop {
+            let wanted = BATCH.min(limit - touched);
+            if wanted == 0 {
+                return Ok((touched, false));
+            }
+            let some = cmd("SRANDMEMBER").arg(self.keys.instance_users(instance)).arg(wanted).to_owned();
+            let users: Vec<String> = self.connections.ask("read users of an instance", &some).await?;
+            if users.is_empty() {
+                return Ok((touched, true));
+            }
+            for user in users {
+                let user: UserId = parse(&user, "a user")?;
+                let (removed, left, _) = self.drop_devices(user, instance, None, now).await?;
+                // Nothing removed and nothing left: the process died between removing the last and noting it.
+                if removed > 0 || left == 0 {
+                    self.note_due(user, now).await?;
+                }
+                let remove = self.on_instance_users("SREM", instance, user);
+                self.connections.ask::<i64>("forget a user of an instance", &remove).await?;
+                touched += 1;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Presence for Engine {
+    async fn beat(&self, instance: InstanceId, now: Timestamp, ttl: Duration) -> Result<()> {
+        let mut add = cmd("ZADD");
+        add.arg(self.keys.leases()).arg(now.after(ttl).as_millis()).arg(instance.to_string());
+        self.connections.ask::<i64>("renew a lease", &add).await.map(drop)
+    }
+
+    async fn put_device(&self, user: UserId, device: &Device) -> Result<()> {
+        let note = self.on_instance_users("SADD", device.instance, user);
+        self.connections.ask::<i64>("note a user of an instance", &note).await?;
+        let put = Call::new(&scripts::PUT_DEVICE)
+            .keys(self.presence_keys(user))
+            .arg(device_name(device.instance, device.connection))
+            .arg(json(device)?);
+        self.connections.run::<i64>("put a device", put).await?;
+        // Another connection's end may have taken the user off the set meanwhile.
+        self.connections.ask::<i64>("note a user of an instance", &note).await.map(drop)
+    }
+
+    async fn remove_device(
+        &self,
+        user: UserId,
+        instance: InstanceId,
+        connection: u64,
+        at: Timestamp,
+        grace: Duration,
+    ) -> Result<()> {
+        let (removed, left, of_instance) = self.drop_devices(user, instance, Some(connection), at).await?;
+        if removed > 0 && left == 0 {
+            self.note_due(user, at.after(grace)).await?;
+        }
+        if of_instance == 0 { self.forget_user(instance, user).await } else { Ok(()) }
+    }
+
+    async fn set_chosen(&self, user: UserId, chosen: ChosenStatus, text: Option<&str>) -> Result<()> {
+        let set = Call::new(&scripts::SET_CHOSEN).key(self.keys.presence(user)).arg(chosen_text(chosen)).arg(text);
+        self.connections.run::<i64>("choose a status", set).await.map(drop)
+    }
+
+    async fn presence(&self, users: &[UserId]) -> Result<Vec<PresenceState>> {
+        // The version before the devices: read apart, they can only make a publication stale, never wrong.
+        let states = users.iter().map(|user| {
+            let mut read = cmd("HMGET");
+            read.arg(self.keys.presence(*user)).arg(&["chosen", "text", "last_seen", "published", "version"]);
+            read
+        });
+        let states: Vec<Vec<Option<String>>> = self.connections.ask_all("read presence", states.collect()).await?;
+        let devices = users.iter().map(|user| cmd("HVALS").arg(self.keys.devices(*user)).to_owned());
+        let devices: Vec<Vec<String>> = self.connections.ask_all("read devices", devices.collect()).await?;
+        states.iter().zip(devices).map(|(fields, devices)| state(fields, &devices)).collect()
+    }
+
+    async fn publish(&self, event: &PresenceEvent, version: u64) -> Result<Publishing> {
+        let publish = Call::new(&scripts::PUBLISH_PRESENCE)
+            .keys([self.keys.presence(event.user), self.keys.presence_channel(event.user)])
+            .arg(version)
+            .arg(json(&event.published)?)
+            .arg(json(event)?)
+            .arg(json(&Published::default())?);
+        let answer: String = self.connections.run("publish presence", publish).await?;
+        match answer.as_str() {
+            "SENT" => Ok(Publishing::Sent),
+            "UNCHANGED" => Ok(Publishing::Unchanged),
+            "STALE" => Ok(Publishing::Stale),
+            _ => Err(corrupt("an answer")),
+        }
+    }
+
+    async fn due_users(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<UserId>> {
+        let take = Call::new(&scripts::TAKE_PRESENCE_DUE)
+            .keys([self.keys.presence_due(), self.keys.presence_taken()])
+            .arg(now.as_millis())
+            .arg(now.after(lease).as_millis())
+            .arg(count(limit));
+        let users: Vec<String> = self.connections.run("take users due", take).await?;
+        users.iter().map(|user| parse(user, "a user")).collect()
+    }
+
+    async fn finish_due_user(&self, user: UserId) -> Result<()> {
+        let remove = cmd("ZREM").arg(self.keys.presence_taken()).arg(user.to_string()).to_owned();
+        self.connections.ask::<i64>("finish a user", &remove).await.map(drop)
+    }
+
+    async fn reap(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        let mut touched = 0;
+        while touched < limit {
+            let claim = Call::new(&scripts::CLAIM_LEASE)
+                .key(self.keys.leases())
+                .arg(now.as_millis())
+                .arg(now.as_millis().saturating_add(i64::try_from(millis(REAPING)).unwrap_or(i64::MAX)));
+            let dead: Option<String> = self.connections.run("claim a dead lease", claim).await?;
+            let Some(dead) = dead else { break };
+            let instance: InstanceId = parse(&dead, "an instance")?;
+            let (walked, all) = self.reap_instance(instance, now, limit - touched).await?;
+            touched += walked;
+            let mut lease = if all { cmd("ZREM") } else { cmd("ZADD") };
+            lease.arg(self.keys.leases());
+            if !all {
+                // More to walk: for whoever calls next.
+                lease.arg(now.as_millis());
+            }
+            lease.arg(&dead);
+            self.connections.ask::<i64>("end a lease", &lease).await?;
+        }
+        Ok(touched)
+    }
+}

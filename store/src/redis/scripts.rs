@@ -1,0 +1,105 @@
+//! The engine's Lua scripts: each is one atomic step in one hash tag, with all its keys and channels in `KEYS`.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Script, ToRedisArgs};
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal;)*) => {
+        $(pub(super) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file, ".lua"))));)*
+        #[cfg(test)]
+        const SOURCES: &[(&str, &str)] = &[$(($file, include_str!(concat!("scripts/", $file, ".lua")))),*];
+    };
+}
+
+scripts! {
+    CREATE_ROOM = "create_room";
+    VOID_ROOM = "void_room";
+    VOID_MEMBER = "void_member";
+    JOIN = "join";
+    LEAVE = "leave";
+    APPLY_MEMBERSHIP = "apply_membership";
+    APPEND = "append";
+    DELETE_MESSAGE = "delete_message";
+    HISTORY = "history";
+    CHANGES = "changes";
+    VIEW = "view";
+    MARK_READ = "mark_read";
+    TAKE_DUE = "take_due";
+    FINISH_DUE = "finish_due";
+    COMPARE_AND_SET = "compare_and_set";
+    ROTATE_REFRESH = "rotate_refresh";
+    PUT_DEVICE = "put_device";
+    REMOVE_DEVICE = "remove_device";
+    SET_CHOSEN = "set_chosen";
+    PUBLISH_PRESENCE = "publish_presence";
+    TAKE_PRESENCE_DUE = "take_presence_due";
+    CLAIM_LEASE = "claim_lease";
+    ENQUEUE = "enqueue";
+    CLAIM_JOBS = "claim_jobs";
+    SETTLE_JOB = "settle_job";
+    ADD_TO_INBOX = "add_to_inbox";
+    INBOX = "inbox";
+    MARK_INBOX_READ = "mark_inbox_read";
+    REGISTER = "register";
+    INSTANCES = "instances";
+    TAKE_TOKENS = "take_tokens";
+}
+
+/// A script with its keys and arguments.
+pub(super) struct Call {
+    pub(super) script: &'static Script,
+    keys: Vec<String>,
+    args: Vec<Vec<u8>>,
+}
+
+impl Call {
+    pub(super) fn new(script: &'static LazyLock<Script>) -> Self {
+        Self { script, keys: Vec::new(), args: Vec::new() }
+    }
+
+    pub(super) fn key(mut self, key: String) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    pub(super) fn keys<const N: usize>(mut self, keys: [String; N]) -> Self {
+        self.keys.extend(keys);
+        self
+    }
+
+    pub(super) fn arg(mut self, arg: impl ToRedisArgs) -> Self {
+        arg.write_redis_args(&mut self.args);
+        self
+    }
+
+    /// The command that runs it, if the server knows the script already.
+    pub(super) fn command(&self) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(self.script.get_hash()).arg(self.keys.len()).arg(&self.keys).arg(&self.args);
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_declares_its_engine_so_that_a_cluster_refuses_foreign_slots() {
+        for (name, source) in SOURCES {
+            assert!(source.starts_with("#!lua"), "{name}.lua");
+            assert!(!source.contains("allow-cross-slot-keys"), "{name}.lua");
+        }
+    }
+
+    #[test]
+    fn every_script_in_the_directory_is_used() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/redis/scripts");
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let file = entry.unwrap().file_name().into_string().unwrap();
+            assert!(SOURCES.iter().any(|(name, _)| file == format!("{name}.lua")), "{file}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+#!lua
+-- KEYS room members joined read changes channel void | ARGV user role eventId name(JSON) maxMembers changesKept
+if redis.call('EXISTS', KEYS[7]) == 1 then return {'VOID'} end
+local user, eid = ARGV[1], ARGV[3]
+local head = redis.call('HMGET', KEYS[1], 'seq', 'rev', 'members')
+if not head[1] then return {'NO_ROOM'} end
+local old = redis.call('HGET', KEYS[2], user)
+if old then
+  -- The same call again, after its answer was lost.
+  if string.sub(old, -16) == eid then return {'OK', old} end
+  return {'ALREADY'}
+end
+if tonumber(head[3]) >= tonumber(ARGV[5]) then return {'FULL'} end
+local t = redis.call('TIME')
+local at = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))
+local revn = tonumber(head[2]) + 1
+local rev = string.format('%d', revn)
+local member = ARGV[2] .. ' ' .. head[1] .. ' ' .. rev .. ' ' .. at .. ' ' .. eid
+redis.call('HSET', KEYS[2], user, member)
+redis.call('ZADD', KEYS[3], rev, user)
+redis.call('HSET', KEYS[4], user, head[1])
+redis.call('HSET', KEYS[1], 'rev', rev, 'eid', eid)
+redis.call('HINCRBY', KEYS[1], 'members', 1)
+redis.call('HSET', KEYS[5], rev, 'j ' .. eid .. ' ' .. at .. ' ' .. user .. ' 0')
+redis.call('HDEL', KEYS[5], string.format('%d', revn - tonumber(ARGV[6])))
+redis.call('SPUBLISH', KEYS[6], 'j ' .. rev .. ' ' .. eid .. ' ' .. at .. ' ' .. user .. ' 0\n' .. ARGV[4] .. '\n\n')
+return {'OK', member}

@@ -1,0 +1,8 @@
+//! Tests of the engine itself: what only it knows (half done work, lost connections, slots, errors of the server).
+//! What every engine must do is in the conformance suite.
+
+mod bus;
+mod faults;
+mod halves;
+mod operations;
+mod server;

@@ -1,0 +1,183 @@
+//! Accounts and contacts.
+//!
+//! Signup: intent → claims of name and e-mail → the record (the truth) → claims confirmed and indexed → intent gone.
+
+use async_trait::async_trait;
+use redis::cmd;
+use shared::{Timestamp, UserId};
+
+use super::{
+    Engine,
+    codec::{from_json, json, parse},
+    connection::corrupt,
+    intents::{Claim, Intent, Pending, VOID_USER, count, voided},
+};
+use crate::{ProfilePatch, Result, StoreError, UserRecord, Users};
+
+/// Changes of one profile at the same moment that one of them waits for.
+const CONTENDERS: usize = 32;
+
+impl Engine {
+    /// The first half of a signup: the claims.
+    pub(super) async fn claim_names(&self, user: &UserRecord, at: Timestamp) -> Result<Pending> {
+        let intent = Intent::Signup { user: user.id, username: user.username.clone(), email: user.email.clone() };
+        let pending = self.record_intent(&intent, at).await?;
+        let claim = Claim::pending(user.id, at);
+        let name = self.keys.username(&user.username.to_ascii_lowercase());
+        if !self.claim(&name, &claim).await? {
+            self.forget_intent(&pending).await?;
+            return Err(StoreError::UsernameTaken);
+        }
+        if let Some(email) = &user.email
+            && !self.claim(&self.keys.email(&email.to_ascii_lowercase()), &claim).await?
+        {
+            self.release(&name, &claim.owner).await?;
+            self.forget_intent(&pending).await?;
+            return Err(StoreError::EmailTaken);
+        }
+        Ok(pending)
+    }
+
+    /// Writes the record; from here the account exists.
+    pub(super) async fn write_user(&self, user: &UserRecord) -> Result<()> {
+        let text = json(user)?;
+        let mut set = cmd("SET");
+        set.arg(self.keys.user(user.id)).arg(&text).arg("NX");
+        let set: Option<String> = self.connections.ask("write a user", &set).await?;
+        if set.is_some() {
+            return Ok(());
+        }
+        match self.read_user(user.id).await? {
+            // Our own from an attempt before this one.
+            Some(record) if record == *user => Ok(()),
+            Some(_) => Err(StoreError::UsernameTaken),
+            None => Err(voided()),
+        }
+    }
+
+    pub(super) async fn read_user(&self, id: UserId) -> Result<Option<UserRecord>> {
+        let text: Option<String> = self.connections.ask("read a user", cmd("GET").arg(self.keys.user(id))).await?;
+        record(text.as_deref())
+    }
+
+    /// Whose name it is. A claim that is still pending is settled from the record.
+    async fn owner_of(
+        &self,
+        key: &str,
+        wanted: &str,
+        name_of: fn(&UserRecord) -> Option<&str>,
+    ) -> Result<Option<UserId>> {
+        let Some(claim) = self.claim_of(key).await? else { return Ok(None) };
+        let id: UserId = parse(&claim.owner, "a claim's owner")?;
+        if claim.confirmed {
+            return Ok(Some(id));
+        }
+        match self.read_user(id).await? {
+            Some(user) if name_of(&user).is_some_and(|name| name.eq_ignore_ascii_case(wanted)) => {
+                self.confirm_signup(&user).await?;
+                Ok(Some(id))
+            }
+            // Begun and not done, or never to be; the sweep decides which.
+            _ => Ok(None),
+        }
+    }
+}
+
+fn record(text: Option<&str>) -> Result<Option<UserRecord>> {
+    text.filter(|text| *text != VOID_USER).map(from_json).transpose()
+}
+
+/// Ids of the members of an index, after the zero byte.
+pub(super) fn indexed_ids<T: std::str::FromStr>(members: Vec<String>) -> Result<Vec<T>> {
+    let id = |member: &String| member.rsplit_once('\0').and_then(|(_, id)| id.parse().ok());
+    members.iter().map(|m| id(m).ok_or_else(|| corrupt("an index"))).collect()
+}
+
+#[async_trait]
+impl Users for Engine {
+    async fn create_user(&self, user: &UserRecord) -> Result<()> {
+        let pending = self.claim_names(user, Timestamp::now()).await?;
+        self.write_user(user).await?;
+        self.confirm_signup(user).await?;
+        self.forget_intent(&pending).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<UserRecord>> {
+        self.read_user(id).await
+    }
+
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<Option<UserRecord>>> {
+        let reads = ids.iter().map(|id| cmd("GET").arg(self.keys.user(*id)).to_owned()).collect();
+        let texts: Vec<Option<String>> = self.connections.ask_all("read users", reads).await?;
+        texts.iter().map(|text| record(text.as_deref())).collect()
+    }
+
+    async fn user_id_by_name(&self, username: &str) -> Result<Option<UserId>> {
+        let key = self.keys.username(&username.to_ascii_lowercase());
+        self.owner_of(&key, username, |user| Some(&user.username)).await
+    }
+
+    async fn user_id_by_email(&self, email: &str) -> Result<Option<UserId>> {
+        let key = self.keys.email(&email.to_ascii_lowercase());
+        self.owner_of(&key, email, |user| user.email.as_deref()).await
+    }
+
+    async fn update_profile(&self, id: UserId, patch: &ProfilePatch) -> Result<UserRecord> {
+        let key = self.keys.user(id);
+        for _ in 0..CONTENDERS {
+            let text: Option<String> = self.connections.ask("read a user", cmd("GET").arg(&key)).await?;
+            let mut user = record(text.as_deref())?.ok_or(StoreError::UserNotFound)?;
+            if let Some(name) = &patch.display_name {
+                user.display_name.clone_from(name);
+            }
+            if let Some(bio) = &patch.bio {
+                user.bio.clone_from(bio);
+            }
+            if self.replace(&key, text.as_deref().unwrap_or_default(), &json(&user)?).await? {
+                return Ok(user);
+            }
+        }
+        Err(StoreError::Unavailable(anyhow::anyhow!("too many changes of one profile at once")))
+    }
+
+    async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>> {
+        let folded = prefix.to_ascii_lowercase();
+        // Names hold no zero byte; in the index one ends the name.
+        if folded.contains('\0') {
+            return Ok(Vec::new());
+        }
+        // A name's own entry goes on with a zero byte; nothing else with that name stands before 0x01.
+        let start = match after {
+            Some(after) if after >= folded.as_str() => [b"(", after.as_bytes(), b"\x01"].concat(),
+            _ => [b"[", folded.as_bytes()].concat(),
+        };
+        let mut range = cmd("ZRANGEBYLEX");
+        range.arg(self.keys.accounts()).arg(start).arg([b"(", folded.as_bytes(), b"\xff"].concat());
+        range.arg("LIMIT").arg(0).arg(count(limit));
+        indexed_ids(self.connections.ask("search users", &range).await?)
+    }
+
+    async fn count_users(&self) -> Result<u64> {
+        let counts = [self.keys.accounts(), self.keys.guests()].map(|key| cmd("ZCARD").arg(key).to_owned());
+        let counts: Vec<u64> = self.connections.ask_all("count users", counts.to_vec()).await?;
+        Ok(counts.iter().sum())
+    }
+
+    async fn add_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
+        let add = cmd("SADD").arg(self.keys.contacts(owner)).arg(contact.to_string()).to_owned();
+        self.connections.ask::<i64>("add a contact", &add).await.map(drop)
+    }
+
+    async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
+        let remove = cmd("SREM").arg(self.keys.contacts(owner)).arg(contact.to_string()).to_owned();
+        self.connections.ask::<i64>("remove a contact", &remove).await.map(drop)
+    }
+
+    async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {
+        let read = cmd("SMEMBERS").arg(self.keys.contacts(owner)).to_owned();
+        let texts: Vec<String> = self.connections.ask("read contacts", &read).await?;
+        let mut ids: Vec<UserId> = texts.iter().map(|t| parse(t, "a contact")).collect::<Result<_>>()?;
+        ids.sort_unstable();
+        Ok(ids)
+    }
+}

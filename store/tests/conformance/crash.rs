@@ -1,0 +1,112 @@
+//! Operations that end half way (their future is dropped, as when a process dies): after a sweep they are done or not
+//! done, never half.
+
+use std::time::Duration;
+
+use shared::{Timestamp, UserId, protocol::Role};
+use store::{RoomRecord, UserRecord};
+
+use crate::{
+    engine::Fixture,
+    support::{MANY, account, actor, actors, eventually, fails, public_room, room_of},
+};
+
+/// Starts the work, lets it go on for a while that differs from time to time, drops it.
+async fn cut_off<T: Send + 'static>(nth: u32, work: impl Future<Output = T> + Send + 'static) {
+    let task = tokio::spawn(work);
+    let _cut = tokio::time::timeout(Duration::from_micros(60) * nth, async {
+        while !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    task.abort();
+    // Ended one way or the other; what it had sent may still be on its way.
+    drop(task.await);
+}
+
+async fn sweep(s: &Fixture) {
+    s.maintenance.sweep(Timestamp::now().after(Duration::from_secs(60))).await.unwrap();
+}
+
+pub async fn a_signup_cut_off_leaves_an_account_or_nothing(s: &Fixture) {
+    let mut records = Vec::new();
+    for n in 0..40 {
+        let record = UserRecord { email: Some(format!("user{n}@x.org")), ..account(&format!("user{n}")) };
+        let (users, cut) = (s.users.clone(), record.clone());
+        cut_off(n, async move { users.create_user(&cut).await }).await;
+        records.push(record);
+    }
+    for record in &records {
+        let (name, email) = (record.username.as_str(), record.email.as_deref().unwrap());
+        eventually("all or nothing", async || {
+            sweep(s).await;
+            let there = s.users.user(record.id).await.unwrap().is_some();
+            let expected = there.then_some(record.id);
+            s.users.user_id_by_name(name).await.unwrap() == expected
+                && s.users.user_id_by_email(email).await.unwrap() == expected
+        })
+        .await;
+        if s.users.user(record.id).await.unwrap().is_none() {
+            // An id of its own, as every signup has: one that was given up may stay given up.
+            s.users.create_user(&UserRecord { id: UserId::new(), ..record.clone() }).await.unwrap();
+        } else {
+            fails!(s.users.create_user(&account(name)).await, UsernameTaken);
+        }
+    }
+    assert_eq!(s.users.count_users().await.unwrap(), 40);
+    assert_eq!(s.users.search_users("user", None, 99).await.unwrap().len(), 40);
+}
+
+pub async fn a_join_or_leave_cut_off_is_done_or_not_from_both_sides(s: &Fixture) {
+    let alice = actor("alice");
+    let room = room_of(&s.store, &[&alice]).await;
+    for (n, person) in (0..40).zip(actors(40)) {
+        let (rooms, me) = (s.rooms.clone(), person.clone());
+        let leaves = n % 2 == 0;
+        if leaves {
+            rooms.join(room, &me, Role::Member, MANY).await.unwrap();
+        }
+        cut_off(n, async move {
+            if leaves {
+                rooms.leave(room, &me).await.is_ok()
+            } else {
+                rooms.join(room, &me, Role::Member, MANY).await.is_ok()
+            }
+        })
+        .await;
+        eventually("both sides agree", async || {
+            sweep(s).await;
+            let inside = s.rooms.membership(room, person.id).await.unwrap().is_some();
+            s.rooms.rooms_of(person.id).await.unwrap() == if inside { vec![room] } else { vec![] }
+        })
+        .await;
+    }
+    let members = s.rooms.members(room, 0, 99).await.unwrap().len() as u64;
+    assert_eq!(s.rooms.room(room).await.unwrap().unwrap().1.members, members);
+}
+
+pub async fn a_room_s_making_cut_off_leaves_a_room_or_nothing(s: &Fixture) {
+    for n in 0..40 {
+        let people = actors(3);
+        let room = RoomRecord { handle: Some(format!("handle{n}")), ..public_room("room") };
+        let (rooms, cut, members) = (s.rooms.clone(), room.clone(), people.clone());
+        cut_off(n, async move { rooms.create_room(&cut, &members).await }).await;
+        eventually("all or nothing", async || {
+            sweep(s).await;
+            let there = s.rooms.room(room.id).await.unwrap().is_some();
+            let by_handle = s.rooms.room_id_by_handle(&format!("HANDLE{n}")).await.unwrap();
+            let mut agrees = by_handle == there.then_some(room.id);
+            for person in &people {
+                let rooms = s.rooms.rooms_of(person.id).await.unwrap();
+                agrees &= rooms == if there { vec![room.id] } else { vec![] };
+            }
+            agrees
+        })
+        .await;
+        if s.rooms.room(room.id).await.unwrap().is_none() {
+            s.rooms.create_room(&room, &people).await.unwrap();
+        }
+    }
+    assert_eq!(s.rooms.public_rooms("room", None, 99).await.unwrap().len(), 40);
+}

@@ -1,0 +1,214 @@
+//! The conformance suite: every case runs against every engine. A local `redis-server` (≥ 7.0) is started once, plain
+//! and as a Cluster of one node; each test has a key prefix or a directory of its own.
+//!
+//! What the traits' documentation says is the specification; each sentence has a case. Run one engine with
+//! `cargo test -p store --test conformance redis::`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod engine;
+mod model;
+mod servers;
+mod support;
+
+mod bus;
+mod changes;
+mod crash;
+mod crowd;
+mod history;
+mod inbox;
+mod log;
+mod membership;
+mod notify;
+mod ops;
+mod persistence;
+mod presence;
+mod rooms;
+mod sessions;
+mod users;
+mod views;
+mod walk;
+
+/// One `#[test]` for each case and engine: `embedded::users::…`, `redis::users::…`, `cluster::users::…`.
+macro_rules! conformance {
+    ($($cases:tt)*) => {
+        cases! { embedded Embedded $($cases)* }
+        cases! { redis Redis $($cases)* }
+        cases! { cluster Cluster $($cases)* }
+    };
+}
+
+macro_rules! cases {
+    ($name:ident $engine:ident $($module:ident { $($case:ident,)* })*) => {
+        mod $name {
+            $(mod $module {
+                $(#[test]
+                fn $case() {
+                    crate::engine::run(crate::engine::Engine::$engine, crate::$module::$case);
+                })*
+            })*
+        }
+    };
+}
+
+conformance! {
+    users {
+        an_account_is_kept_as_it_was_given,
+        a_name_and_an_address_are_taken_in_any_case,
+        case_is_that_of_ascii_alone,
+        a_refused_signup_leaves_nothing_behind,
+        of_many_signups_of_one_name_at_once_exactly_one_wins,
+        of_many_signups_of_one_address_at_once_exactly_one_wins,
+        a_patch_changes_what_it_names_and_no_more,
+        patches_of_two_fields_at_once_both_stay,
+        search_goes_by_the_bytes_of_the_folded_name,
+        contacts_are_one_way_and_in_order_of_id,
+    }
+    sessions {
+        a_session_is_kept_until_it_ends,
+        the_valid_refresh_token_rotates,
+        a_replayed_refresh_token_ends_the_session,
+        of_many_uses_of_one_refresh_token_at_once_one_rotates,
+        an_expired_session_is_gone,
+        rotating_moves_the_end_of_a_session,
+    }
+    rooms {
+        a_room_is_kept_as_it_was_given,
+        a_handle_is_taken_in_any_case,
+        of_many_rooms_of_one_handle_at_once_exactly_one_wins,
+        a_direct_room_opened_by_both_at_once_is_one,
+        a_room_that_is_there_is_left_as_it_is,
+        only_its_members_are_told_of_a_new_room,
+        public_rooms_are_listed_by_folded_name_then_id,
+        a_name_that_is_another_rooms_name_and_more_does_not_mix_with_it,
+    }
+    membership {
+        a_join_is_one_change_and_told_to_the_joiner,
+        a_leave_is_one_change_and_told_to_the_leaver,
+        joining_and_leaving_twice_or_nowhere_is_an_error,
+        coming_back_is_a_new_membership,
+        the_last_one_to_leave_leaves_an_empty_room,
+        a_room_never_has_more_members_than_it_may,
+        of_many_joins_of_one_user_at_once_one_counts,
+        joins_and_leaves_at_once_leave_both_sides_agreeing,
+        members_come_in_pages_in_order_of_joining,
+        a_user_s_rooms_come_in_order_of_id,
+    }
+    views {
+        unread_is_what_came_after_the_read_mark,
+        a_read_mark_only_moves_forward_and_no_further_than_the_head,
+        only_a_member_can_mark_a_room_that_is_there,
+        sending_reads_the_room,
+        marks_at_once_end_at_the_highest,
+        a_deleted_message_is_not_unread,
+        who_joins_later_has_nothing_unread,
+        a_room_left_is_not_seen_and_starts_anew_on_return,
+        the_last_message_is_the_newest_in_its_current_state,
+        the_last_message_is_shown_to_those_who_may_see_it,
+        many_rooms_are_seen_at_once_in_the_order_asked,
+    }
+    log {
+        a_message_is_kept_as_it_was_sent,
+        a_message_that_is_not_there_is_none,
+        only_a_member_can_send_to_a_room_that_is_there,
+        a_repeated_key_gives_the_first_result,
+        a_key_belongs_to_its_author_and_room,
+        a_key_with_another_message_is_a_conflict,
+        a_repeat_is_answered_before_every_other_check,
+        of_many_appends_with_one_key_at_once_one_is_a_message,
+        appends_at_once_are_numbered_without_gap_or_double,
+        a_deletion_is_one_change_and_leaves_no_content,
+        deleting_twice_or_nothing_is_no_change,
+    }
+    history {
+        the_newest_come_first,
+        before_is_exclusive_and_goes_back,
+        after_is_exclusive_and_goes_forward,
+        around_has_half_on_either_side,
+        nothing_older_than_is_visible_is_shown,
+        an_empty_room_has_an_empty_page,
+        a_page_ends_before_it_is_too_large,
+        deleted_messages_keep_their_place,
+    }
+    changes {
+        every_kind_of_change_is_told_in_order,
+        pages_are_dense_and_say_whether_there_is_more,
+        a_position_that_is_not_in_the_log_is_a_reset,
+        a_long_log_is_trimmed_and_a_full_inbox_says_so,
+    }
+    bus {
+        a_room_s_events_are_its_change_log,
+        only_what_is_followed_arrives,
+        unfollowing_stops_the_events,
+        every_follower_gets_every_event,
+        what_is_published_after_following_arrives,
+        many_topics_are_followed_at_once,
+        events_cross_from_one_process_to_another,
+        events_of_appends_at_once_come_in_order,
+        an_inbox_ends_when_the_store_closes,
+    }
+    presence {
+        a_user_never_seen_has_the_default,
+        devices_come_change_and_go,
+        the_last_connection_s_end_is_seen_and_due_after_the_grace,
+        each_due_user_is_given_to_one_caller,
+        what_a_user_chose_stays,
+        a_change_is_published_once_and_only_a_change,
+        a_state_that_changed_meanwhile_is_not_published,
+        of_many_publishers_of_one_state_exactly_one_sends,
+        a_dead_process_s_connections_are_removed,
+        many_reapers_at_once_do_it_once,
+    }
+    notify {
+        a_room_is_due_some_time_after_its_first_new_message,
+        a_finished_room_leaves_the_queue_until_there_is_more,
+        each_due_room_is_given_to_one_taker,
+        a_repeated_message_makes_no_room_due,
+        a_job_is_claimed_as_it_was_enqueued,
+        jobs_are_enqueued_once,
+        a_job_to_retry_is_due_again_then_and_not_before,
+        a_dead_consumer_s_job_goes_to_another,
+        each_job_is_claimed_by_one_consumer,
+        states_are_told_in_order_of_user,
+    }
+    inbox {
+        an_item_is_kept_and_published_as_it_was_given,
+        the_newest_come_first_in_pages,
+        a_later_item_takes_the_place_of_an_unread_one_of_its_key,
+        reading_is_told_once,
+        the_oldest_go_when_there_are_too_many,
+    }
+    ops {
+        instances_come_least_loaded_first,
+        an_instance_that_is_not_put_again_ends,
+        a_bucket_gives_what_it_has,
+        a_bucket_fills_up_to_its_burst,
+        takers_at_once_share_a_bucket,
+        a_public_key_is_found_until_it_ends,
+        health_warns_of_a_configuration_that_loses_data,
+        sweeping_a_quiet_store_does_nothing,
+        sweeping_disturbs_nothing_that_is_going_on,
+    }
+    crash {
+        a_signup_cut_off_leaves_an_account_or_nothing,
+        a_join_or_leave_cut_off_is_done_or_not_from_both_sides,
+        a_room_s_making_cut_off_leaves_a_room_or_nothing,
+    }
+    crowd {
+        whatever_many_do_at_once_the_log_is_whole,
+    }
+    walk {
+        every_answer_is_the_model_s,
+    }
+}
+
+// Only an embedded store can be closed and opened again by a test: a Redis outlives its clients.
+cases! {
+    embedded_only Embedded
+    persistence {
+        a_closed_store_is_the_same_when_opened_again,
+        a_store_dropped_without_closing_is_the_same,
+        the_files_of_a_running_store_hold_what_was_acknowledged,
+        a_store_is_open_once,
+    }
+}

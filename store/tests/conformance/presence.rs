@@ -1,0 +1,266 @@
+//! Presence: devices, what was published, grace, and what a dead process leaves.
+
+use std::time::Duration;
+
+use shared::{InstanceId, Timestamp, UserId, protocol::Status};
+use store::{
+    BusEvent, ChosenStatus, Device, PresenceState, Published, Publishing, Signal, SocketKind, Topic,
+    presence::PresenceEvent,
+};
+
+use crate::{
+    engine::Fixture,
+    support::{at_once, follow, signal},
+};
+
+const TTL: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(5);
+const MS: Duration = Duration::from_millis(1);
+
+fn device(instance: InstanceId, connection: u64, since: Timestamp) -> Device {
+    Device { instance, connection, kind: SocketKind::Chat, focused: None, since }
+}
+
+async fn state(s: &Fixture, user: UserId) -> PresenceState {
+    s.presence.presence(&[user]).await.unwrap().remove(0)
+}
+
+fn event(user: UserId, status: Status, text: Option<&str>) -> PresenceEvent {
+    let published = Published { status, text: text.map(Into::into) };
+    PresenceEvent { user, username: "alice".into(), published, last_seen: None }
+}
+
+async fn due(s: &Fixture, now: Timestamp) -> Vec<UserId> {
+    s.presence.due_users(now, LEASE, 100).await.unwrap()
+}
+
+pub async fn a_user_never_seen_has_the_default(s: &Fixture) {
+    let now = Timestamp::now();
+    let (seen, never) = (UserId::new(), UserId::new());
+    s.presence.put_device(seen, &device(InstanceId::new(), 1, now)).await.unwrap();
+    let states = s.presence.presence(&[never, seen, never]).await.unwrap();
+    assert_eq!(states.len(), 3);
+    assert_eq!((&states[0], &states[2]), (&PresenceState::default(), &PresenceState::default()));
+    assert_eq!(states[1].devices.len(), 1);
+    assert_eq!(s.presence.presence(&[]).await.unwrap(), []);
+}
+
+pub async fn devices_come_change_and_go(s: &Fixture) {
+    let (user, now) = (UserId::new(), Timestamp::now());
+    let (one, other) = (InstanceId::new(), InstanceId::new());
+    let mut devices = vec![device(one, 1, now), device(one, 2, now.after(MS)), device(other, 1, now)];
+    devices[2].kind = SocketKind::Presence;
+    let mut version = state(s, user).await.version;
+    let mut grew = |state: &PresenceState| {
+        assert!(state.version > version, "the version grows with every change");
+        version = state.version;
+    };
+    for device in &devices {
+        s.presence.put_device(user, device).await.unwrap();
+        grew(&state(s, user).await);
+    }
+    devices[1] = Device { focused: Some(true), since: now.after(LEASE), ..devices[1].clone() };
+    s.presence.put_device(user, &devices[1]).await.unwrap();
+    let sorted = |mut all: Vec<Device>| {
+        all.sort_by_key(|d| (d.instance, d.connection));
+        all
+    };
+    devices = sorted(devices);
+    let now_there = state(s, user).await;
+    grew(&now_there);
+    assert_eq!(sorted(now_there.devices), devices);
+    assert_eq!((now_there.last_seen, now_there.published), (None, Published::default()));
+
+    s.presence.remove_device(user, one, 1, now, GRACE).await.unwrap();
+    let now_there = state(s, user).await;
+    grew(&now_there);
+    devices.retain(|d| (d.instance, d.connection) != (one, 1));
+    assert_eq!(sorted(now_there.devices), devices);
+    assert_eq!(now_there.last_seen, None, "others are still there");
+    s.presence.remove_device(user, one, 77, now, GRACE).await.unwrap();
+    assert_eq!(sorted(state(s, user).await.devices), devices);
+    assert_eq!(due(s, now.after(TTL)).await, []);
+}
+
+pub async fn the_last_connection_s_end_is_seen_and_due_after_the_grace(s: &Fixture) {
+    let (user, instance, now) = (UserId::new(), InstanceId::new(), Timestamp::now());
+    s.presence.put_device(user, &device(instance, 1, now)).await.unwrap();
+    let ended = now.after(MS);
+    s.presence.remove_device(user, instance, 1, ended, GRACE).await.unwrap();
+    let gone = state(s, user).await;
+    assert_eq!((gone.devices.len(), gone.last_seen), (0, Some(ended)));
+    let at = ended.after(GRACE);
+    assert_eq!(due(s, at.before(MS)).await, []);
+    assert_eq!(due(s, at).await, [user]);
+    assert_eq!(due(s, at.after(LEASE).before(MS)).await, [], "one caller has it");
+    assert_eq!(due(s, at.after(LEASE)).await, [user], "who did not finish");
+    s.presence.finish_due_user(user).await.unwrap();
+    assert_eq!(due(s, at.after(TTL * 10)).await, []);
+    s.presence.put_device(user, &device(instance, 2, now)).await.unwrap();
+    s.presence.remove_device(user, instance, 2, at, Duration::ZERO).await.unwrap();
+    assert_eq!(due(s, at).await, [user]);
+    assert_eq!(state(s, user).await.last_seen, Some(at));
+}
+
+pub async fn each_due_user_is_given_to_one_caller(s: &Fixture) {
+    let (instance, now) = (InstanceId::new(), Timestamp::now());
+    let mut users: Vec<UserId> = (0..20).map(|_| UserId::new()).collect();
+    for user in &users {
+        s.presence.put_device(*user, &device(instance, 1, now)).await.unwrap();
+        s.presence.remove_device(*user, instance, 1, now, GRACE).await.unwrap();
+    }
+    let at = now.after(GRACE);
+    let taken = at_once((0..8).map(|_| {
+        let presence = s.presence.clone();
+        async move { presence.due_users(at, LEASE, 2).await.unwrap() }
+    }))
+    .await;
+    assert!(taken.iter().all(|t| t.len() <= 2), "{taken:?}");
+    let mut all: Vec<UserId> = taken.into_iter().flatten().collect();
+    for _ in 0..20 {
+        all.extend(s.presence.due_users(at, LEASE, 2).await.unwrap());
+    }
+    all.sort();
+    users.sort();
+    assert_eq!(all, users, "every one, and none twice");
+}
+
+pub async fn what_a_user_chose_stays(s: &Fixture) {
+    let user = UserId::new();
+    let version = state(s, user).await.version;
+    s.presence.set_chosen(user, ChosenStatus::Busy, Some("at lunch {é}")).await.unwrap();
+    let busy = state(s, user).await;
+    assert_eq!((busy.chosen, busy.text.as_deref()), (ChosenStatus::Busy, Some("at lunch {é}")));
+    assert!(busy.version > version);
+    for chosen in [ChosenStatus::Away, ChosenStatus::Invisible, ChosenStatus::Online] {
+        s.presence.set_chosen(user, chosen, None).await.unwrap();
+        let now = state(s, user).await;
+        assert_eq!((now.chosen, now.text, now.last_seen, now.devices), (chosen, None, None, vec![]));
+    }
+}
+
+pub async fn a_change_is_published_once_and_only_a_change(s: &Fixture) {
+    let (user, now) = (UserId::new(), Timestamp::now());
+    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await;
+    s.presence.put_device(user, &device(InstanceId::new(), 1, now)).await.unwrap();
+    let version = state(s, user).await.version;
+    let offline = event(user, Status::Offline, None);
+    assert_eq!(s.presence.publish(&offline, version).await.unwrap(), Publishing::Unchanged, "as it was before");
+    let online = PresenceEvent { last_seen: Some(now), ..event(user, Status::Online, Some("hi")) };
+    assert_eq!(s.presence.publish(&online, version).await.unwrap(), Publishing::Sent);
+    assert_eq!(s.presence.publish(&online, version).await.unwrap(), Publishing::Unchanged);
+    let after = state(s, user).await;
+    assert_eq!((after.published, after.version), (online.published.clone(), version), "publishing is no change");
+    let retold = event(user, Status::Online, None);
+    assert_eq!(s.presence.publish(&retold, version).await.unwrap(), Publishing::Sent, "the text is part of it");
+    for expected in [online, retold] {
+        match signal(&mut inbox).await {
+            Signal::Event(BusEvent::Presence(event)) => assert_eq!(*event, expected),
+            other => panic!("expected presence, got {other:?}"),
+        }
+    }
+    assert!(inbox.try_recv().is_none());
+}
+
+pub async fn a_state_that_changed_meanwhile_is_not_published(s: &Fixture) {
+    let (user, instance, now) = (UserId::new(), InstanceId::new(), Timestamp::now());
+    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await;
+    s.presence.put_device(user, &device(instance, 1, now)).await.unwrap();
+    let old = state(s, user).await.version;
+    s.presence.remove_device(user, instance, 1, now, GRACE).await.unwrap();
+    let online = event(user, Status::Online, None);
+    assert_eq!(s.presence.publish(&online, old).await.unwrap(), Publishing::Stale);
+    assert_eq!(state(s, user).await.published, Published::default());
+    let version = state(s, user).await.version;
+    assert_eq!(s.presence.publish(&online, version + 1).await.unwrap(), Publishing::Stale);
+    let away = event(user, Status::Away, None);
+    assert_eq!(s.presence.publish(&away, version).await.unwrap(), Publishing::Sent);
+    match signal(&mut inbox).await {
+        Signal::Event(BusEvent::Presence(event)) => assert_eq!(*event, away, "the stale one was not sent"),
+        other => panic!("expected presence, got {other:?}"),
+    }
+}
+
+pub async fn of_many_publishers_of_one_state_exactly_one_sends(s: &Fixture) {
+    let (user, far) = (UserId::new(), s.elsewhere().await);
+    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await;
+    s.presence.set_chosen(user, ChosenStatus::Busy, None).await.unwrap();
+    let version = state(s, user).await.version;
+    let results = at_once((0..16).map(|i| {
+        let presence = if i % 2 == 0 { s.presence.clone() } else { far.presence.clone() };
+        async move { presence.publish(&event(user, Status::Busy, None), version).await.unwrap() }
+    }))
+    .await;
+    assert_eq!(results.iter().filter(|r| **r == Publishing::Sent).count(), 1, "{results:?}");
+    assert_eq!(results.iter().filter(|r| **r == Publishing::Unchanged).count(), 15, "{results:?}");
+    let away = event(user, Status::Away, None);
+    assert_eq!(s.presence.publish(&away, version).await.unwrap(), Publishing::Sent);
+    for expected in [event(user, Status::Busy, None), away] {
+        match signal(&mut inbox).await {
+            Signal::Event(BusEvent::Presence(event)) => assert_eq!(*event, expected),
+            other => panic!("expected presence, got {other:?}"),
+        }
+    }
+}
+
+pub async fn a_dead_process_s_connections_are_removed(s: &Fixture) {
+    let now = Timestamp::now();
+    let (dead, alive) = (InstanceId::new(), InstanceId::new());
+    s.presence.beat(dead, now, TTL).await.unwrap();
+    s.presence.beat(alive, now, TTL).await.unwrap();
+    let mut users: Vec<UserId> = (0..6).map(|_| UserId::new()).collect();
+    users.sort();
+    for user in &users {
+        s.presence.put_device(*user, &device(dead, 1, now)).await.unwrap();
+        s.presence.put_device(*user, &device(dead, 2, now)).await.unwrap();
+    }
+    let both = users.pop().unwrap();
+    s.presence.put_device(both, &device(alive, 1, now)).await.unwrap();
+    let later = now.after(TTL / 2);
+    s.presence.beat(alive, later, TTL).await.unwrap();
+    assert_eq!(s.presence.reap(now.after(TTL).before(MS), 100).await.unwrap(), 0, "no lease has ended");
+
+    let end = now.after(TTL + MS);
+    let mut touched = 0;
+    for _ in 0..20 {
+        let some = s.presence.reap(end, 2).await.unwrap();
+        assert!(some <= 2, "bounded work");
+        touched += some;
+    }
+    assert_eq!(touched, 6);
+    for user in &users {
+        let gone = state(s, *user).await;
+        assert_eq!((gone.devices.len(), gone.last_seen), (0, Some(end)));
+    }
+    let mut found = due(s, end).await;
+    found.retain(|user| *user != both);
+    found.sort();
+    assert_eq!(found, users, "due at once");
+    assert_eq!(state(s, both).await.devices, [device(alive, 1, now)], "who lives keeps theirs");
+    assert_eq!(s.presence.reap(later.after(TTL + MS), 100).await.unwrap(), 1, "until it dies too");
+    assert_eq!(state(s, both).await.devices, []);
+}
+
+pub async fn many_reapers_at_once_do_it_once(s: &Fixture) {
+    let (now, dead) = (Timestamp::now(), InstanceId::new());
+    s.presence.beat(dead, now, TTL).await.unwrap();
+    let users: Vec<UserId> = (0..12).map(|_| UserId::new()).collect();
+    for user in &users {
+        s.presence.put_device(*user, &device(dead, 1, now)).await.unwrap();
+    }
+    let end = now.after(TTL + MS);
+    at_once((0..6).map(|_| {
+        let presence = s.presence.clone();
+        async move {
+            for _ in 0..6 {
+                presence.reap(end, 3).await.unwrap();
+            }
+        }
+    }))
+    .await;
+    for state in s.presence.presence(&users).await.unwrap() {
+        assert_eq!((state.devices.len(), state.last_seen), (0, Some(end)));
+    }
+    assert_eq!(due(s, end).await.len(), 12);
+}
