@@ -12,7 +12,7 @@ RUN find . -type f \
         ! -name Cargo.toml ! -name Cargo.lock ! -name build.rs \
         ! -path './*/src/main.rs' ! -path './*/src/lib.rs' ! -path './*/src/bin/*.rs' \
         ! -path './*/tests/*.rs' ! -path './*/benches/*.rs' ! -path './*/examples/*.rs' -delete \
-    && find . -type f -name '*.rs' -exec sh -c 'for root; do echo "fn main() {}" > "$root"; done' sh {} + \
+    && find . -type f -name '*.rs' -exec sh -c 'for root; do echo "#![allow(dead_code)] fn main() { }" > "$root"; done' sh {} + \
     && find . -type d -empty -delete
 
 FROM ${RUST_IMAGE} AS builder
@@ -34,6 +34,6 @@ COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certifi
 ARG SERVICE=SERVICE-is-not-given
 COPY --from=builder /out/${SERVICE} /usr/local/bin/service
 USER 10001:10001
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=10s --retries=3 \
     CMD ["/usr/local/bin/service", "--healthcheck"]
 ENTRYPOINT ["/usr/local/bin/service"]

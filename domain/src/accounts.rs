@@ -286,9 +286,10 @@ impl Accounts {
         Ok(UserPage { items, next_cursor })
     }
 
-    pub async fn contacts(&self, viewer: &Viewer) -> Result<Vec<User>> {
+    /// All contacts of the viewer, in order of id.
+    pub async fn contacts(&self, viewer: &Viewer) -> Result<UserPage> {
         let ids = self.store.users.contacts(viewer.user).await?;
-        self.users(viewer, &ids).await
+        Ok(UserPage { items: self.users(viewer, &ids).await?, next_cursor: None })
     }
 
     pub async fn add_contact(&self, viewer: &Viewer, other: UserId) -> Result<()> {

@@ -21,6 +21,8 @@ const MAX_PAGE: usize = 100;
 const MEMBER_PAGE: usize = 200;
 /// Messages of a room considered at once.
 const MESSAGE_PAGE: usize = 200;
+/// Inbox items among which a later message of the same room is looked for.
+const SUPERSEDING: usize = 20;
 /// Bytes of `data`.
 const MAX_DATA: usize = 4096;
 /// The longest a notification may wait to be delivered: 28 days.
@@ -242,6 +244,15 @@ impl Notifications {
             _ if read.first().is_some_and(|read| *read >= id.seq) => Some("read meanwhile"),
             _ => None,
         })
+    }
+
+    /// Has a later message of the same room reached the recipient's inbox already? Then this one, which was held up,
+    /// is not to take its place. Looks at the newest items.
+    pub async fn superseded(&self, job: &Job) -> Result<bool> {
+        let Some(id) = job.message else { return Ok(false) };
+        let newest = self.store.inboxes.inbox(job.user, None, SUPERSEDING).await?;
+        let seq = |item: &InboxItem| item.data.as_ref().and_then(|data| data["seq"].as_u64());
+        Ok(newest.iter().any(|item| item.room == Some(id.room) && seq(item) > Some(id.seq)))
     }
 
     async fn decide_page(

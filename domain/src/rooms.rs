@@ -46,7 +46,7 @@ pub struct MemberPage {
     pub next_cursor: Option<String>,
 }
 
-/// One page of rooms, in order of name.
+/// One page of rooms.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomPage {
@@ -231,10 +231,10 @@ impl Rooms {
     }
 
     /// All rooms of the viewer with unread counts and last messages, in order of id.
-    pub async fn mine(&self, viewer: &Viewer) -> Result<Vec<Room>> {
+    pub async fn mine(&self, viewer: &Viewer) -> Result<RoomPage> {
         let ids = self.store.rooms.rooms_of(viewer.user).await?;
         let views = self.store.rooms.views(viewer.user, &ids).await?;
-        self.to_rooms(views.into_iter().flatten().collect()).await
+        Ok(RoomPage { items: self.to_rooms(views.into_iter().flatten().collect()).await?, next_cursor: None })
     }
 
     /// Public rooms by the beginning of their name.

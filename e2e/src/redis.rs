@@ -6,7 +6,7 @@ use anyhow::Context;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{Process, wait::within};
+use crate::{Process, Signal, wait::within};
 
 /// How long Redis may take until it accepts connections.
 const START: Duration = Duration::from_secs(15);
@@ -14,9 +14,10 @@ const START: Duration = Duration::from_secs(15);
 const TRIES: usize = 5;
 
 pub struct Redis {
-    process: Process,
+    /// `None` while it is down.
+    process: Option<Process>,
     port: u16,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Redis {
@@ -24,35 +25,40 @@ impl Redis {
     pub async fn start() -> anyhow::Result<Self> {
         let mut last = None;
         for _ in 0..TRIES {
-            match Self::try_start().await {
-                Ok(redis) => return Ok(redis),
+            let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            let mut redis = Self { process: None, port, directory: tempfile::tempdir()? };
+            match redis.restart().await {
+                Ok(()) => return Ok(redis),
                 Err(error) => last = Some(error),
             }
         }
         Err(last.unwrap_or_else(|| anyhow::anyhow!("not tried")))
     }
 
-    async fn try_start() -> anyhow::Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    /// Starts it again on its port and its data, after it was stopped.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.process.is_none(), "Redis is up");
         let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
-        command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"]).arg(directory.path());
+        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""]);
+        command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"]).arg(self.directory.path());
         let process = Process::of("redis", command)
             .context("redis-server is needed; install it with: apt-get install redis-server")?;
         let ready = process.logs().wait_for(|line| line.contains("Ready to accept connections").then_some(()));
         let ready = within("Redis accepts connections", START, ready).await?;
         ready.with_context(|| format!("Redis said:\n{}", process.logs().text()))?;
-        Ok(Self { process, port, _directory: directory })
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Signals it and waits until it has ended. With [`Signal::Term`] it writes everything down first.
+    pub async fn stop(&mut self, signal: Signal) -> anyhow::Result<()> {
+        let mut process = self.process.take().context("Redis is down")?;
+        process.signal(signal).await?;
+        process.exit().await.map(|_| ())
     }
 
     /// For `CHATAPP__STORE__URL`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// The server's process.
-    pub fn process(&mut self) -> &mut Process {
-        &mut self.process
     }
 }

@@ -197,8 +197,8 @@ impl System {
     }
 
     /// The store's server, where there is one.
-    pub fn redis(&mut self) -> Option<&mut Redis> {
-        self.redis.as_mut()
+    pub fn redis(&mut self) -> anyhow::Result<&mut Redis> {
+        self.redis.as_mut().context("the store is embedded")
     }
 
     /// Signs up a user whose name begins with `name`.

@@ -35,5 +35,5 @@ pub trait Channel: Send + Sync {
 
 /// The channels of this version.
 pub fn all(domain: &Domain) -> Vec<Arc<dyn Channel>> {
-    vec![Arc::new(Inbox::new(domain.store.inboxes.clone()))]
+    vec![Arc::new(Inbox::new(domain.clone()))]
 }

@@ -9,6 +9,7 @@ use actix_web::web::Data;
 use anyhow::Context;
 use domain::Domain;
 use store::Service;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use web::ServiceSpec;
 
@@ -73,14 +74,25 @@ impl Server {
             routes: Arc::new(move |cfg| routes::configure(cfg, keys.clone())),
             connections: None,
         };
-        // Of its own, so that the loops end also when serving fails.
-        let loops = shutdown.child_token();
-        let notifier = tokio::spawn(Notifier::new(domain.clone()).run(loops.clone()));
-        let worker = tokio::spawn(Worker::new(domain.clone(), channels, schedule).run(loops.clone()));
-        let served = web::serve(listener, domain, spec, shutdown).await;
-        loops.cancel();
-        notifier.await.context("the notifier ended badly")?;
-        worker.await.context("the outbox worker ended badly")?;
+        // Serving and the two loops end together, whichever ends first and however: a server that does not deliver is
+        // not to look alive.
+        let stop = shutdown.child_token();
+        let notifier = spawn_until(&stop, Notifier::new(domain.clone()).run(stop.clone()));
+        let worker = spawn_until(&stop, Worker::new(domain.clone(), channels, schedule).run(stop.clone()));
+        let served = web::serve(listener, domain, spec, stop.clone()).await;
+        stop.cancel();
+        let (notifier, worker) = tokio::join!(notifier, worker);
+        notifier.context("the notifier ended badly")?;
+        worker.context("the outbox worker ended badly")?;
         served
     }
+}
+
+/// Runs a loop as a task; when it ends, by a panic too, `stop` is cancelled.
+fn spawn_until(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let ended = stop.clone().drop_guard();
+    tokio::spawn(async move {
+        let _ended = ended;
+        work.await;
+    })
 }

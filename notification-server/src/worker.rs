@@ -2,10 +2,10 @@
 //!
 //! A crash between delivering and writing means that the job is claimed again: at least once, never silently not.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use domain::{Domain, DomainError};
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use shared::Timestamp;
 use store::{Attempt, ClaimedJob, Job, JobState};
 use tokio::{
@@ -142,19 +142,25 @@ impl Worker {
     }
 
     async fn deliver(&self, name: String, job: &Job) -> (String, Outcome) {
-        let outcome = match self.channels.iter().find(|channel| channel.name() == name) {
-            Some(channel) => timeout(DELIVERY_LIMIT, channel.deliver(job)).await.unwrap_or_else(|_| Outcome::Retry {
-                why: format!("no answer within {} s", DELIVERY_LIMIT.as_secs()),
-                after: None,
-            }),
+        let retry = |why| Outcome::Retry { why, after: None };
+        let Some(channel) = self.channels.iter().find(|channel| channel.name() == name) else {
             // During a deploy: a newer process knows it.
-            None => Outcome::Retry { why: "this channel is not known here".into(), after: None },
+            return (name, retry("this channel is not known here".into()));
+        };
+        // A defect of one channel is not to keep the others from being written down.
+        let outcome = match timeout(DELIVERY_LIMIT, AssertUnwindSafe(channel.deliver(job)).catch_unwind()).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => {
+                tracing::error!(channel = name, notification = %job.id, "a channel panicked");
+                retry("internal error".into())
+            }
+            Err(_) => retry(format!("no answer within {} s", DELIVERY_LIMIT.as_secs())),
         };
         (name, outcome)
     }
 }
 
-/// A job's end. A panic of a channel is a defect of that channel; its job comes again when the claim has ended.
+/// A job's end. What ended badly comes again when its claim has ended.
 fn note(ended: Result<domain::Result<()>, JoinError>, outage: &mut Outage) {
     match ended {
         Ok(Ok(())) => {}

@@ -7,7 +7,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use config::{Config, Environment, File, FileFormat};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Exit status for bad configuration (sysexits.h EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
@@ -18,7 +18,7 @@ pub const EXIT_USAGE: u8 = 64;
 pub struct SettingsError(String);
 
 /// Everything that can be configured, of all services: each reads its own section and the common ones.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     pub store: Store,
@@ -32,7 +32,7 @@ pub struct Settings {
     pub log: Log,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
     /// `embedded:DIR`, `redis://[user:password@]host[:port][/db]`, `rediss://…`, `redis+cluster://host:port,…`.
@@ -41,7 +41,7 @@ pub struct Store {
     pub key_prefix: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Api {
     pub listen: SocketAddr,
@@ -49,7 +49,7 @@ pub struct Api {
     pub public_url: Option<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Chat {
     pub listen: SocketAddr,
@@ -57,7 +57,7 @@ pub struct Chat {
     pub public_url: Option<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Presence {
     pub listen: SocketAddr,
@@ -70,19 +70,19 @@ pub struct Presence {
     pub max_watched: usize,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Notification {
     pub listen: SocketAddr,
     pub public_url: Option<String>,
     /// Keys that may `POST /notify`, comma-separated; at least 16 characters each. None: only tokens of scope `notify`.
-    #[serde(deserialize_with = "comma_separated")]
+    #[serde(deserialize_with = "comma_separated", serialize_with = "hidden")]
     pub api_keys: Vec<SecretString>,
     /// How long after a message its absent readers are notified.
     pub delay_ms: u64,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     /// May anyone take a guest account?
@@ -93,7 +93,7 @@ pub struct Auth {
     pub hash_threads: usize,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// Threads that serve HTTP and sockets, for each service; 0: one per core.
@@ -107,7 +107,7 @@ pub struct Http {
     pub allowed_origins: Vec<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Switches the rates off (not the sizes), for benchmarks.
@@ -141,7 +141,7 @@ pub struct Limits {
     pub rooms_per_user: usize,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     pub format: LogFormat,
@@ -149,7 +149,7 @@ pub struct Log {
     pub level: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     Pretty,
@@ -222,6 +222,18 @@ impl<'de> Deserialize<'de> for StoreUrl {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
+}
+
+impl Serialize for StoreUrl {
+    /// As it is shown: without what may hold a password.
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&format_args!("{self:?}"))
+    }
+}
+
+/// Secrets are never written out.
+fn hidden<S: Serializer>(_: &[SecretString], s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str("")
 }
 
 /// A comma-separated text or, in a file, a list.
@@ -304,7 +316,7 @@ impl Default for Limits {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Pretty, level: "info".into() }
+        Self { format: LogFormat::Pretty, level: "info,actix_server=warn".into() }
     }
 }
 
@@ -428,6 +440,34 @@ mod tests {
             let line = load(&[(name, value)]).unwrap_err().to_string();
             assert!(line.contains(says), "{name}={value}: {line}");
             assert!(!line.contains('\n'), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_in_the_documentation_with_its_default() {
+        let table = include_str!("../../docs/configuration.md");
+        let example = include_str!("../../.env.example");
+        let defaults = serde_json::to_value(Settings::default()).unwrap();
+        for (section, keys) in defaults.as_object().unwrap() {
+            for (key, default) in keys.as_object().unwrap() {
+                let default = match default {
+                    serde_json::Value::Null => String::new(),
+                    serde_json::Value::String(text) => text.clone(),
+                    serde_json::Value::Array(list) => {
+                        list.iter().filter_map(|v| v.as_str()).collect::<Vec<_>>().join(",")
+                    }
+                    other => other.to_string(),
+                };
+                let variable = format!("CHATAPP__{}__{}", section.to_uppercase(), key.to_uppercase());
+                assert!(example.contains(&format!("#{variable}={default}\n")), "{variable}={default} in .env.example");
+                let shown = if default.is_empty() { "none".into() } else { format!("`{default}`") };
+                let row = format!("| `{section}.{key}` | {shown} |");
+                assert!(table.contains(&row), "{row} in docs/configuration.md");
+            }
+        }
+        for line in example.lines().filter(|line| line.starts_with("#CHATAPP__")) {
+            let (name, value) = line[1..].split_once('=').unwrap();
+            load(&[(name, value)]).unwrap_or_else(|e| panic!("{line}: {e}"));
         }
     }
 

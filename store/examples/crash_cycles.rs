@@ -209,6 +209,12 @@ fn run_and_kill(dir: &Path, seed: u64, kill: Kill, totals: &mut Totals) -> Resul
     let (opened, has_opened) = mpsc::sync_channel(1);
     let reader = std::thread::spawn(move || read_lines(BufReader::new(out), &opened));
     let hangs = kill.from_open && has_opened.recv_timeout(SLOWEST_OPEN).is_err();
+    if hangs {
+        // Stuck or only slow? The time it got on a processor tells.
+        let spent = Duration::from_millis(10 * cpu_ticks(child.id())?);
+        let late = has_opened.recv_timeout(6 * SLOWEST_OPEN).is_ok();
+        eprintln!("not open after {SLOWEST_OPEN:?}, of which {spent:?} on a processor; open a minute later: {late}");
+    }
     let ended = wait_for(&mut child, kill.after)?;
     child.kill()?;
     child.wait()?;
@@ -382,7 +388,7 @@ async fn bench(length: Duration) -> Result<()> {
         let engine = Embedded::open(dir.path()).await?;
         let store = engine.store();
         let (rooms, author) = make_rooms(&store).await?;
-        let (commits, cpu, begun) = (engine.group_commits(), cpu_ticks()?, Instant::now());
+        let (commits, cpu, begun) = (engine.group_commits(), cpu_ticks(std::process::id())?, Instant::now());
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..appenders {
             let (store, author, room) = (store.clone(), author.clone(), rooms[n % rooms.len()]);
@@ -400,7 +406,7 @@ async fn bench(length: Duration) -> Result<()> {
         let (took, after) = (begun.elapsed(), engine.group_commits());
         let (appends, groups) = (after.commands - commits.commands, after.commits - commits.commits);
         // USER_HZ is 100 on Linux, whatever the kernel's own tick.
-        let cpu_us = (cpu_ticks()? - cpu) * 10_000;
+        let cpu_us = (cpu_ticks(std::process::id())? - cpu) * 10_000;
         println!(
             "{appenders} appenders: {:.0} appends/s, {:.1} us CPU per append, {:.1} appends per commit",
             appends as f64 / took.as_secs_f64(),
@@ -412,10 +418,10 @@ async fn bench(length: Duration) -> Result<()> {
     Ok(())
 }
 
-/// User and system time of this process (proc(5), fields 14 and 15).
-fn cpu_ticks() -> Result<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit_once(')').context("/proc/self/stat")?.1;
+/// User and system time of a process (proc(5), fields 14 and 15).
+fn cpu_ticks(process: u32) -> Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let fields = stat.rsplit_once(')').context("no process status")?.1;
     let fields: Vec<&str> = fields.split_whitespace().collect();
     Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
 }

@@ -102,14 +102,17 @@ pub async fn finish<B: MessageBody + 'static>(
         response.headers_mut().insert(REQUEST_ID, id);
     }
     let told = response.response_mut().extensions_mut().remove::<Problem>();
-    let problem = match (told, response.status()) {
-        (Some(problem), _) => problem,
-        (None, StatusCode::NOT_FOUND) if !path_known => Problem::new(ErrorCode::NotFound, "there is no such path"),
-        (None, StatusCode::METHOD_NOT_ALLOWED) => {
+    // The router's own answers are empty; ours, and those a gateway passes on, are not.
+    let unanswered = response.status() == StatusCode::NOT_FOUND && response.response().body().size().is_eof();
+    let problem = match told {
+        Some(problem) => problem,
+        None if unanswered && path_known => {
             let text = "the path does not know this method";
+            *response.response_mut().status_mut() = StatusCode::METHOD_NOT_ALLOWED;
             Problem { status: 405, title: "Method not allowed".into(), ..Problem::new(ErrorCode::NotFound, text) }
         }
-        _ => return Ok(response.map_into_left_body()),
+        None if unanswered => Problem::new(ErrorCode::NotFound, "there is no such path"),
+        None => return Ok(response.map_into_left_body()),
     };
     let body = serde_json::to_vec(&Problem { request_id: id, ..problem })?;
     let content_type = HeaderValue::from_static("application/problem+json");

@@ -81,8 +81,8 @@ where
     outcome
 }
 
-/// One line for whoever started it.
-fn refuse(line: &str) -> ExitCode {
+/// One line for whoever started it, and the status for bad configuration.
+pub fn refuse(line: &str) -> ExitCode {
     #[expect(clippy::print_stderr, reason = "the logs are not set up yet, and this line is for a person")]
     {
         eprintln!("{line}");

@@ -35,11 +35,11 @@ pub(super) async fn create(domain: Data<Domain>, caller: Caller, input: Json<Cre
 
 /// The caller's rooms with unread counts and last messages.
 #[utoipa::path(tag = "rooms", security(("bearer" = [])), responses(
-    (status = 200, body = Vec<Room>),
+    (status = 200, body = RoomPage),
     (status = 401, body = Problem, description = "UNAUTHORIZED"),
 ))]
 #[get("/api/rooms")]
-pub(super) async fn mine(domain: Data<Domain>, caller: Caller) -> ApiResult<Json<Vec<Room>>> {
+pub(super) async fn mine(domain: Data<Domain>, caller: Caller) -> ApiResult<Json<RoomPage>> {
     Ok(Json(domain.rooms.mine(&caller.0).await?))
 }
 

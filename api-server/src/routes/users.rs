@@ -73,11 +73,11 @@ pub(super) async fn status(domain: Data<Domain>, caller: Caller, id: Path<String
 
 /// The caller's contacts.
 #[utoipa::path(tag = "people", security(("bearer" = [])), responses(
-    (status = 200, body = Vec<User>),
+    (status = 200, body = UserPage),
     (status = 401, body = Problem, description = "UNAUTHORIZED"),
 ))]
 #[get("/api/contacts")]
-pub(super) async fn contacts(domain: Data<Domain>, caller: Caller) -> ApiResult<Json<Vec<User>>> {
+pub(super) async fn contacts(domain: Data<Domain>, caller: Caller) -> ApiResult<Json<UserPage>> {
     Ok(Json(domain.accounts.contacts(&caller.0).await?))
 }
 

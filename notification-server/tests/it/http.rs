@@ -350,5 +350,33 @@ async fn the_description_lists_every_route() {
       "get /ready"
     ]
     "#);
+    let body = &api["paths"]["/notify"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+    assert_eq!(body, "#/components/schemas/NotifyRequest");
+    let required = &api["components"]["schemas"]["NotifyRequest"]["required"];
+    assert_eq!(required, &json!(["title", "body"]));
     server.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_done_is_counted() {
+    let world = World::new(Engine::Embedded).await;
+    let alice = world.person("alice").await;
+    let server = world.serve().await;
+    let answer = server.notify(json!({ "userId": alice.id, "title": "t", "body": "" })).await;
+    server.done(answer.raw["id"].as_str().unwrap()).await;
+    let metrics = server.metrics().await;
+    for name in
+        [r#"chatapp_notification_attempts_total{channel="inbox",outcome="delivered"}"#, "chatapp_outbox_claims_total"]
+    {
+        assert!(metrics.contains(name), "{name} in\n{metrics}");
+    }
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn every_channel_can_be_named_by_a_request() {
+    let world = World::new(Engine::Embedded).await;
+    let channels = notification_server::channel::all(&world.domain);
+    let names: Vec<&str> = channels.iter().map(|channel| channel.name()).collect();
+    assert_eq!(names, domain::notifications::CHANNELS);
 }

@@ -1,5 +1,5 @@
 //! The notification-server over HTTP, on both engines: each test has a store and a server of its own.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod delivery;
 mod http;

@@ -1,8 +1,10 @@
 //! Messages that become notifications: for whom, how often, and when not any more.
 
-use rstest::rstest;
-use shared::{NotificationId, Timestamp, protocol::command::MarkRead};
 use std::time::Duration;
+
+use domain::notifications::inbox_item;
+use rstest::rstest;
+use shared::{InstanceId, NotificationId, Timestamp, protocol::command::MarkRead};
 use store::SocketKind;
 
 use crate::support::{Engine, World, assert_answer};
@@ -119,6 +121,57 @@ async fn ten_messages_one_after_the_other_end_as_one_unread_item(
     }
     let inbox = server.world.inbox(&bob).await;
     assert_eq!(inbox.iter().map(|item| item.body.as_str()).collect::<Vec<_>>(), ["message 10 (+9 more)"]);
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_notification_that_was_held_up_does_not_take_the_place_of_a_later_one(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let (alice, bob) = (world.person("alice").await, world.person("bob").await);
+    let room = world.room(&[&alice, &bob]).await;
+    let lease = Duration::from_secs(30);
+    let mut messages = Vec::new();
+    for text in ["first", "second"] {
+        messages.push(world.send(&alice, room, text).await);
+        let due = world.domain.store.notify_queue.take_due(Timestamp::now(), lease, 10).await.unwrap();
+        world.domain.notifications.consider(&due[0]).await.unwrap();
+    }
+    // Another process delivered the second, and has not said so yet.
+    let long_ago = Timestamp::now().before(2 * lease);
+    let claimed = world.domain.store.outbox.claim(InstanceId::new(), long_ago, lease, 10).await.unwrap();
+    let second = claimed.iter().find(|claimed| claimed.job.message == Some(messages[1])).unwrap();
+    let (item, key) = (inbox_item(&second.job), second.job.collapse_key.as_deref());
+    world.domain.store.inboxes.add_to_inbox(bob.id, &item, key).await.unwrap();
+    let server = world.serve().await;
+    assert_answer!(server.done(NotificationId::for_message(messages[0])).await, @r#"
+    {
+      "status": 200,
+      "body": {
+        "id": "[id 1]",
+        "recipients": [
+          {
+            "channels": [
+              {
+                "at": "[time]",
+                "channel": "inbox",
+                "detail": "a later message took its place",
+                "state": "suppressed"
+              }
+            ],
+            "done": true,
+            "userId": "[id 2]"
+          }
+        ]
+      }
+    }
+    "#);
+    let second = server.done(NotificationId::for_message(messages[1])).await;
+    assert_eq!(second.raw["recipients"][0]["channels"][0]["state"], "delivered");
+    let inbox = server.world.inbox(&bob).await;
+    assert_eq!(inbox.iter().map(|item| item.body.as_str()).collect::<Vec<_>>(), ["second (+1 more)"]);
     server.stop().await;
 }
 

@@ -35,6 +35,12 @@ impl Redis {
         }
         panic!("redis-server does not start; run `redis-server --port 0` to see why");
     }
+
+    /// `STOP`: it answers nothing any more, until `CONT`.
+    pub fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
 }
 
 impl Drop for Redis {

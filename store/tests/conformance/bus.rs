@@ -157,6 +157,31 @@ pub async fn events_of_appends_at_once_come_in_order(s: &Fixture) {
     }
 }
 
+pub async fn what_an_event_tells_can_be_read(s: &Fixture) {
+    let (alice, bob) = (actor("alice"), actor("bob"));
+    let far = s.elsewhere().await;
+    for _ in 0..15 {
+        let room = room_of(&s.store, &[&alice]).await;
+        let start = head(&s.store, room).await;
+        let mut told = follow(&s.store, &[Topic::User(bob.id)]).await;
+        let mut events = follow(&s.store, &[Topic::Room(room)]).await;
+        let (writer, bob_there) = (far.clone(), bob.clone());
+        let writing = tokio::spawn(async move {
+            join(&writer, room, &bob_there).await;
+            send(&writer, room, &bob_there, "hello").await;
+        });
+        assert_eq!(user_event(&mut told).await, (bob.id, UserEvent::RoomAdded(room)));
+        assert!(s.rooms.rooms_of(bob.id).await.unwrap().contains(&room), "told of a room before it was there");
+        assert!(s.rooms.views(bob.id, &[room]).await.unwrap()[0].is_some());
+        for n in 0..2 {
+            let event = room_event(&mut events).await;
+            let (log, _) = changes(&s.store, room, start, 9).await;
+            assert_eq!(log.get(n), Some(&event.change), "the log is behind its event");
+        }
+        writing.await.unwrap();
+    }
+}
+
 pub async fn an_inbox_ends_when_the_store_closes(s: &Fixture) {
     let alice = actor("alice");
     let room = room_of(&s.store, &[&alice]).await;

@@ -8,7 +8,7 @@ use store::{RoomRecord, UserRecord};
 
 use crate::{
     engine::Fixture,
-    support::{MANY, account, actor, actors, eventually, fails, public_room, room_of},
+    support::{MANY, account, actor, actors, all_messages, eventually, fails, head, keyed, public_room, room_of},
 };
 
 /// Starts the work, lets it go on for a while that differs from time to time, drops it.
@@ -25,7 +25,9 @@ async fn cut_off<T: Send + 'static>(nth: u32, work: impl Future<Output = T> + Se
     drop(task.await);
 }
 
+/// Lets what was sent before the cut arrive (a write after it comes after it), then sweeps.
 async fn sweep(s: &Fixture) {
+    s.users.add_contact(UserId::new(), UserId::new()).await.unwrap();
     s.maintenance.sweep(Timestamp::now().after(Duration::from_secs(60))).await.unwrap();
 }
 
@@ -109,4 +111,19 @@ pub async fn a_room_s_making_cut_off_leaves_a_room_or_nothing(s: &Fixture) {
         }
     }
     assert_eq!(s.rooms.public_rooms("room", None, 99).await.unwrap().len(), 40);
+}
+
+pub async fn an_append_cut_off_and_repeated_is_one_message(s: &Fixture) {
+    let alice = actor("alice");
+    let room = room_of(&s.store, &[&alice]).await;
+    for n in 0..60 {
+        let new = keyed(room, &alice, &n.to_string(), &n.to_string());
+        let (log, cut) = (s.log.clone(), new.clone());
+        cut_off(n % 20, async move { log.append(&cut).await }).await;
+        let repeated = s.log.append(&new).await.unwrap();
+        assert_eq!(repeated.seq, u64::from(n) + 1);
+    }
+    let contents: Vec<String> = all_messages(&s.store, room).await.into_iter().map(|m| m.content).collect();
+    assert_eq!(contents, (0..60).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(head(&s.store, room).await.rev, 61);
 }

@@ -70,6 +70,24 @@ impl Fixture {
         }
     }
 
+    /// A store that was open and works no more: its server was killed, or it was closed.
+    pub async fn broken(&self) -> Store {
+        let (server, cluster) = match self.engine {
+            Engine::Embedded => {
+                self.close().await;
+                return self.store.clone();
+            }
+            Engine::Redis => (servers::own_plain().await, false),
+            Engine::Cluster => (servers::own_cluster().await, true),
+        };
+        let url = format!("redis://127.0.0.1:{}", server.port).into();
+        let url = if cluster { StoreUrl::RedisCluster(vec![url]) } else { StoreUrl::Redis(url) };
+        let store = store::open(&settings::Store { url, key_prefix: String::new() }).await.unwrap();
+        store.health.check().await.unwrap();
+        server.kill();
+        store
+    }
+
     /// Where an embedded store is.
     pub fn settings(&self) -> &settings::Store {
         &self.settings

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod down;
 mod engine;
 mod model;
 mod servers;
@@ -145,6 +146,7 @@ conformance! {
         many_topics_are_followed_at_once,
         events_cross_from_one_process_to_another,
         events_of_appends_at_once_come_in_order,
+        what_an_event_tells_can_be_read,
         an_inbox_ends_when_the_store_closes,
     }
     presence {
@@ -193,6 +195,10 @@ conformance! {
         a_signup_cut_off_leaves_an_account_or_nothing,
         a_join_or_leave_cut_off_is_done_or_not_from_both_sides,
         a_room_s_making_cut_off_leaves_a_room_or_nothing,
+        an_append_cut_off_and_repeated_is_one_message,
+    }
+    down {
+        every_operation_of_a_store_that_is_down_is_unavailable,
     }
     crowd {
         whatever_many_do_at_once_the_log_is_whole,

@@ -16,7 +16,7 @@ use tokio::{
 pub struct Server {
     pub port: u16,
     /// Its standard input is the pipe whose end tells the watchdog to kill the server.
-    _watchdog: Child,
+    watchdog: Child,
 }
 
 static PLAIN: OnceCell<Server> = OnceCell::const_new();
@@ -34,6 +34,16 @@ pub async fn plain() -> &'static Server {
 /// The Cluster of one node, which owns every slot.
 pub async fn cluster() -> &'static Server {
     CLUSTER.get_or_init(start_cluster).await
+}
+
+/// A plain server of a test's own, to be killed.
+pub async fn own_plain() -> Server {
+    start(&[]).await
+}
+
+/// A Cluster of a test's own, to be killed.
+pub async fn own_cluster() -> Server {
+    start_cluster().await
 }
 
 async fn start_cluster() -> Server {
@@ -76,7 +86,7 @@ async fn start_at(port: u16, options: &[&str]) -> Option<Server> {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let server = Server { port, _watchdog: watchdog };
+    let server = Server { port, watchdog };
     let asked = Instant::now();
     while asked.elapsed() < Duration::from_secs(10) {
         // Its directory, because somebody else's server may answer at this port.
@@ -93,6 +103,12 @@ async fn free_port() -> u16 {
 }
 
 impl Server {
+    /// Kills it; it is dead when this returns.
+    pub fn kill(mut self) {
+        drop(self.watchdog.stdin.take());
+        self.watchdog.wait().unwrap();
+    }
+
     /// Sends one command and then `QUIT`; gives both answers as they came (RESP).
     pub async fn command(&self, words: &[&str]) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;

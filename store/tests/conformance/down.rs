@@ -1,0 +1,115 @@
+//! A store that is down says so, in every operation: never "no", "nobody" or "nothing".
+
+use std::{fmt::Debug, pin::Pin, time::Duration};
+
+use shared::{
+    InstanceId, NotificationId, RoomId, SessionId, Timestamp, UserId,
+    protocol::{Position, Role},
+    token::Kid,
+};
+use store::{ChosenStatus, PageFrom, ProfilePatch, Service, Store, StoreError};
+
+use crate::{
+    engine::{Engine, Fixture},
+    support::{account, actor, id, keyed, page, public_room},
+};
+
+/// An operation that has not answered by then would hold its caller for ever.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// All of these at the same time.
+macro_rules! together {
+    ($($operation:expr,)*) => {{
+        let operations: Vec<Pin<Box<dyn Future<Output = Option<String>> + Send + '_>>> = vec![$(Box::pin($operation)),*];
+        futures_util::future::join_all(operations).await
+    }};
+}
+
+async fn down<T: Debug>(name: &'static str, operation: impl Future<Output = store::Result<T>>) -> Option<String> {
+    match tokio::time::timeout(LIMIT, operation).await {
+        Ok(Err(StoreError::Unavailable(_))) => None,
+        Ok(other) => Some(format!("{name}: {other:?}")),
+        Err(_) => Some(format!("{name}: no answer")),
+    }
+}
+
+pub async fn every_operation_of_a_store_that_is_down_is_unavailable(s: &Fixture) {
+    let store = s.broken().await;
+    // Together: each may take until the engine gives up.
+    let (users, rooms, others) = tokio::join!(users(&store), rooms(&store), others(&store));
+    let mut wrong: Vec<String> = [users, rooms, others].into_iter().flatten().flatten().collect();
+    if s.engine == Engine::Embedded {
+        // Kept in memory: as long as there is a process to ask, they cannot be down.
+        wrong.retain(|said| !["due_users: ", "instances: ", "take: "].iter().any(|name| said.starts_with(name)));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+async fn users(s: &Store) -> Vec<Option<String>> {
+    let (user, session, now) = (UserId::new(), SessionId::new(), Timestamp::now());
+    let (record, patch, ids) = (account("alice"), ProfilePatch::default(), [user]);
+    together![
+        down("create_user", s.users.create_user(&record)),
+        down("user", s.users.user(user)),
+        down("users", s.users.users(&ids)),
+        down("user_id_by_name", s.users.user_id_by_name("alice")),
+        down("user_id_by_email", s.users.user_id_by_email("a@x.org")),
+        down("update_profile", s.users.update_profile(user, &patch)),
+        down("search_users", s.users.search_users("a", None, 9)),
+        down("count_users", s.users.count_users()),
+        down("contacts", s.users.contacts(user)),
+        down("add_contact", s.users.add_contact(user, user)),
+        down("session", s.sessions.session(session)),
+        down("rotate_refresh", s.sessions.rotate_refresh(session, [0; 32], [1; 32], now)),
+        down("end_session", s.sessions.end_session(session)),
+    ]
+}
+
+async fn rooms(s: &Store) -> Vec<Option<String>> {
+    let (alice, room) = (actor("alice"), RoomId::new());
+    let (record, members, new) = (public_room("room"), [alice.clone()], keyed(room, &alice, "hello", "k"));
+    let (ids, users) = ([room], [alice.id]);
+    let after = Position { rev: 1, event_id: shared::EventId::random() };
+    together![
+        down("create_room", s.rooms.create_room(&record, &members)),
+        down("room", s.rooms.room(room)),
+        down("room_id_by_handle", s.rooms.room_id_by_handle("lobby")),
+        down("join", s.rooms.join(room, &alice, Role::Member, 9)),
+        down("leave", s.rooms.leave(room, &alice)),
+        down("membership", s.rooms.membership(room, alice.id)),
+        down("members", s.rooms.members(room, 0, 9)),
+        down("rooms_of", s.rooms.rooms_of(alice.id)),
+        down("views", s.rooms.views(alice.id, &ids)),
+        down("public_rooms", s.rooms.public_rooms("", None, 9)),
+        down("append", s.log.append(&new)),
+        down("delete_message", s.log.delete_message(id(room, 1), &alice)),
+        down("message", s.log.message(id(room, 1))),
+        down("history", s.log.history(room, page(PageFrom::Newest, 9))),
+        down("mark_read", s.log.mark_read(room, alice.id, 1)),
+        down("read_marks", s.log.read_marks(room, &users)),
+        down("changes", s.log.changes(room, after, 9)),
+    ]
+}
+
+async fn others(s: &Store) -> Vec<Option<String>> {
+    let (user, me, now, second) = (UserId::new(), InstanceId::new(), Timestamp::now(), Duration::from_secs(1));
+    let ids = [user];
+    let (notification, kid) = (NotificationId::new(), Kid::parse("abc_DEF-0123456789abcd").unwrap());
+    together![
+        down("take_due", s.notify_queue.take_due(now, second, 9)),
+        down("claim", s.outbox.claim(me, now, second, 9)),
+        down("states", s.outbox.states(notification)),
+        down("inbox", s.inboxes.inbox(user, None, 9)),
+        down("mark_inbox_read", s.inboxes.mark_inbox_read(user, notification, now)),
+        down("mark_inbox_all_read", s.inboxes.mark_inbox_all_read(user, now)),
+        down("presence", s.presence.presence(&ids)),
+        down("set_chosen", s.presence.set_chosen(user, ChosenStatus::Away, None)),
+        down("due_users", s.presence.due_users(now, second, 9)),
+        down("signing_key", s.signing_keys.signing_key(&kid)),
+        down("signing_keys", s.signing_keys.signing_keys()),
+        down("instances", s.registry.instances(Service::Chat)),
+        down("take", s.limits.take("k", 9, second, 1)),
+        down("check", s.health.check()),
+        down("sweep", s.maintenance.sweep(now)),
+    ]
+}
