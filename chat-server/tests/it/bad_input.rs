@@ -1,15 +1,18 @@
 //! Bad input gets an `ERROR` and the socket goes on, up to a budget.
 
 use futures_util::SinkExt;
-use insta::assert_snapshot;
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Client, World};
+use crate::support::{Client, Engine, World, assert_frame};
 
+#[rstest]
 #[tokio::test]
-async fn whatever_is_sent_is_answered_and_the_socket_goes_on() {
-    let world = World::start().await;
+async fn whatever_is_sent_is_answered_and_the_socket_goes_on(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
     let mut alice = world.connect(&world.user("alice").await).await;
     let room = world.room(&mut alice, "tea").await;
     let unknown = "0197f3a0-0000-7000-8000-000000000000";
@@ -59,21 +62,25 @@ async fn whatever_is_sent_is_answered_and_the_socket_goes_on() {
     alice.quiet().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_error_says_which_field_is_wrong_and_carries_the_request_id() {
-    let world = World::start().await;
+async fn an_error_says_which_field_is_wrong_and_carries_the_request_id(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
     let mut alice = world.connect(&world.user("alice").await).await;
     let reply = alice.reply("SEND_MESSAGE", json!({"roomId": "x", "content": "x"})).await;
-    assert_snapshot!(reply, @r#"{"payload":{"code":"INVALID_MESSAGE","details":[{"field":"payload","problem":"not a valid room id at line 1 column 27"}],"message":"the payload of SEND_MESSAGE is malformed: not a valid room id at line 1 column 27"},"requestId":"q1","type":"ERROR"}"#);
+    assert_frame!(reply, @r#"{"payload":{"code":"INVALID_MESSAGE","details":[{"field":"payload","problem":"not a valid room id at line 1 column 27"}],"message":"the payload of SEND_MESSAGE is malformed: not a valid room id at line 1 column 27"},"requestId":"q1","type":"ERROR"}"#);
     alice.send(r#"{"type":"DANCE","requestId":"r"}"#).await;
-    assert_snapshot!(alice.frame().await, @r#"{"payload":{"code":"INVALID_MESSAGE","details":[{"field":"type","problem":"not a command of this socket"}],"message":"unknown type"},"requestId":"r","type":"ERROR"}"#);
+    assert_frame!(alice.frame().await, @r#"{"payload":{"code":"INVALID_MESSAGE","details":[{"field":"type","problem":"not a command of this socket"}],"message":"unknown type"},"requestId":"r","type":"ERROR"}"#);
     alice.socket.send(Message::Binary("x".into())).await.unwrap();
-    assert_snapshot!(alice.frame().await, @r#"{"payload":{"code":"INVALID_MESSAGE","message":"send text frames: there are no binary ones"},"type":"ERROR"}"#);
+    assert_frame!(alice.frame().await, @r#"{"payload":{"code":"INVALID_MESSAGE","message":"send text frames: there are no binary ones"},"type":"ERROR"}"#);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_hundred_bad_frames_in_a_minute_close_4400() {
-    let world = World::with(|s| s.limits.bad_frames_per_minute = 5).await;
+async fn a_hundred_bad_frames_in_a_minute_close_4400(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::with(engine, |s| s.limits.bad_frames_per_minute = 5).await;
     let mut alice = world.connect(&world.user("alice").await).await;
     for _ in 0..5 {
         alice.send("{").await;
@@ -82,9 +89,10 @@ async fn a_hundred_bad_frames_in_a_minute_close_4400() {
     assert_eq!(alice.closed().await, 4400);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_frame_over_the_limit_closes_1009() {
-    let world = World::start().await;
+async fn a_frame_over_the_limit_closes_1009(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::start(engine).await;
     let mut alice = world.connect(&world.user("alice").await).await;
     alice.send(&"x".repeat(64 * 1024 + 1)).await;
     assert_eq!(alice.closed().await, 1009);

@@ -1,44 +1,46 @@
 //! Every command, its reply, and the event it makes for others.
 
-use insta::assert_snapshot;
+use rstest::rstest;
 use serde_json::json;
 
-use crate::support::World;
+use crate::support::{Engine, World, assert_frame};
 
+#[rstest]
 #[tokio::test]
-async fn two_users_meet_in_a_room_and_talk() {
-    let world = World::start().await;
+async fn two_users_meet_in_a_room_and_talk(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::start(engine).await;
     let (mut alice, mut bob) =
         (world.connect(&world.user("alice").await).await, world.connect(&world.user("bob").await).await);
 
     let created = alice.ask("CREATE_ROOM", json!({"name": "Tea", "handle": "tea", "type": "public"})).await;
     let room = created["payload"]["room"]["id"].as_str().unwrap().to_owned();
     world.name(&room, "tea");
-    assert_snapshot!(alice.show(created), @r#"{"payload":{"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastReadSeq":0,"memberCount":1,"name":"Tea","position":{"eventId":"<event>","rev":1},"role":"owner","type":"public","unread":0}},"requestId":"q1","type":"ROOM_CREATED"}"#);
+    assert_frame!(alice.show(created), @r#"{"payload":{"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastReadSeq":0,"memberCount":1,"name":"Tea","position":{"eventId":"<event>","rev":1},"role":"owner","type":"public","unread":0}},"requestId":"q1","type":"ROOM_CREATED"}"#);
     let sent = alice.ask_among_events("SEND_MESSAGE", json!({"roomId": room, "content": "first"})).await;
     alice.until_settled(sent, 1).await;
 
-    assert_snapshot!(bob.reply("JOIN_ROOM", json!({"handle": "TEA"})).await, @r#"{"payload":{"memberCount":2,"messages":[{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":3},"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastMessage":{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},"lastReadSeq":1,"memberCount":2,"name":"Tea","position":{"eventId":"<event>","rev":3},"role":"member","type":"public","unread":0},"users":[{"displayName":"alice","joinedAt":"<time>","role":"owner","userId":"<alice>","username":"alice"},{"displayName":"bob","joinedAt":"<time>","role":"member","userId":"<bob>","username":"bob"}]},"requestId":"q1","type":"ROOM_JOINED"}"#);
-    assert_snapshot!(alice.frame().await, @r#"{"payload":{"eventId":"<event>","rev":3,"roomId":"<tea>","userId":"<bob>","username":"bob"},"type":"USER_JOINED"}"#);
+    assert_frame!(bob.reply("JOIN_ROOM", json!({"handle": "TEA"})).await, @r#"{"payload":{"memberCount":2,"messages":[{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":3},"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastMessage":{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},"lastReadSeq":1,"memberCount":2,"name":"Tea","position":{"eventId":"<event>","rev":3},"role":"member","type":"public","unread":0},"users":[{"displayName":"alice","joinedAt":"<time>","role":"owner","userId":"<alice>","username":"alice"},{"displayName":"bob","joinedAt":"<time>","role":"member","userId":"<bob>","username":"bob"}]},"requestId":"q1","type":"ROOM_JOINED"}"#);
+    assert_frame!(alice.frame().await, @r#"{"payload":{"eventId":"<event>","rev":3,"roomId":"<tea>","userId":"<bob>","username":"bob"},"type":"USER_JOINED"}"#);
     bob.quiet().await;
 
     let (ack, events) =
         bob.ask_among_events("SEND_MESSAGE", json!({"roomId": room, "content": "hi", "clientMessageId": "k1"})).await;
-    assert_snapshot!(bob.show(ack.clone()), @r#"{"payload":{"clientMessageId":"k1","id":"<message>","rev":4,"roomId":"<tea>","seq":2,"timestamp":"<time>"},"requestId":"q3","type":"MESSAGE_ACK"}"#);
-    assert_snapshot!(alice.frame().await, @r#"{"payload":{"clientMessageId":"k1","content":"hi","eventId":"<event>","id":"<message>","rev":4,"roomId":"<tea>","seq":2,"timestamp":"<time>","type":"text","userId":"<bob>","username":"bob"},"type":"NEW_MESSAGE"}"#);
+    assert_frame!(bob.show(ack.clone()), @r#"{"payload":{"clientMessageId":"k1","id":"<message>","rev":4,"roomId":"<tea>","seq":2,"timestamp":"<time>"},"requestId":"q3","type":"MESSAGE_ACK"}"#);
+    assert_frame!(alice.frame().await, @r#"{"payload":{"clientMessageId":"k1","content":"hi","eventId":"<event>","id":"<message>","rev":4,"roomId":"<tea>","seq":2,"timestamp":"<time>","type":"text","userId":"<bob>","username":"bob"},"type":"NEW_MESSAGE"}"#);
     let own = bob.until_settled((ack, events), 1).await;
-    assert_snapshot!(bob.show(own[0].clone()), @r#"{"payload":{"clientMessageId":"k1","content":"hi","eventId":"<event>","id":"<message>","rev":4,"roomId":"<tea>","seq":2,"timestamp":"<time>","type":"text","userId":"<bob>","username":"bob"},"type":"NEW_MESSAGE"}"#);
+    assert_frame!(bob.show(own[0].clone()), @r#"{"payload":{"clientMessageId":"k1","content":"hi","eventId":"<event>","id":"<message>","rev":4,"roomId":"<tea>","seq":2,"timestamp":"<time>","type":"text","userId":"<bob>","username":"bob"},"type":"NEW_MESSAGE"}"#);
 
     let again = bob.ask("SEND_MESSAGE", json!({"roomId": room, "content": "hi", "clientMessageId": "k1"})).await;
-    assert_snapshot!(bob.show(again), @r#"{"payload":{"clientMessageId":"k1","duplicate":true,"id":"<message>","rev":4,"roomId":"<tea>","seq":2,"timestamp":"<time>"},"requestId":"q4","type":"MESSAGE_ACK"}"#);
+    assert_frame!(bob.show(again), @r#"{"payload":{"clientMessageId":"k1","duplicate":true,"id":"<message>","rev":4,"roomId":"<tea>","seq":2,"timestamp":"<time>"},"requestId":"q4","type":"MESSAGE_ACK"}"#);
     let conflict = json!({"roomId": room, "content": "other", "clientMessageId": "k1"});
-    assert_snapshot!(bob.reply("SEND_MESSAGE", conflict).await, @r#"{"payload":{"code":"IDEMPOTENCY_CONFLICT","message":"this key was used before with another content"},"requestId":"q5","type":"ERROR"}"#);
+    assert_frame!(bob.reply("SEND_MESSAGE", conflict).await, @r#"{"payload":{"code":"IDEMPOTENCY_CONFLICT","message":"this key was used before with another content"},"requestId":"q5","type":"ERROR"}"#);
     alice.quiet().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_message_is_deleted_read_and_found_in_history() {
-    let world = World::start().await;
+async fn a_message_is_deleted_read_and_found_in_history(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::start(engine).await;
     let (mut alice, mut bob) =
         (world.connect(&world.user("alice").await).await, world.connect(&world.user("bob").await).await);
     let room = world.room(&mut alice, "tea").await;
@@ -52,14 +54,14 @@ async fn a_message_is_deleted_read_and_found_in_history() {
         bob.until("NEW_MESSAGE").await;
     }
 
-    assert_snapshot!(bob.reply("DELETE_MESSAGE", json!({"messageId": ids[0]})).await, @r#"{"payload":{"code":"FORBIDDEN","message":"only its author or an admin of the room may delete a message"},"requestId":"q2","type":"ERROR"}"#);
+    assert_frame!(bob.reply("DELETE_MESSAGE", json!({"messageId": ids[0]})).await, @r#"{"payload":{"code":"FORBIDDEN","message":"only its author or an admin of the room may delete a message"},"requestId":"q2","type":"ERROR"}"#);
     let (ack, events) = alice.ask_among_events("DELETE_MESSAGE", json!({"messageId": ids[0]})).await;
     assert_eq!(ack["type"], "DELETE_MESSAGE_ACK");
-    assert_snapshot!(bob.frame().await, @r#"{"payload":{"eventId":"<event>","messageId":"<message>","rev":6,"roomId":"<tea>","seq":1,"userId":"<alice>"},"type":"MESSAGE_DELETED"}"#);
+    assert_frame!(bob.frame().await, @r#"{"payload":{"eventId":"<event>","messageId":"<message>","rev":6,"roomId":"<tea>","seq":1,"userId":"<alice>"},"type":"MESSAGE_DELETED"}"#);
     alice.until_settled((ack, events), 1).await;
 
-    assert_snapshot!(bob.reply("GET_HISTORY", json!({"roomId": room, "limit": 2})).await, @r#"{"payload":{"hasMore":true,"items":[{"content":"three","id":"<message>","roomId":"<tea>","seq":3,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},{"content":"two","id":"<message>","roomId":"<tea>","seq":2,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":6},"roomId":"<tea>"},"requestId":"q3","type":"HISTORY"}"#);
-    assert_snapshot!(bob.reply("GET_HISTORY", json!({"roomId": room, "after": 0, "limit": 1})).await, @r#"{"payload":{"hasMore":true,"items":[{"content":"","deletedAt":"<time>","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":6},"roomId":"<tea>"},"requestId":"q4","type":"HISTORY"}"#);
+    assert_frame!(bob.reply("GET_HISTORY", json!({"roomId": room, "limit": 2})).await, @r#"{"payload":{"hasMore":true,"items":[{"content":"three","id":"<message>","roomId":"<tea>","seq":3,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},{"content":"two","id":"<message>","roomId":"<tea>","seq":2,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":6},"roomId":"<tea>"},"requestId":"q3","type":"HISTORY"}"#);
+    assert_frame!(bob.reply("GET_HISTORY", json!({"roomId": room, "after": 0, "limit": 1})).await, @r#"{"payload":{"hasMore":true,"items":[{"content":"","deletedAt":"<time>","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":6},"roomId":"<tea>"},"requestId":"q4","type":"HISTORY"}"#);
 
     bob.tell("MARK_READ", json!({"roomId": room, "seq": 2})).await;
     bob.quiet().await;
@@ -74,9 +76,12 @@ async fn bob_id(world: &World, room: &str) -> shared::UserId {
     world.domain.store.rooms.members(room.parse().unwrap(), 0, 10).await.unwrap()[1].user
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_direct_message_reaches_both_on_all_devices_the_first_one_too() {
-    let world = World::start().await;
+async fn a_direct_message_reaches_both_on_all_devices_the_first_one_too(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
     let (alice, bob) = (world.user("alice").await, world.user("bob").await);
     world.domain.store.users.add_contact(bob.id, alice.id).await.unwrap();
     let (mut a1, mut a2, mut b1, mut b2) = (
@@ -108,9 +113,10 @@ async fn a_direct_message_reaches_both_on_all_devices_the_first_one_too() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_private_room_does_not_exist_for_who_is_not_in_it() {
-    let world = World::start().await;
+async fn a_private_room_does_not_exist_for_who_is_not_in_it(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::start(engine).await;
     let (mut alice, mut bob) =
         (world.connect(&world.user("alice").await).await, world.connect(&world.user("bob").await).await);
     let created = alice.ask("CREATE_ROOM", json!({"name": "Secret", "type": "private"})).await;
@@ -128,9 +134,12 @@ async fn a_private_room_does_not_exist_for_who_is_not_in_it() {
     alice.quiet().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn too_many_messages_are_refused_with_the_time_to_wait() {
-    let world = World::with(|s| {
+async fn too_many_messages_are_refused_with_the_time_to_wait(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::with(engine, |s| {
         s.limits.enabled = true;
         (s.limits.messages_per_second, s.limits.messages_burst) = (1, 2);
     })

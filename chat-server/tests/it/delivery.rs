@@ -1,10 +1,11 @@
 //! Once, in order, to everyone; and what happens to who does not keep up.
 
 use futures_util::future::join_all;
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Client, LONG, World};
+use crate::support::{Client, Engine, LONG, World};
 
 const SENDERS: usize = 8;
 const EACH: usize = 50;
@@ -66,22 +67,29 @@ async fn read_from(client: &mut Client, first: u64, last: u64) -> Vec<Value> {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn concurrent_senders_are_seen_by_all_once_and_in_one_order() {
-    let world = World::start().await;
+async fn concurrent_senders_are_seen_by_all_once_and_in_one_order(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
     everyone_sees_everything_once_in_order(&world, 1).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn two_servers_on_one_store_are_as_one() {
-    let mut world = World::start().await;
+async fn two_servers_on_one_store_are_as_one(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let mut world = World::start(engine).await;
     world.add_node().await;
     everyone_sees_everything_once_in_order(&world, 2).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn who_joins_while_others_talk_has_no_hole_and_no_double_after_the_snapshot() {
-    let world = World::start().await;
+async fn who_joins_while_others_talk_has_no_hole_and_no_double_after_the_snapshot(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
     let mut alice = world.connect(&world.user("alice").await).await;
     let room = world.room(&mut alice, "tea").await;
     let total = 300;
@@ -109,9 +117,12 @@ async fn who_joins_while_others_talk_has_no_hole_and_no_double_after_the_snapsho
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_slow_reader_is_cut_4408_without_delaying_the_room() {
-    let world = World::start().await;
+async fn a_slow_reader_is_cut_4408_without_delaying_the_room(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
     let (mut alice, mut bob) =
         (world.connect(&world.user("alice").await).await, world.connect(&world.user("bob").await).await);
     let mut slow = world.connect(&world.user("slow").await).await;
@@ -147,9 +158,12 @@ async fn a_slow_reader_is_cut_4408_without_delaying_the_room() {
     assert_eq!(code, 4408);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_drain_tells_every_socket_to_reconnect_and_closes_1012() {
-    let mut world = World::start().await;
+async fn a_drain_tells_every_socket_to_reconnect_and_closes_1012(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let mut world = World::start(engine).await;
     let bob = world.user("bob").await;
     let mut alice = world.connect(&world.user("alice").await).await;
     let mut client = world.connect(&bob).await;
@@ -163,9 +177,12 @@ async fn a_drain_tells_every_socket_to_reconnect_and_closes_1012() {
     assert_eq!(world.domain.presence.own(bob.id).await.unwrap().devices, Some(0), "the server took its users along");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_client_that_sends_a_thousand_commands_at_once_gets_a_thousand_replies_in_order() {
-    let world = World::start().await;
+async fn a_client_that_sends_a_thousand_commands_at_once_gets_a_thousand_replies_in_order(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
     let mut alice = world.connect(&world.user("alice").await).await;
     for n in 0..1000 {
         alice.send(&json!({"type": "PING", "payload": {}, "requestId": n.to_string()}).to_string()).await;

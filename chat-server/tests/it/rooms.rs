@@ -1,13 +1,16 @@
 //! Joining and leaving, on one device and on the others.
 
-use insta::assert_snapshot;
+use rstest::rstest;
 use serde_json::json;
 
-use crate::support::World;
+use crate::support::{Engine, World, assert_frame};
 
+#[rstest]
 #[tokio::test]
-async fn a_join_on_one_device_adds_the_room_on_the_others_before_any_event_of_it() {
-    let world = World::start().await;
+async fn a_join_on_one_device_adds_the_room_on_the_others_before_any_event_of_it(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
     let bob = world.user("bob").await;
     let mut alice = world.connect(&world.user("alice").await).await;
     let (mut b1, mut b2) = (world.connect(&bob).await, world.connect(&bob).await);
@@ -16,7 +19,7 @@ async fn a_join_on_one_device_adds_the_room_on_the_others_before_any_event_of_it
     alice.until("NEW_MESSAGE").await;
 
     assert_eq!(b1.ask("JOIN_ROOM", json!({"roomId": room})).await["type"], "ROOM_JOINED");
-    assert_snapshot!(b2.frame().await, @r#"{"payload":{"position":{"eventId":"<event>","rev":3},"room":{"createdAt":"<time>","createdBy":"<alice>","historyVisibility":"all","id":"<tea>","lastMessage":{"content":"early","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},"lastReadSeq":1,"memberCount":2,"name":"tea","position":{"eventId":"<event>","rev":3},"role":"member","type":"public","unread":0}},"type":"ROOM_ADDED"}"#);
+    assert_frame!(b2.frame().await, @r#"{"payload":{"position":{"eventId":"<event>","rev":3},"room":{"createdAt":"<time>","createdBy":"<alice>","historyVisibility":"all","id":"<tea>","lastMessage":{"content":"early","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},"lastReadSeq":1,"memberCount":2,"name":"tea","position":{"eventId":"<event>","rev":3},"role":"member","type":"public","unread":0}},"type":"ROOM_ADDED"}"#);
     b1.quiet().await;
     alice.tell("SEND_MESSAGE", json!({"roomId": room, "content": "late"})).await;
     for client in [&mut b1, &mut b2] {
@@ -24,9 +27,12 @@ async fn a_join_on_one_device_adds_the_room_on_the_others_before_any_event_of_it
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn leaving_ends_the_rooms_events_on_every_device_at_once() {
-    let world = World::start().await;
+async fn leaving_ends_the_rooms_events_on_every_device_at_once(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
     let bob = world.user("bob").await;
     let mut alice = world.connect(&world.user("alice").await).await;
     let (mut b1, mut b2) = (world.connect(&bob).await, world.connect(&bob).await);
@@ -35,9 +41,9 @@ async fn leaving_ends_the_rooms_events_on_every_device_at_once() {
     b2.until("ROOM_ADDED").await;
     alice.until("USER_JOINED").await;
 
-    assert_snapshot!(b1.reply("LEAVE_ROOM", json!({"roomId": room})).await, @r#"{"payload":{"roomId":"<tea>"},"requestId":"q2","type":"ROOM_LEFT"}"#);
-    assert_snapshot!(b2.frame().await, @r#"{"payload":{"roomId":"<tea>"},"type":"ROOM_REMOVED"}"#);
-    assert_snapshot!(alice.frame().await, @r#"{"payload":{"eventId":"<event>","rev":3,"roomId":"<tea>","userId":"<bob>","username":"bob"},"type":"USER_LEFT"}"#);
+    assert_frame!(b1.reply("LEAVE_ROOM", json!({"roomId": room})).await, @r#"{"payload":{"roomId":"<tea>"},"requestId":"q2","type":"ROOM_LEFT"}"#);
+    assert_frame!(b2.frame().await, @r#"{"payload":{"roomId":"<tea>"},"type":"ROOM_REMOVED"}"#);
+    assert_frame!(alice.frame().await, @r#"{"payload":{"eventId":"<event>","rev":3,"roomId":"<tea>","userId":"<bob>","username":"bob"},"type":"USER_LEFT"}"#);
     alice.tell("SEND_MESSAGE", json!({"roomId": room, "content": "alone"})).await;
     alice.until("NEW_MESSAGE").await;
     b1.quiet().await;
@@ -56,9 +62,12 @@ async fn leaving_ends_the_rooms_events_on_every_device_at_once() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_happens_to_a_users_rooms_over_rest_reaches_their_sockets() {
-    let world = World::start().await;
+async fn what_happens_to_a_users_rooms_over_rest_reaches_their_sockets(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
     let bob = world.user("bob").await;
     let mut alice = world.connect(&world.user("alice").await).await;
     let mut client = world.connect(&bob).await;
@@ -75,9 +84,12 @@ async fn what_happens_to_a_users_rooms_over_rest_reaches_their_sockets() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_socket_that_connects_gets_the_events_of_all_its_rooms_from_then_on() {
-    let world = World::start().await;
+async fn a_socket_that_connects_gets_the_events_of_all_its_rooms_from_then_on(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
     let bob = world.user("bob").await;
     let mut alice = world.connect(&world.user("alice").await).await;
     let mut first = world.connect(&bob).await;

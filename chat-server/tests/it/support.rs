@@ -22,8 +22,27 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config, tungstenite};
 use tokio_util::sync::CancellationToken;
 use tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig};
 
+use crate::redis;
+
 /// No answer takes so long.
 pub const LONG: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// A directory; all servers share the open store.
+    Embedded,
+    /// A real server; each chat-server opens the store for itself, as a process of its own would.
+    Redis,
+}
+
+/// An inline snapshot of a frame, the same on every engine.
+macro_rules! assert_frame {
+    ($frame:expr, @$expected:literal) => {{
+        let frame = $frame;
+        insta::allow_duplicates! { insta::assert_snapshot!(frame, @$expected) }
+    }};
+}
+pub(crate) use assert_frame;
 
 /// One store, and the names of what is in it.
 pub struct World {
@@ -85,14 +104,18 @@ pub struct User {
 }
 
 impl World {
-    pub async fn start() -> Self {
-        Self::with(|_| {}).await
+    pub async fn start(engine: Engine) -> Self {
+        Self::with(engine, |_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+    pub async fn with(engine: Engine, change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut settings = Settings::default();
-        settings.store.url = StoreUrl::Embedded(dir.path().join("data"));
+        settings.store.url = match engine {
+            Engine::Embedded => StoreUrl::Embedded(dir.path().join("data")),
+            Engine::Redis => StoreUrl::Redis(format!("redis://127.0.0.1:{}", redis::port()).into()),
+        };
+        settings.store.key_prefix = format!("t{}:", shared::EventId::random());
         settings.chat.listen = "127.0.0.1:0".parse().unwrap();
         settings.http.workers = 2;
         settings.limits.enabled = false;
@@ -108,7 +131,11 @@ impl World {
 
     /// One more chat-server on the same store.
     pub async fn add_node(&mut self) -> usize {
-        let domain = Domain::new(self.domain.store.clone(), Arc::new(self.settings.clone()));
+        let store = match (&self.settings.store.url, self.nodes.is_empty()) {
+            (StoreUrl::Redis(_), false) => store::open(&self.settings.store).await.unwrap(),
+            _ => self.domain.store.clone(),
+        };
+        let domain = Domain::new(store, Arc::new(self.settings.clone()));
         let server = Server::bind(domain).unwrap();
         let port = server.addr().unwrap().port();
         let stop = CancellationToken::new();
