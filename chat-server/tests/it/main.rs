@@ -1,5 +1,5 @@
 //! A real chat-server, over a store of its own, and real sockets.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod auth;
 mod bad_input;
