@@ -119,6 +119,23 @@ async fn who_joins_while_others_talk_has_no_hole_and_no_double_after_the_snapsho
 
 #[rstest]
 #[tokio::test]
+async fn a_burst_longer_than_a_queue_does_not_cut_who_reads(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::start(engine).await;
+    let alice = world.user("alice").await;
+    let mut client = world.connect(&alice).await;
+    let room = world.room(&mut client, "tea").await;
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    let sends = (0..2000).map(|n| {
+        let input = json!({"roomId": room, "content": n.to_string()});
+        world.domain.messages.send(&viewer, serde_json::from_value(input).unwrap())
+    });
+    let (sent, seen) = tokio::join!(join_all(sends), read_all(&mut client, 2..=2001));
+    assert!(sent.iter().all(Result::is_ok));
+    assert_eq!(seen.len(), 2000);
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_slow_reader_is_cut_4408_without_delaying_the_room(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {

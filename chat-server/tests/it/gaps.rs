@@ -88,36 +88,31 @@ async fn a_leaving_that_the_bus_lost_still_ends_the_rooms_events() {
 }
 
 #[tokio::test]
-async fn when_redis_drops_the_subscribers_nothing_is_missed() {
+async fn what_was_said_while_redis_had_dropped_the_subscribers_comes_without_another_event_to_show_the_gap() {
     let world = World::start(Engine::Redis).await;
     let (mut client, author, room) = two_in_a_room(&world).await;
-    let mut next = 0;
-    for _ in 0..3 {
-        // Said while nobody listens, and before anything else wakes the room.
+    // Which of these the bus carries all the same depends on how fast it is back; most are lost.
+    for n in 0..20 {
         assert!(crate::redis::cut_subscribers() > 0);
-        say(&world, &author, &room, next..next + 20).await;
-        for n in next..next + 20 {
-            let event = client.next().await;
-            assert_eq!(
-                (&event["payload"]["content"], &event["payload"]["rev"]),
-                (&json!(n.to_string()), &json!(n + 3))
-            );
-        }
-        client.quiet().await;
-        next += 20;
+        say(&world, &author, &room, n..n + 1).await;
+        let event = client.next().await;
+        assert_eq!((&event["payload"]["content"], &event["payload"]["rev"]), (&json!(n.to_string()), &json!(n + 3)));
     }
+    client.quiet().await;
 }
 
 #[tokio::test]
-async fn a_room_added_while_redis_had_dropped_the_subscribers_is_added_all_the_same() {
+async fn a_room_that_was_added_unheard_is_added_when_the_bus_says_it_lost_something() {
     let world = World::start(Engine::Redis).await;
-    let (mut client, author, _) = two_in_a_room(&world).await;
-    let alice = world.domain.store.users.user_id_by_name("alice").await.unwrap().unwrap();
-    world.domain.store.users.add_contact(alice, author.user).await.unwrap();
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let (mut a, mut b) = (world.connect(&alice).await, world.connect(&bob).await);
+    let viewer = world.domain.identity.authenticate(&bob.token).await.unwrap();
+    let room = world.room(&mut a, "tea").await;
+    world.bus.mute(Topic::User(bob.id)).await;
+    world.domain.rooms.join(&viewer, room.parse().unwrap()).await.unwrap();
+    world.bus.unmute(Topic::User(bob.id)).await;
+    b.quiet().await;
     assert!(crate::redis::cut_subscribers() > 0);
-    let input = json!({"recipientId": alice, "content": "psst"});
-    world.domain.messages.send(&author, serde_json::from_value(input).unwrap()).await.unwrap();
-    let frames = client.until("NEW_MESSAGE").await;
-    let types: Vec<_> = frames.iter().map(|f| f["type"].as_str().unwrap()).collect();
-    assert_eq!(types, ["ROOM_ADDED", "NEW_MESSAGE"]);
+    let added = b.next().await;
+    assert_eq!((&added["type"], &added["payload"]["room"]["id"]), (&json!("ROOM_ADDED"), &json!(room)));
 }
