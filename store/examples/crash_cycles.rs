@@ -11,6 +11,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitCode, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -165,7 +166,9 @@ async fn crash(cycles: u64, seed: u64, dir: Option<PathBuf>) -> Result<()> {
     let mut all = Vec::new();
     for cycle in 1..=cycles {
         let wait = Duration::from_millis(rng.random_range(50..800));
-        let fresh = run_and_kill(&dir, rng.random(), wait, &mut totals)?;
+        // One in four is killed counting from its start, so often while it opens; the others once they write.
+        let kill = Kill { after: wait, from_open: cycle % 4 != 0 };
+        let fresh = run_and_kill(&dir, rng.random(), kill, &mut totals)?;
         totals.acknowledged += fresh.len() as u64;
         totals.bytes += fresh.iter().map(|a| content(&a.key).len() as u64).sum::<u64>();
         acks.extend(fresh);
@@ -188,8 +191,14 @@ async fn crash(cycles: u64, seed: u64, dir: Option<PathBuf>) -> Result<()> {
     report(&dir, cycles, &totals)
 }
 
-/// Runs a child for `wait` and kills it; what it was acknowledged.
-fn run_and_kill(dir: &Path, seed: u64, wait: Duration, totals: &mut Totals) -> Result<Vec<Ack>> {
+/// When a child is killed: so long after its start, or after it has opened the store.
+struct Kill {
+    after: Duration,
+    from_open: bool,
+}
+
+/// Runs a child and kills it; what it was acknowledged.
+fn run_and_kill(dir: &Path, seed: u64, kill: Kill, totals: &mut Totals) -> Result<Vec<Ack>> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg("--child")
         .arg(dir)
@@ -197,12 +206,21 @@ fn run_and_kill(dir: &Path, seed: u64, wait: Duration, totals: &mut Totals) -> R
         .stdout(Stdio::piped())
         .spawn()?;
     let out = child.stdout.take().context("the child's output")?;
-    let reader = std::thread::spawn(move || read_lines(BufReader::new(out)));
-    let ended = wait_for(&mut child, wait)?;
+    let (opened, has_opened) = mpsc::sync_channel(1);
+    let reader = std::thread::spawn(move || read_lines(BufReader::new(out), &opened));
+    let hangs = kill.from_open && has_opened.recv_timeout(SLOWEST_OPEN).is_err();
+    if hangs {
+        // Stuck or only slow? The time it got on a processor tells.
+        let spent = Duration::from_millis(10 * cpu_ticks(child.id())?);
+        let late = has_opened.recv_timeout(6 * SLOWEST_OPEN).is_ok();
+        eprintln!("not open after {SLOWEST_OPEN:?}, of which {spent:?} on a processor; open a minute later: {late}");
+    }
+    let ended = wait_for(&mut child, kill.after)?;
     child.kill()?;
     child.wait()?;
     let lines = reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
     ensure!(!ended, "the child ended by itself");
+    ensure!(!hangs, "the child hangs at open");
     let mut acks = Vec::new();
     let mut opened = None;
     for line in lines {
@@ -229,14 +247,17 @@ fn wait_for(child: &mut Child, wait: Duration) -> Result<bool> {
     Ok(child.try_wait()?.is_some())
 }
 
-/// Whole lines only: the kill may have cut the last.
-fn read_lines(mut from: impl BufRead) -> Result<Vec<String>> {
+/// Whole lines only: the kill may have cut the last. Tells of the first, which says that the store is open.
+fn read_lines(mut from: impl BufRead, opened: &mpsc::SyncSender<()>) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
         from.read_line(&mut line)?;
         match line.strip_suffix('\n') {
-            Some(whole) => lines.push(whole.to_owned()),
+            Some(whole) => {
+                lines.push(whole.to_owned());
+                let _ = opened.try_send(());
+            }
             None => return Ok(lines),
         }
     }
@@ -367,7 +388,7 @@ async fn bench(length: Duration) -> Result<()> {
         let engine = Embedded::open(dir.path()).await?;
         let store = engine.store();
         let (rooms, author) = make_rooms(&store).await?;
-        let (commits, cpu, begun) = (engine.group_commits(), cpu_ticks()?, Instant::now());
+        let (commits, cpu, begun) = (engine.group_commits(), cpu_ticks(std::process::id())?, Instant::now());
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..appenders {
             let (store, author, room) = (store.clone(), author.clone(), rooms[n % rooms.len()]);
@@ -385,7 +406,7 @@ async fn bench(length: Duration) -> Result<()> {
         let (took, after) = (begun.elapsed(), engine.group_commits());
         let (appends, groups) = (after.commands - commits.commands, after.commits - commits.commits);
         // USER_HZ is 100 on Linux, whatever the kernel's own tick.
-        let cpu_us = (cpu_ticks()? - cpu) * 10_000;
+        let cpu_us = (cpu_ticks(std::process::id())? - cpu) * 10_000;
         println!(
             "{appenders} appenders: {:.0} appends/s, {:.1} us CPU per append, {:.1} appends per commit",
             appends as f64 / took.as_secs_f64(),
@@ -397,10 +418,10 @@ async fn bench(length: Duration) -> Result<()> {
     Ok(())
 }
 
-/// User and system time of this process (proc(5), fields 14 and 15).
-fn cpu_ticks() -> Result<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit_once(')').context("/proc/self/stat")?.1;
+/// User and system time of a process (proc(5), fields 14 and 15).
+fn cpu_ticks(process: u32) -> Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let fields = stat.rsplit_once(')').context("no process status")?.1;
     let fields: Vec<&str> = fields.split_whitespace().collect();
     Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
 }

@@ -124,3 +124,6 @@ impl Embedded {
         Ok((permit, kv))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,10 @@ impl Room {
             return false;
         }
         self.taken += 1;
+        if size > self.bytes {
+            // Over the limit by itself: not even an empty one may follow.
+            self.items = self.taken;
+        }
         self.bytes = self.bytes.saturating_sub(size);
         true
     }
@@ -98,7 +102,8 @@ fn around(
 ) -> Result<(Vec<StoredMessage>, bool)> {
     let (limit, seq) = (request.limit, seq.min(end));
     let middle = if hidden < seq && seq < end { find_message(read, room, seq)? } else { None };
-    let beside = limit.saturating_sub(usize::from(middle.is_some()));
+    let overfull = middle.as_ref().is_some_and(|m| m.content.len() > request.max_bytes);
+    let beside = if overfull { 0 } else { limit.saturating_sub(usize::from(middle.is_some())) };
     let bytes = request.max_bytes.saturating_sub(middle.as_ref().map_or(0, |m| m.content.len()));
     // `taken: 1` where the page has its one message already, so that a side may stay empty.
     let taken = usize::from(middle.is_some());

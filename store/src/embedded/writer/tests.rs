@@ -40,6 +40,25 @@ impl Rig {
         (registration, inbox)
     }
 
+    /// Starts a command and waits until it is the `n`th in the queue of the held writer.
+    async fn queue<T, F>(&self, n: usize, work: F) -> tokio::task::JoinHandle<Result<T>>
+    where
+        F: FnOnce(&mut Tx) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let writer = self.writer.clone();
+        let task = tokio::spawn(async move { writer.run(work).await });
+        self.wait_for_queue(n).await;
+        task
+    }
+
+    /// The queue's room has shrunk by as many; the writer is held, so none leaves it.
+    async fn wait_for_queue(&self, n: usize) {
+        while self.writer.queue.capacity() > QUEUE - n {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Holds the writer inside a command until the sender is used or dropped; waits until it is there.
     async fn hold(&self) -> (mpsc::SyncSender<()>, tokio::task::JoinHandle<Result<()>>) {
         let (release, held) = mpsc::sync_channel::<()>(1);
@@ -87,28 +106,23 @@ async fn a_command_that_fails_or_panics_leaves_no_writes_and_no_events() {
     let (_following, mut inbox) = rig.inbox(user);
     let (release, held) = rig.hold().await;
     let spoil = |how: fn() -> Result<()>, event: BusEvent| {
-        let writer = rig.writer.clone();
-        async move {
-            writer
-                .run(move |tx| {
-                    tx.put(key(1), vec![1])?;
-                    tx.publish(event);
-                    how()
-                })
-                .await
+        move |tx: &mut Tx| {
+            tx.put(key(1), vec![1])?;
+            tx.publish(event);
+            how()
         }
     };
-    let failing = spoil(|| Err(StoreError::RoomFull), ended(user).0);
-    let panicking = spoil(|| panic!("a defect"), ended(user).0);
-    let good = rig.writer.run(|tx| {
-        assert_eq!(tx.get(&key(1))?, None, "an earlier command's failed write shows");
-        tx.put(key(2), vec![2])
+    let failing = rig.queue(1, spoil(|| Err(StoreError::RoomFull), ended(user).0)).await;
+    let panicking = rig.queue(2, spoil(|| panic!("a defect"), ended(user).0)).await;
+    let good = rig.queue(3, |tx| {
+        tx.put(key(2), vec![2])?;
+        tx.get(&key(1))
     });
+    let good = good.await;
     drop(release);
-    let (failing, panicking, good) = tokio::join!(failing, panicking, good);
-    assert!(matches!(failing, Err(StoreError::RoomFull)));
-    assert!(matches!(panicking, Err(StoreError::Unexpected(_))));
-    good.unwrap();
+    assert!(matches!(failing.await.unwrap(), Err(StoreError::RoomFull)));
+    assert!(matches!(panicking.await.unwrap(), Err(StoreError::Unexpected(_))));
+    assert_eq!(good.await.unwrap().unwrap(), None, "an earlier command's failed write shows");
     held.await.unwrap().unwrap();
     assert_eq!((rig.get(&key(1)), rig.get(&key(2))), (None, Some(vec![2])));
     assert_eq!(sessions_of(&mut inbox), []);
@@ -132,10 +146,7 @@ async fn what_is_queued_together_shares_one_commit_and_sees_what_came_before_it(
             next.await.unwrap()
         });
     }
-    // They are in the queue once its room has shrunk by as many; the writer is held, so none leaves it.
-    while rig.writer.queue.capacity() > QUEUE - usize::try_from(CROWD).unwrap() {
-        tokio::task::yield_now().await;
-    }
+    rig.wait_for_queue(usize::try_from(CROWD).unwrap()).await;
     drop(release);
     let mut numbers = crowd.join_all().await;
     held.await.unwrap().unwrap();
@@ -151,18 +162,22 @@ async fn events_come_in_the_order_of_commands_and_are_there_before_the_answer() 
     let rig = rig();
     let user = UserId::new();
     let (_following, mut inbox) = rig.inbox(user);
-    let mut expected = Vec::new();
-    for n in 0..20 {
+    let (release, held) = rig.hold().await;
+    let (mut expected, mut tasks) = (Vec::new(), Vec::new());
+    for n in 1..=20 {
         let (event, session) = ended(user);
         expected.push(session);
-        let publish = rig.writer.run(move |tx| {
+        let publish = move |tx: &mut Tx| {
             tx.publish(event);
-            tx.put(key(n), vec![])
-        });
-        publish.await.unwrap();
-        assert_eq!(sessions_of(&mut inbox), [session]);
+            tx.put(key(n as u64), vec![])
+        };
+        tasks.push(rig.queue(n, publish).await);
     }
-    assert_eq!(expected.len(), 20);
+    assert_eq!(sessions_of(&mut inbox), [], "told before the commit");
+    drop(release);
+    tasks.remove(0).await.unwrap().unwrap();
+    assert_eq!(sessions_of(&mut inbox), expected);
+    held.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -171,23 +186,16 @@ async fn an_event_is_published_only_after_what_it_tells_of_is_committed() {
     let user = UserId::new();
     let (_following, mut inbox) = rig.inbox(user);
     let (event, _) = ended(user);
-    let (kv, writer) = (rig.kv.clone(), rig.writer.clone());
     let (release, held) = rig.hold().await;
-    let (entered, inside) = mpsc::sync_channel(1);
-    let publishing = tokio::spawn(async move {
-        let publish = writer.run(move |tx| {
-            tx.publish(event);
-            tx.put(key(1), vec![1])?;
-            entered.send(()).unwrap();
-            Ok(())
-        });
-        publish.await
-    });
+    let write = move |tx: &mut Tx| {
+        tx.publish(event);
+        tx.put(key(1), vec![1])
+    };
+    let write = rig.queue(1, write).await;
     drop(release);
-    tokio::task::spawn_blocking(move || inside.recv().unwrap()).await.unwrap();
     inbox.recv().await.unwrap();
-    assert_eq!(kv.snapshot().get(&key(1)).unwrap(), Some(vec![1]), "told before it was there");
-    publishing.await.unwrap().unwrap();
+    assert_eq!(rig.get(&key(1)), Some(vec![1]), "told before it was there");
+    write.await.unwrap().unwrap();
     held.await.unwrap().unwrap();
 }
 
@@ -198,14 +206,15 @@ async fn a_failed_commit_is_told_to_all_of_its_group_and_nothing_follows_it() {
     let (_following, mut inbox) = rig.inbox(user);
     let (release, held) = rig.hold().await;
     let (event, _) = ended(user);
-    let writes = rig.writer.run(move |tx| {
+    let writes = move |tx: &mut Tx| {
         tx.publish(event);
         tx.put(key(1), vec![1])
-    });
-    let reads = rig.writer.run(|tx| tx.get(&key(1)));
+    };
+    let writes = rig.queue(1, writes).await;
+    let reads = rig.queue(2, |tx| tx.get(&key(1))).await;
     rig.kv.fail_commits.store(true, Ordering::Release);
     drop(release);
-    let (writes, reads) = tokio::join!(writes, reads);
+    let (writes, reads) = (writes.await.unwrap(), reads.await.unwrap());
     assert!(matches!(writes, Err(StoreError::Unavailable(_))));
     assert!(matches!(reads, Err(StoreError::Unavailable(_))), "it read what is not durable");
     assert!(matches!(held.await.unwrap(), Err(StoreError::Unavailable(_))));
@@ -221,12 +230,13 @@ async fn a_failed_commit_is_told_to_all_of_its_group_and_nothing_follows_it() {
 async fn a_closed_writer_has_done_what_was_queued_and_takes_no_more() {
     let rig = rig();
     let (release, held) = rig.hold().await;
-    let queued = rig.writer.run(|tx| tx.put(key(1), vec![1]));
-    let close = rig.writer.close();
+    let queued = rig.queue(1, |tx| tx.put(key(1), vec![1])).await;
+    let writer = rig.writer.clone();
+    let close = tokio::spawn(async move { writer.close().await });
+    rig.wait_for_queue(2).await;
     drop(release);
-    let (queued, closed) = tokio::join!(queued, close);
-    queued.unwrap();
-    closed.unwrap();
+    queued.await.unwrap().unwrap();
+    close.await.unwrap().unwrap();
     held.await.unwrap().unwrap();
     assert_eq!(rig.get(&key(1)), Some(vec![1]));
     let late = rig.writer.run(|tx| tx.put(key(2), vec![2])).await;
