@@ -127,9 +127,9 @@ impl Engine {
             Some(record) => self.confirm_signup(&record).await,
             None => {
                 let name = self.keys.username(&username.to_ascii_lowercase());
-                self.release(&name, &user.to_string()).await?;
+                self.release_name(&name, &user.to_string()).await?;
                 if let Some(email) = email {
-                    self.release(&self.keys.email(&email.to_ascii_lowercase()), &user.to_string()).await?;
+                    self.release_name(&self.keys.email(&email.to_ascii_lowercase()), &user.to_string()).await?;
                 }
                 Ok(())
             }
@@ -139,9 +139,9 @@ impl Engine {
     /// Makes the claims of a stored account lasting, and puts it into the indexes.
     pub(super) async fn confirm_signup(&self, record: &UserRecord) -> Result<()> {
         let (folded, owner) = (record.username.to_ascii_lowercase(), record.id.to_string());
-        self.confirm(&self.keys.username(&folded), &owner).await?;
+        self.confirm_name(&self.keys.username(&folded), &owner).await?;
         if let Some(email) = &record.email {
-            self.confirm(&self.keys.email(&email.to_ascii_lowercase()), &owner).await?;
+            self.confirm_name(&self.keys.email(&email.to_ascii_lowercase()), &owner).await?;
         }
         let mut index = cmd("ZADD");
         let key = if record.guest { self.keys.guests() } else { self.keys.accounts() };
@@ -168,9 +168,9 @@ impl Engine {
             let key = self.keys.handle(&claimed.to_ascii_lowercase());
             let own = record.and_then(|r| r.handle.as_deref()).is_some_and(|h| h.eq_ignore_ascii_case(claimed));
             if own {
-                self.confirm(&key, &room.to_string()).await?;
+                self.confirm_name(&key, &room.to_string()).await?;
             } else {
-                self.release(&key, &room.to_string()).await?;
+                self.release_name(&key, &room.to_string()).await?;
             }
         }
         let Some(name) = record.and_then(|r| public_name(r.kind, r.name.as_deref())) else { return Ok(()) };
@@ -243,7 +243,7 @@ impl Engine {
     }
 
     /// Claims a unique name for `claim.owner`; `false` when somebody else has it.
-    pub(super) async fn claim(&self, key: &str, claim: &Claim) -> Result<bool> {
+    pub(super) async fn claim_name(&self, key: &str, claim: &Claim) -> Result<bool> {
         let mut set = cmd("SET");
         set.arg(key).arg(claim.text()).arg("NX");
         let set: Option<String> = self.connections.ask("claim a name", &set).await?;
@@ -259,7 +259,7 @@ impl Engine {
         text.as_deref().map(Claim::read).transpose()
     }
 
-    pub(super) async fn confirm(&self, key: &str, owner: &str) -> Result<()> {
+    pub(super) async fn confirm_name(&self, key: &str, owner: &str) -> Result<()> {
         match self.claim_of(key).await? {
             Some(held) if held.owner == owner && !held.confirmed => {
                 let confirmed = Claim { confirmed: true, ..held.clone() };
@@ -269,13 +269,13 @@ impl Engine {
             // Released with an attempt of the same owner that died; the owner came to be all the same.
             None => {
                 let claim = Claim { confirmed: true, ..Claim::pending(owner, Timestamp::now()) };
-                self.claim(key, &claim).await.map(drop)
+                self.claim_name(key, &claim).await.map(drop)
             }
         }
     }
 
     /// Gives the name up, if it is `owner`'s and not confirmed.
-    pub(super) async fn release(&self, key: &str, owner: &str) -> Result<()> {
+    pub(super) async fn release_name(&self, key: &str, owner: &str) -> Result<()> {
         match self.claim_of(key).await? {
             Some(held) if held.owner == owner && !held.confirmed => self.replace(key, &held.text(), "").await.map(drop),
             _ => Ok(()),

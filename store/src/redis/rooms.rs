@@ -74,7 +74,7 @@ impl Engine {
         let create = self.record_intent(&intent, at).await?;
         if let Some(handle) = &room.handle {
             let key = self.keys.handle(&handle.to_ascii_lowercase());
-            if !self.claim(&key, &Claim::pending(room.id, at)).await? {
+            if !self.claim_name(&key, &Claim::pending(room.id, at)).await? {
                 self.forget_intent(&create).await?;
                 return Err(StoreError::HandleTaken);
             }

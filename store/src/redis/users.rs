@@ -24,14 +24,14 @@ impl Engine {
         let pending = self.record_intent(&intent, at).await?;
         let claim = Claim::pending(user.id, at);
         let name = self.keys.username(&user.username.to_ascii_lowercase());
-        if !self.claim(&name, &claim).await? {
+        if !self.claim_name(&name, &claim).await? {
             self.forget_intent(&pending).await?;
             return Err(StoreError::UsernameTaken);
         }
         if let Some(email) = &user.email
-            && !self.claim(&self.keys.email(&email.to_ascii_lowercase()), &claim).await?
+            && !self.claim_name(&self.keys.email(&email.to_ascii_lowercase()), &claim).await?
         {
-            self.release(&name, &claim.owner).await?;
+            self.release_name(&name, &claim.owner).await?;
             self.forget_intent(&pending).await?;
             return Err(StoreError::EmailTaken);
         }

@@ -11,8 +11,8 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    Actor, Bus, BusEvent, ChangeBody, Inbox, InboxItem, Inboxes, NewMessage, RoomLog, RoomRecord, Rooms, Signal, Topic,
-    UserEvent,
+    Actor, Bus, BusEvent, ChangeBody, Inbox, InboxItem, Inboxes, NewMessage, RoomLog, RoomRecord, Rooms, Signal,
+    StoreError, Topic, UserEvent,
 };
 
 pub(super) fn message(room: &RoomRecord, author: &Actor, content: &str) -> NewMessage {
@@ -116,12 +116,16 @@ async fn a_server_that_went_away_and_came_back_is_followed_again(#[case] kind: K
     server.kill();
     server.restart().await;
     assert!(matches!(next(&mut worker.inbox).await, Signal::Lost));
-    let seq = loop {
-        // The first call may find the dead connection.
-        if let Ok(appended) = engine.append(&message(&record, &ann, "after")).await {
-            break appended.seq;
+    let came_back = async {
+        loop {
+            // The first calls may find the dead connection.
+            match engine.append(&message(&record, &ann, "after")).await {
+                Ok(appended) => break appended.seq,
+                Err(error) => assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}"),
+            }
         }
     };
+    let seq = tokio::time::timeout(Duration::from_secs(20), came_back).await.expect("writable again");
     assert_eq!(seq, 2, "what was acknowledged is there");
     assert_eq!(next_content(&mut worker.inbox).await, "after");
 }

@@ -1,1 +1,85 @@
+//! What the server's failures are to callers, and what is said of its configuration.
 
+use redis::cmd;
+use rstest::rstest;
+use shared::{RoomId, UserId};
+
+use super::{
+    bus::message,
+    halves::{actor, room, user},
+    server::{Kind, Server},
+};
+use crate::{Health, Presence, RoomLog, Rooms, StoreError, Users};
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_server_that_is_down_is_unavailable_and_never_an_empty_answer(#[case] kind: Kind) {
+    let mut server = Server::start(kind).await;
+    let engine = server.engine().await;
+    server.kill();
+    let (someone, somewhere) = (UserId::new(), RoomId::new());
+    assert!(matches!(engine.user(someone).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(engine.rooms_of(someone).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(engine.presence(&[someone]).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(engine.views(someone, &[somewhere]).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(engine.create_user(&user("ann")).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(engine.check().await, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_full_server_is_unavailable_and_so_is_one_with_too_few_replicas() {
+    let server = Server::start(Kind::Node).await;
+    let engine = server.engine().await;
+    let (ann, record) = (actor("ann"), room(None));
+    engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
+    let mut connection = server.connection().await;
+    for (name, bad, good) in [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")] {
+        cmd("CONFIG").arg("SET").arg(name).arg(bad).exec_async(&mut connection).await.unwrap();
+        let refused = engine.append(&message(&record, &ann, "x")).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{name}: {refused:?}");
+        assert!(matches!(engine.check().await, Err(StoreError::Unavailable(_))), "{name}");
+        cmd("CONFIG").arg("SET").arg(name).arg(good).exec_async(&mut connection).await.unwrap();
+        engine.append(&message(&record, &ann, "x")).await.unwrap();
+    }
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_server_that_forgot_the_scripts_is_given_them_again(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    let engine = server.engine().await;
+    let (ann, record) = (actor("ann"), room(None));
+    engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
+    let mut connection = server.connection().await;
+    cmd("SCRIPT").arg("FLUSH").exec_async(&mut connection).await.unwrap();
+    engine.append(&message(&record, &ann, "x")).await.unwrap();
+    cmd("SCRIPT").arg("FLUSH").exec_async(&mut connection).await.unwrap();
+    let views = engine.views(ann.id, &[record.id, RoomId::new()]).await.unwrap();
+    assert_eq!((views[0].as_ref().unwrap().head.seq, views[1].is_none()), (1, true));
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_bad_configuration_is_warned_of_and_a_server_that_does_not_tell_is_healthy(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    let engine = server.engine().await;
+    assert_eq!(engine.check().await.unwrap(), Vec::<String>::new());
+    let mut connection = server.connection().await;
+    let set = |name: &str, value: &str| cmd("CONFIG").arg("SET").arg(name).arg(value).to_owned();
+    set("appendonly", "no").exec_async(&mut connection).await.unwrap();
+    set("maxmemory-policy", "allkeys-lru").exec_async(&mut connection).await.unwrap();
+    let warnings = engine.check().await.unwrap();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings.iter().any(|w| w.contains("allkeys-lru")) && warnings.iter().any(|w| w.contains("appendonly")));
+
+    let mut forbid = cmd("ACL");
+    forbid.arg("SETUSER").arg("default").arg("-config").arg("-info");
+    forbid.exec_async(&mut connection).await.unwrap();
+    assert_eq!(engine.check().await.unwrap(), Vec::<String>::new());
+}

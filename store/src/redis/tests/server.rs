@@ -26,20 +26,19 @@ pub(super) enum Kind {
 
 impl Server {
     pub(super) async fn start(kind: Kind) -> Self {
-        let directory = TempDir::new().unwrap();
-        // Another process may take the port in between; then the server ends and another port is tried.
-        for _ in 0..20 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            if kind == Kind::Cluster && port > 55_000 {
+        for _ in 0..100 {
+            // Below the ports that the system hands out (Linux: from 32768), so that a restart finds its own free.
+            let port = rand::random_range(12_000..22_000);
+            if TcpListener::bind(("127.0.0.1", port)).is_err() {
                 continue;
             }
             let cluster = kind == Kind::Cluster;
+            let directory = TempDir::new().unwrap();
             let mut server = Self { child: spawn(port, cluster, &directory), port, cluster, directory };
+            // Another process may have taken the port in between; then ours has ended.
             if server.is_up().await {
                 return server;
             }
-            let _ = server.child.kill();
-            return Box::pin(Self::start(kind)).await;
         }
         panic!("no port for redis-server");
     }
@@ -84,7 +83,10 @@ impl Server {
     async fn is_ready(&self) -> redis::RedisResult<bool> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port))?;
         let mut connection = client.get_multiplexed_async_connection().await?;
-        redis::cmd("PING").exec_async(&mut connection).await?;
+        let info: redis::InfoDict = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+        if info.get::<u32>("process_id") != Some(self.child.id()) {
+            return Ok(false);
+        }
         if !self.cluster {
             return Ok(true);
         }
@@ -98,6 +100,8 @@ impl Server {
 fn spawn(port: u16, cluster: bool, directory: &TempDir) -> Child {
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
+    // With the default, everysec, a write may wait in the server while the disk is busy, and `kill` loses it.
+    command.args(["--appendfsync", "always"]);
     command.arg("--dir").arg(directory.path()).stdout(Stdio::null()).stderr(Stdio::null());
     if cluster {
         command.args(["--cluster-enabled", "yes"]);
