@@ -32,7 +32,7 @@ const POOL: usize = 2;
 
 /// Where the store is.
 pub(super) enum Address {
-    Single(Client),
+    Single(Box<Client>),
     Cluster(Vec<ConnectionInfo>),
 }
 
@@ -58,7 +58,7 @@ fn prepare(url: &SecretString) -> RedisResult<ConnectionInfo> {
 impl Address {
     pub(super) fn single(url: &SecretString) -> Result<Self> {
         let client = prepare(url).and_then(Client::open).map_err(|e| fault(e, "read the address of Redis"))?;
-        Ok(Self::Single(client))
+        Ok(Self::Single(Box::new(client)))
     }
 
     pub(super) fn cluster(seeds: &[SecretString]) -> Result<Self> {
@@ -80,7 +80,7 @@ impl Address {
                     .set_pipeline_buffer_size(BUFFER);
                 let mut pool = Vec::with_capacity(POOL);
                 for _ in 0..POOL {
-                    let connecting = ConnectionManager::new_with_config(client.clone(), config.clone());
+                    let connecting = ConnectionManager::new_with_config(Client::clone(client), config.clone());
                     pool.push(within(what, connecting).await?);
                 }
                 Ok(Connections::Single { pool, next: AtomicUsize::new(0) })

@@ -11,8 +11,8 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    Actor, Bus, BusEvent, ChangeBody, Inbox, InboxItem, Inboxes, NewMessage, RoomLog, RoomRecord, Rooms, Signal, Topic,
-    UserEvent,
+    Actor, Bus, BusEvent, ChangeBody, Inbox, InboxItem, Inboxes, NewMessage, RoomLog, RoomRecord, Rooms, Signal,
+    StoreError, Topic, UserEvent,
 };
 
 pub(super) fn message(room: &RoomRecord, author: &Actor, content: &str) -> NewMessage {
@@ -119,8 +119,9 @@ async fn a_server_that_went_away_and_came_back_is_followed_again(#[case] kind: K
     let came_back = async {
         loop {
             // The first calls may find the dead connection.
-            if let Ok(appended) = engine.append(&message(&record, &ann, "after")).await {
-                break appended.seq;
+            match engine.append(&message(&record, &ann, "after")).await {
+                Ok(appended) => break appended.seq,
+                Err(error) => assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}"),
             }
         }
     };

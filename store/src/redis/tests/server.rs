@@ -100,6 +100,8 @@ impl Server {
 fn spawn(port: u16, cluster: bool, directory: &TempDir) -> Child {
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
+    // With the default, everysec, a write may wait in the server while the disk is busy, and `kill` loses it.
+    command.args(["--appendfsync", "always"]);
     command.arg("--dir").arg(directory.path()).stdout(Stdio::null()).stderr(Stdio::null());
     if cluster {
         command.args(["--cluster-enabled", "yes"]);
