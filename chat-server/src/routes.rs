@@ -1,27 +1,24 @@
 //! The whole URL table, and the upgrade of a request to a socket.
 
-use std::{cell::OnceCell, rc::Rc, time::Duration};
-
 use actix_web::{
     HttpRequest, HttpResponse, get,
     web::{Data, Payload},
 };
 use domain::Domain;
-use shared::{ErrorCode, Problem};
-use socket::{Connection, Limits, QueueLimits};
+use shared::Problem;
+use socket::Connection;
 use utoipa_actix_web::service_config::ServiceConfig;
-use web::{error::problem_response, server::Running};
+use web::{
+    server::Running,
+    sockets::{self, Worker},
+};
 
 use crate::{dialect::Dialect, hub::Hub, session::Handshake};
 
 /// Called once in each worker.
 pub fn configure(cfg: &mut ServiceConfig) {
-    cfg.app_data(Worker::default()).service(open_chat);
+    cfg.app_data(Worker::<Hub>::default()).service(open_chat);
 }
-
-/// What this worker's sockets share; made by the first, because it needs the worker's runtime.
-#[derive(Clone, Default)]
-struct Worker(Rc<OnceCell<Rc<Hub>>>);
 
 /// The native chat socket.
 ///
@@ -39,35 +36,10 @@ async fn open_chat(
     domain: Data<Domain>,
     running: Data<Running>,
 ) -> actix_web::Result<HttpResponse> {
-    let settings = &domain.settings;
-    if !socket::origin_allowed(&req, &settings.http.allowed_origins) {
-        return Ok(problem_response(Problem::new(ErrorCode::Forbidden, "this origin may not connect")));
-    }
-    let limits = &settings.limits;
-    let queue = QueueLimits {
-        frames: limits.queue_frames,
-        bytes: limits.queue_bytes,
-        time: Duration::from_secs(limits.queue_seconds),
-    };
-    let Ok(socket) = socket::upgrade(&req, payload, limits.frame_bytes, queue) else {
-        let text = "this is a WebSocket endpoint: send the opening handshake of RFC 6455";
-        return Ok(problem_response(Problem::new(ErrorCode::InvalidMessage, text)));
-    };
-    let hub = hub_of(&req, &domain, &running)?;
-    let credential = socket::credential(&req);
+    let (socket, limits) = sockets::open(&req, payload, &domain)?;
+    let hub = Worker::of(&req, &running, |shutdown| Hub::start(Domain::clone(&domain), shutdown))?;
     let handshake = Handshake::new(hub.clone(), socket.outbound.clone(), Dialect::Native);
-    let limits = Limits {
-        authenticate: Duration::from_secs(limits.authenticate_seconds),
-        bad_frames_per_minute: limits.bad_frames_per_minute,
-    };
     let connection = Connection::new(socket.outbound, socket.inbound, limits, hub.pulse());
-    actix_web::rt::spawn(connection.run(handshake, credential));
+    actix_web::rt::spawn(connection.run(handshake, socket::credential(&req)));
     Ok(socket.response)
-}
-
-fn hub_of(req: &HttpRequest, domain: &Domain, running: &Running) -> actix_web::Result<Rc<Hub>> {
-    let worker = req
-        .app_data::<Worker>()
-        .ok_or_else(|| actix_web::error::ErrorInternalServerError("the worker has no place for its hub"))?;
-    Ok(worker.0.get_or_init(|| Hub::start(domain.clone(), running.shutdown.clone())).clone())
 }

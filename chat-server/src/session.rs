@@ -6,24 +6,19 @@ pub mod on_event;
 use std::{
     rc::Rc,
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
 };
 
 use domain::{DomainError, Result, Viewer};
-use shared::{
-    ErrorCode,
-    protocol::{BadFrame, ChatCommand, ServerFrame, Status},
-};
-use socket::{CloseCode, Credential, Flow, Outbound, Step};
+use shared::protocol::{ChatCommand, ServerFrame, Status};
+use socket::{Credential, Flow, Outbound, Step};
 use store::SocketKind;
+use web::sockets::{self, bad_frame, error_frame, no_binary, reconnect, refusal};
 
 use crate::{
     dialect::{Dialect, native},
     hub::{Hub, Peer, Pins},
 };
 
-/// A drained client comes back after a random time of up to this, so that not all come at once.
-const RECONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// Times the list of a user's rooms is read again because it changed while it was being attached.
 const ATTACH_TRIES: usize = 3;
 
@@ -62,21 +57,14 @@ impl Handshake {
 
     async fn authenticate(&mut self, credential: Credential, request_id: Option<&str>) -> Step<Session> {
         let session = async {
-            let viewer = match &credential {
-                Credential::Token(token) => self.hub.domain.identity.authenticate(token).await?,
-                Credential::Ticket(_) => return Err(DomainError::Unauthorized("the ticket is not valid")),
-            };
+            let viewer = sockets::authenticate(&self.hub.domain, &credential).await?;
             Session::begin(&self.hub, viewer, self.dialect, self.outbound.clone(), request_id).await
         };
         match session.await {
             Ok(session) => Step::Done(session),
             Err(e) => {
                 self.push(&error_frame(&e), request_id);
-                Step::Close(match e.code() {
-                    ErrorCode::Unauthorized => CloseCode::Unauthorized,
-                    ErrorCode::Unavailable => CloseCode::Restart,
-                    _ => CloseCode::InternalError,
-                })
+                Step::Close(refusal(&e))
             }
         }
     }
@@ -193,8 +181,7 @@ impl socket::Session for Session {
     }
 
     fn on_drain(&mut self) {
-        let most = u64::try_from(RECONNECT_WITHIN.as_millis()).unwrap_or(u64::MAX);
-        self.push(&ServerFrame::Reconnect { after_ms: rand::random_range(0..=most), url: None }, None);
+        self.push(&reconnect(), None);
     }
 
     async fn on_end(&mut self) {
@@ -247,25 +234,4 @@ impl Drop for Announced {
             });
         }
     }
-}
-
-/// What a client is told of a refusal; the cause goes to the log.
-pub(crate) fn error_frame(e: &DomainError) -> ServerFrame {
-    e.log();
-    ServerFrame::Error {
-        code: e.code(),
-        message: e.to_string(),
-        details: e.details().to_vec(),
-        retry_after_ms: e.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-    }
-}
-
-fn bad_frame(bad: BadFrame) -> ServerFrame {
-    let BadFrame { message, details, .. } = bad;
-    ServerFrame::Error { code: ErrorCode::InvalidMessage, message, details, retry_after_ms: None }
-}
-
-fn no_binary() -> ServerFrame {
-    let message = "send text frames: there are no binary ones".into();
-    ServerFrame::Error { code: ErrorCode::InvalidMessage, message, details: Vec::new(), retry_after_ms: None }
 }

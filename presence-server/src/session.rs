@@ -2,19 +2,20 @@
 
 use std::{collections::HashSet, rc::Rc};
 
-use domain::{Domain, DomainError, Result, Viewer, upkeep};
+use domain::{Domain, DomainError, Result, Viewer};
 use shared::{
-    ErrorCode, Timestamp, UserId,
+    Timestamp, UserId,
     protocol::{
         BadFrame, ClientFrame, PresenceCommand, ServerFrame, Status, UserPresence,
         command::{OwnStatus, SetStatus},
         encode_frame,
     },
 };
-use socket::{CloseCode, Credential, Flow, Outbound, Step, text_frame};
+use socket::{Credential, Flow, Outbound, Step, text_frame};
 use store::SocketKind;
+use web::sockets::{self, bad_frame, error_frame, no_binary, reconnect, refusal};
 
-use crate::hub::Hub;
+use crate::{hub::Hub, server::Counted};
 
 /// A connection whose user is not known yet.
 pub(crate) struct Handshake {
@@ -31,6 +32,7 @@ pub(crate) struct Session {
     outbound: Outbound,
     /// Its number in presence and in the hub.
     connection: u64,
+    _counted: Counted,
     /// Bounded by `presence.max_watched`.
     watching: HashSet<UserId>,
 }
@@ -40,22 +42,18 @@ impl Handshake {
         Self { domain, hub, outbound }
     }
 
-    async fn authenticate(&mut self, token: &str, request_id: Option<&str>) -> Step<Session> {
-        match self.open(token, request_id).await {
+    async fn authenticate(&mut self, credential: Credential, request_id: Option<&str>) -> Step<Session> {
+        match self.open(&credential, request_id).await {
             Ok(session) => Step::Done(session),
             Err(e) => {
-                let code = match e.code() {
-                    ErrorCode::Unauthorized => CloseCode::Unauthorized,
-                    _ => CloseCode::Restart,
-                };
-                refuse(&self.outbound, &e, request_id);
-                Step::Close(code)
+                push(&self.outbound, &error_frame(&e), request_id);
+                Step::Close(refusal(&e))
             }
         }
     }
 
-    async fn open(&mut self, token: &str, request_id: Option<&str>) -> Result<Session> {
-        let viewer = self.domain.identity.authenticate(token).await?;
+    async fn open(&mut self, credential: &Credential, request_id: Option<&str>) -> Result<Session> {
+        let viewer = sockets::authenticate(&self.domain, credential).await?;
         let connection = socket::next_connection_id();
         if let Err(e) = self.attach(&viewer, connection).await {
             // It may have been noted before it failed.
@@ -74,13 +72,17 @@ impl Handshake {
         };
         push(&self.outbound, &frame, request_id);
         let (domain, hub, outbound) = (self.domain.clone(), self.hub.clone(), self.outbound.clone());
-        Ok(Session { viewer, domain, hub, outbound, connection, watching: HashSet::new() })
+        Ok(Session { viewer, domain, hub, outbound, connection, _counted: Counted::new(), watching: HashSet::new() })
     }
 }
 
 impl Handshake {
     async fn attach(&self, viewer: &Viewer, connection: u64) -> Result<()> {
         self.hub.enter(viewer, connection, &self.outbound).await?;
+        // After following: a session that ends from now on is heard of.
+        if self.domain.store.sessions.session(viewer.session).await?.is_none() {
+            return Err(DomainError::Unauthorized("the session has ended"));
+        }
         self.domain.presence.connected(viewer, connection, SocketKind::Presence).await
     }
 }
@@ -89,34 +91,25 @@ impl socket::Handshake for Handshake {
     type Session = Session;
 
     async fn on_credential(&mut self, credential: Credential) -> Step<Session> {
-        match credential {
-            Credential::Token(token) => self.authenticate(&token, None).await,
-            Credential::Ticket(_) => {
-                refuse(&self.outbound, &DomainError::Unauthorized("the ticket is not valid"), None);
-                Step::Close(CloseCode::Unauthorized)
-            }
-        }
+        self.authenticate(credential, None).await
     }
 
     async fn on_text(&mut self, text: &str) -> Step<Session> {
         match ClientFrame::<PresenceCommand>::parse(text) {
             Ok(ClientFrame { command: PresenceCommand::Authenticate(it), request_id }) => {
-                self.authenticate(&it.token, request_id.as_deref()).await
+                return self.authenticate(Credential::Token(it.token), request_id.as_deref()).await;
             }
             Ok(frame) => {
                 let error = DomainError::Unauthorized("send AUTHENTICATE first");
-                refuse(&self.outbound, &error, frame.request_id.as_deref());
-                Step::Again
+                push(&self.outbound, &error_frame(&error), frame.request_id.as_deref());
             }
-            Err(bad) => {
-                misunderstood(&self.outbound, bad);
-                Step::Again
-            }
+            Err(bad) => misunderstood(&self.outbound, bad),
         }
+        Step::Again
     }
 
     fn on_binary(&mut self) {
-        refuse(&self.outbound, &DomainError::invalid("frame", "send text frames"), None);
+        push(&self.outbound, &no_binary(), None);
     }
 }
 
@@ -131,18 +124,17 @@ impl socket::Session for Session {
         };
         let request_id = frame.request_id.as_deref();
         if let Err(e) = self.on_command(frame.command, request_id).await {
-            refuse(&self.outbound, &e, request_id);
+            self.reply(&error_frame(&e), request_id);
         }
         Flow::Continue
     }
 
     fn on_binary(&mut self) {
-        refuse(&self.outbound, &DomainError::invalid("frame", "send text frames"), None);
+        self.reply(&no_binary(), None);
     }
 
     fn on_drain(&mut self) {
-        let after_ms = u64::try_from(upkeep::reconnect_after().as_millis()).unwrap_or(0);
-        push(&self.outbound, &ServerFrame::Reconnect { after_ms, url: None }, None);
+        self.reply(&reconnect(), None);
     }
 
     async fn on_end(&mut self) {
@@ -220,25 +212,9 @@ fn push(outbound: &Outbound, frame: &ServerFrame, request_id: Option<&str>) {
     outbound.push(text_frame(encode_frame(frame, request_id)));
 }
 
-fn refuse(outbound: &Outbound, error: &DomainError, request_id: Option<&str>) {
-    error.log();
-    let frame = ServerFrame::Error {
-        code: error.code(),
-        message: error.to_string(),
-        details: error.details().to_vec(),
-        retry_after_ms: error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-    };
-    push(outbound, &frame, request_id);
-}
-
 fn misunderstood(outbound: &Outbound, bad: BadFrame) {
-    let frame = ServerFrame::Error {
-        code: ErrorCode::InvalidMessage,
-        message: bad.message,
-        details: bad.details,
-        retry_after_ms: None,
-    };
-    push(outbound, &frame, bad.request_id.as_deref());
+    let request_id = bad.request_id.clone();
+    push(outbound, &bad_frame(bad), request_id.as_deref());
 }
 
 #[cfg(test)]

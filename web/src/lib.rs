@@ -1,13 +1,15 @@
 //! What the HTTP side of every service has in common: errors as problem+json, who is calling, health and metrics,
 //! listening, serving, and the `main` of a service binary.
 //!
-//! Reading order: [`launch`] → [`server`] → [`error`] → [`extract`] → [`observe`].
+//! Reading order: [`launch`] → [`server`] → [`error`] → [`extract`] → [`observe`], and for services with
+//! sockets [`sockets`].
 
 pub mod error;
 pub mod extract;
 pub mod launch;
 pub mod observe;
 pub mod server;
+pub mod sockets;
 
 pub use error::{ApiResult, WebError};
 pub use extract::{Address, Caller};

@@ -9,7 +9,9 @@ use shared::{
     },
 };
 
-use super::{Session, error_frame};
+use web::sockets::error_frame;
+
+use super::Session;
 use crate::hub::GateGuard;
 
 /// How a command is answered.
