@@ -49,6 +49,7 @@ async fn a_restart_of_redis_is_survived_by_messages_sockets_and_fan_out() {
     let refused = alice_chat.send(&during).await.unwrap_err();
     assert_eq!(refused.code(), Some(ErrorCode::Unavailable), "never a success that was not stored: {refused}");
     system.redis().unwrap().restart().await.unwrap();
+    system.ready().await.unwrap();
 
     let again = eventually("the message is stored", SOON, async || alice_chat.send(&during).await.ok());
     let during = again.await.unwrap();
