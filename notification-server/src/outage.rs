@@ -27,6 +27,7 @@ impl Outage {
             tracing::warn!("cannot {}: {e}", self.what);
             e.log();
         }
+        metrics::counter!("chatapp_notification_loop_failures_total", "loop" => self.what).increment(1);
         self.failures = self.failures.saturating_add(1);
         // Half of it fixed, or an outage would begin with a burst of tries.
         let longest = retry::ceiling(FIRST_WAIT, LONGEST_WAIT, self.failures);

@@ -119,7 +119,8 @@ pub struct PageRequest {
     pub limit: usize,
     /// Only messages with a greater `seq` (visibility); 0: all.
     pub visible_after: u64,
-    /// The page ends before the contents exceed this many bytes; it has at least one message.
+    /// The page ends before the contents exceed this many bytes; it has at least one message, and if that one exceeds
+    /// them by itself, nothing else.
     pub max_bytes: usize,
 }
 

@@ -94,7 +94,7 @@ pub trait Rooms: Send + Sync {
     async fn room(&self, id: RoomId) -> Result<Option<(RoomRecord, Head)>>;
     /// By handle, in any case.
     async fn room_id_by_handle(&self, handle: &str) -> Result<Option<RoomId>>;
-    /// Adds a member: one change (`Joined`), the user's index, `RoomAdded` to them.
+    /// Adds a member: one change (`Joined`), the user's index, `RoomAdded` to them. Their read mark is the head.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`AlreadyAMember`](crate::StoreError::AlreadyAMember),
     /// [`RoomFull`](crate::StoreError::RoomFull) at `max_members`.
     async fn join(&self, room: RoomId, user: &Actor, role: Role, max_members: u64) -> Result<Joined>;

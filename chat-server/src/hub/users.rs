@@ -64,13 +64,16 @@ impl Added {
             && let Missed::Events { events, .. } =
                 hub.domain.messages.missed(room, Position { rev: 0, ..head }, YOUNG as usize).await?
         {
-            let own = |e: &RoomEvent| e.change.user == viewer.user && matches!(e.change.body, ChangeBody::Joined);
-            if let Some(at) = events.iter().rposition(own) {
+            let joined = |e: &RoomEvent| matches!(e.change.body, ChangeBody::Joined);
+            if let Some(own) = events.iter().rposition(|e| joined(e) && e.change.user == viewer.user) {
+                // Who was put into a new room together is there from its beginning.
+                let at = own + events[own + 1..].iter().take_while(|e| joined(e)).count();
                 position = Position { rev: events[at].change.rev, event_id: events[at].change.event_id };
                 since = events.into_iter().skip(at + 1).collect();
             }
         }
-        Ok(Some(Self { frame: ServerFrame::RoomAdded { room: view, position }, position, since }))
+        let room = Room { position: Some(position), ..view };
+        Ok(Some(Self { frame: ServerFrame::RoomAdded { room, position }, position, since }))
     }
 }
 

@@ -4,7 +4,7 @@ use domain::{DomainError, Result, messages::HistoryQuery};
 use shared::{
     Timestamp,
     protocol::{
-        ChatCommand, ClientFrame, Position, ServerFrame,
+        ChatCommand, ClientFrame, Position, Room, ServerFrame,
         command::{CreateRoom, DeleteMessage, GetHistory, JoinRoom, LeaveRoom, SendMessage},
     },
 };
@@ -83,7 +83,8 @@ async fn join(session: &Session, input: JoinRoom) -> Result<Reply> {
     let (gate, snapshot) = joined.await.inspect_err(|_| hub.look_later(peer, room))?;
     let position = snapshot.position;
     let frame = ServerFrame::RoomJoined {
-        room: snapshot.room,
+        // What the frame shows is current to its own position, though the room was read a moment later.
+        room: Room { position: Some(position), ..snapshot.room },
         position,
         messages: snapshot.messages,
         users: snapshot.users,

@@ -46,10 +46,14 @@ async fn a_failing_channel_is_retried_and_given_up_while_the_others_deliver_once
     let alice = world.person("alice").await;
     let (attempts, mut tried) = mpsc::channel(16);
     let outcome = || Outcome::Retry { why: "503 from the push service".into(), after: None };
-    let channel = Arc::new(Scripted { outcome, attempts });
+    let failing = Arc::new(Scripted { name: "failing", outcome, attempts });
+    let (attempts, mut delivered) = mpsc::channel(16);
+    let outcome = || Outcome::Delivered { detail: Some("201".into()) };
+    let working = Arc::new(Scripted { name: "working", outcome, attempts });
     // A long lease: what is tried again is tried by schedule.
     let schedule = Schedule { lease: Duration::from_secs(60), ..hurried() };
-    let server = world.serve_with(|server| server.with_channel(channel).with_schedule(schedule)).await;
+    let server =
+        world.serve_with(|server| server.with_channel(failing).with_channel(working).with_schedule(schedule)).await;
     let answer = server.notify(json!({ "userId": alice.id, "title": "t", "body": "" })).await;
     assert_answer!(server.done(answer.raw["id"].as_str().unwrap()).await, @r#"
     {
@@ -66,9 +70,15 @@ async fn a_failing_channel_is_retried_and_given_up_while_the_others_deliver_once
               },
               {
                 "at": "[time]",
-                "channel": "scripted",
+                "channel": "failing",
                 "detail": "gave up after 3 attempts: 503 from the push service",
                 "state": "failed"
+              },
+              {
+                "at": "[time]",
+                "channel": "working",
+                "detail": "201",
+                "state": "delivered"
               }
             ],
             "done": true,
@@ -82,6 +92,7 @@ async fn a_failing_channel_is_retried_and_given_up_while_the_others_deliver_once
         assert!(tried.try_recv().is_ok(), "attempt {attempt}");
     }
     assert!(tried.try_recv().is_err(), "and no fourth");
+    assert!(delivered.try_recv().is_ok() && delivered.try_recv().is_err(), "once, though the job was tried thrice");
     assert_eq!(server.world.inbox(&alice).await.len(), 1);
 
     let named = json!({ "userId": alice.id, "title": "t", "body": "", "channels": ["inbox"] });
@@ -119,7 +130,7 @@ async fn a_channel_that_asks_to_be_left_alone_is_until_then(#[values(Engine::Emb
     let (attempts, mut tried) = mpsc::channel(16);
     let after = Duration::from_millis(300);
     let outcome = move || Outcome::Retry { why: "busy".into(), after: Some(after) };
-    let channel = Arc::new(Scripted { outcome, attempts });
+    let channel = Arc::new(Scripted { name: "scripted", outcome, attempts });
     let server = world.serve_with(|server| server.with_channel(channel).with_schedule(hurried())).await;
     server.notify(json!({ "userId": alice.id, "title": "t", "body": "" })).await;
     let first = tried.recv().await.unwrap();
@@ -177,7 +188,7 @@ async fn a_channel_that_panics_fails_alone(#[values(Engine::Embedded, Engine::Re
     let alice = world.person("alice").await;
     let (attempts, mut tried) = mpsc::channel(16);
     let outcome = || panic!("a defect of this channel");
-    let channel = Arc::new(Scripted { outcome, attempts });
+    let channel = Arc::new(Scripted { name: "scripted", outcome, attempts });
     let server = world.serve_with(|server| server.with_channel(channel).with_schedule(hurried())).await;
     let answer = server.notify(json!({ "userId": alice.id, "title": "t", "body": "" })).await;
     assert_answer!(server.done(answer.raw["id"].as_str().unwrap()).await, @r#"
@@ -299,6 +310,9 @@ async fn an_outage_of_the_store_is_told_and_survived() {
     assert_eq!(arrivals.next().await.title, "before");
     let redis = server.world.redis.as_ref().unwrap();
     redis.signal("STOP");
+    for what in ["work on the outbox", "look for rooms with something new"] {
+        server.counted(&format!(r#"chatapp_notification_loop_failures_total{{loop="{what}"}}"#)).await;
+    }
     // Users are looked up in memory; the job must be written.
     assert_answer!(server.notify(body("during")).await, @r#"
     {

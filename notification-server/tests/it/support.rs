@@ -209,8 +209,17 @@ impl TestServer {
         self.request("GET", &format!("/notify/{id}"), Some(API_KEY), None).await
     }
 
-    pub async fn metrics(&self) -> String {
-        self.http.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap()
+    /// Waits until this has been counted by the process.
+    pub async fn counted(&self, name: &str) {
+        timeout(PATIENCE, async {
+            let metrics =
+                async || self.http.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap();
+            while !metrics().await.contains(name) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .expect("it is not counted")
     }
 
     /// The state of a notification once every recipient is done with.
@@ -252,6 +261,7 @@ fn redact(value: Value, seen: &mut HashMap<String, usize>) -> Value {
 
 /// A channel that does what the test says, and tells when it was asked.
 pub struct Scripted<F> {
+    pub name: &'static str,
     pub outcome: F,
     pub attempts: tokio::sync::mpsc::Sender<Instant>,
 }
@@ -259,7 +269,7 @@ pub struct Scripted<F> {
 #[async_trait]
 impl<F: Fn() -> Outcome + Send + Sync> Channel for Scripted<F> {
     fn name(&self) -> &'static str {
-        "scripted"
+        self.name
     }
 
     async fn deliver(&self, _: &Job) -> Outcome {

@@ -210,7 +210,10 @@ impl Loop {
             if let Err(error) = self.kv.commit(group.writes.into_iter()) {
                 self.shared.poisoned.store(true, Ordering::Release);
                 tracing::error!(%error, "a commit failed; the store takes no more writes until it is reopened");
-                failure = Some(format!("{error:#}"));
+                failure = Some(match error {
+                    StoreError::Unavailable(reason) => format!("{reason:#}"),
+                    other => format!("{other:#}"),
+                });
             }
         }
         if failure.is_none() {

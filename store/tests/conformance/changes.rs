@@ -50,6 +50,10 @@ pub async fn every_kind_of_change_is_told_in_order(s: &Fixture) {
     let told: Vec<_> = log.iter().map(|c| (position(c), c.user, c.body.clone())).collect();
     assert_eq!(told, expected);
     assert!(log.is_sorted_by_key(|c| c.at));
+    let beginning = Position { rev: 0, event_id: EventId::random() };
+    let whole = all_changes(&s.store, room, beginning).await;
+    assert_eq!(position(&whole[0]), start, "rev 0 is the beginning");
+    assert_eq!(whole[1..], log);
 }
 
 pub async fn pages_are_dense_and_say_whether_there_is_more(s: &Fixture) {

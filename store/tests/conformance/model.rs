@@ -165,11 +165,11 @@ impl Model {
 
     pub fn changes(&self, room: RoomId, after: Position, limit: usize) -> Answer<Changes> {
         let room = self.room(room)?;
-        let Some(index) = room.changes.iter().position(|(c, _)| (c.rev, c.event_id) == (after.rev, after.event_id))
-        else {
+        let known = room.changes.iter().position(|(c, _)| (c.rev, c.event_id) == (after.rev, after.event_id));
+        let Some(next) = known.map(|index| index + 1).or((after.rev == 0).then_some(0)) else {
             return Ok(Changes::Reset { head: room.position() });
         };
-        let rest = &room.changes[index + 1..];
+        let rest = &room.changes[next..];
         let changes = rest.iter().take(limit).map(|(change, _)| room.current(change)).collect();
         Ok(Changes::Page { changes, has_more: rest.len() > limit })
     }

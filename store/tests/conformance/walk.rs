@@ -224,7 +224,8 @@ impl<'a> Walk<'a> {
                 let mut after = Position { rev: from as u64, event_id: EventId::from_bits(0) };
                 if let Ok(room) = self.model.room(room) {
                     // Any position that was ever told: those from the room's making on.
-                    let (change, _) = &room.changes[(room.made - 1 + from).min(room.changes.len() - 1)];
+                    let told = &room.changes[room.made - 1..];
+                    let (change, _) = &told[from % told.len()];
                     after = Position { rev: change.rev + u64::from(foreign), event_id: change.event_id };
                 }
                 let got = answer(self.store.log.changes(room, after, limit).await);

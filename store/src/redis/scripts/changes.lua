@@ -4,8 +4,9 @@
 local head = redis.call('HMGET', KEYS[1], 'rev', 'eid')
 if not head[1] then return {'NO_ROOM'} end
 local last, rev, limit = tonumber(head[1]), tonumber(ARGV[1]), tonumber(ARGV[3])
-local known = rev <= last and redis.call('HGET', KEYS[2], ARGV[1])
-if not known or string.sub(known, 3, 18) ~= ARGV[2] then return {'RESET', head[1], head[2]} end
+-- Rev 0 is the beginning: it is known while the first change is, which the loop finds out.
+local known = rev > 0 and rev <= last and redis.call('HGET', KEYS[2], ARGV[1])
+if rev > 0 and (not known or string.sub(known, 3, 18) ~= ARGV[2]) then return {'RESET', head[1], head[2]} end
 local to = math.min(last, rev + limit)
 local out = {'OK', head[1], head[2], to < last and 1 or 0}
 for at = rev + 1, to do

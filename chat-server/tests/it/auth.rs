@@ -1,0 +1,121 @@
+//! Who may open a socket, and how they say who they are.
+
+use rstest::rstest;
+use serde_json::json;
+
+use crate::support::{Engine, World, assert_frame};
+
+#[rstest]
+#[tokio::test]
+async fn a_token_in_the_header_the_query_the_subprotocol_or_the_first_frame_authenticates(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let alice = world.user("alice").await;
+    let (url, token) = (world.url(0), &alice.token);
+
+    let mut header = world.open(&url, &[("authorization", format!("Bearer {token}"))]).await;
+    assert_frame!(header.frame().await, @r#"{"payload":{"heartbeatMs":30000,"resuming":false,"sessionId":"<session>","status":"online","userId":"<alice>","username":"alice"},"type":"AUTH_SUCCESS"}"#);
+    let mut query = world.open(&format!("{url}?token={token}"), &[]).await;
+    assert_eq!(query.next().await["type"], "AUTH_SUCCESS");
+    let offer = format!("chatapp.v1, bearer.{token}");
+    let mut protocol = world.open(&url, &[("sec-websocket-protocol", offer)]).await;
+    assert_eq!(protocol.next().await["type"], "AUTH_SUCCESS");
+    let mut frame = world.open(&url, &[]).await;
+    assert_frame!(frame.reply("AUTHENTICATE", json!({"token": token})).await, @r#"{"payload":{"heartbeatMs":30000,"resuming":false,"sessionId":"<session>","status":"online","userId":"<alice>","username":"alice"},"requestId":"q1","type":"AUTH_SUCCESS"}"#);
+}
+
+#[rstest]
+#[tokio::test]
+async fn before_authentication_every_other_command_is_unauthorized_and_the_socket_stays(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let alice = world.user("alice").await;
+    let mut client = world.open(&world.url(0), &[]).await;
+    assert_frame!(client.reply("PING", json!({})).await, @r#"{"payload":{"code":"UNAUTHORIZED","message":"send AUTHENTICATE first"},"requestId":"q1","type":"ERROR"}"#);
+    client.send("nonsense").await;
+    assert_frame!(client.frame().await, @r#"{"payload":{"code":"INVALID_MESSAGE","message":"not a frame {\"type\", \"payload\", \"requestId?\"}: expected ident at line 1 column 2"},"type":"ERROR"}"#);
+    let reply = client.ask("AUTHENTICATE", json!({"token": alice.token})).await;
+    assert_eq!(reply["type"], "AUTH_SUCCESS");
+    assert_frame!(client.reply("AUTHENTICATE", json!({"token": alice.token})).await, @r#"{"payload":{"code":"INVALID_MESSAGE","details":[{"field":"type","problem":"this socket is authenticated"}],"message":"type: this socket is authenticated"},"requestId":"q3","type":"ERROR"}"#);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_bad_token_is_told_so_and_closed_4401(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::start(engine).await;
+    let mut query = world.open(&format!("{}?token=nonsense", world.url(0)), &[]).await;
+    assert_frame!(query.frame().await, @r#"{"payload":{"code":"UNAUTHORIZED","message":"the token is not valid"},"type":"ERROR"}"#);
+    assert_eq!(query.closed().await, 4401);
+    let mut frame = world.open(&world.url(0), &[]).await;
+    assert_eq!(frame.ask("AUTHENTICATE", json!({"token": "nonsense"})).await["payload"]["code"], "UNAUTHORIZED");
+    assert_eq!(frame.closed().await, 4401);
+    let mut ticket = world.open(&format!("{}?ticket=nonsense", world.url(0)), &[]).await;
+    assert_eq!(ticket.next().await["payload"]["code"], "UNAUTHORIZED");
+    assert_eq!(ticket.closed().await, 4401);
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_says_nothing_is_closed_4401(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::with(engine, |s| s.limits.authenticate_seconds = 1).await;
+    let mut client = world.open(&world.url(0), &[]).await;
+    assert_eq!(client.closed().await, 4401);
+}
+
+#[rstest]
+#[tokio::test]
+async fn ending_a_session_closes_its_sockets_and_keeps_it_from_coming_back(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let alice = world.user("alice").await;
+    let bob = world.user("bob").await;
+    let mut client = world.connect(&alice).await;
+    let mut other = world.connect(&bob).await;
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    world.domain.accounts.log_out(&viewer).await.unwrap();
+    assert_eq!(client.closed().await, 4401);
+    let mut again = world.open(&format!("{}?token={}", world.url(0), alice.token), &[]).await;
+    assert_frame!(again.frame().await, @r#"{"payload":{"code":"UNAUTHORIZED","message":"the session has ended"},"type":"ERROR"}"#);
+    assert_eq!(again.closed().await, 4401);
+    other.quiet().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_foreign_page_gets_403_and_a_plain_request_400_as_problems(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::with(engine, |s| s.http.allowed_origins = vec!["https://app.example".into()]).await;
+    let url = world.url(0).replace("ws://", "http://");
+    let answer = reqwest::Client::new().get(&url).header("Origin", "https://evil.example").send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let plain = reqwest::get(&url).await.unwrap();
+    assert_eq!(plain.status(), 400);
+    assert_eq!(plain.headers()["content-type"], "application/problem+json");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_connection_makes_its_user_online_until_it_ends(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::start(engine).await;
+    let alice = world.user("alice").await;
+    let client = world.connect(&alice).await;
+    let devices = || async { world.domain.presence.own(alice.id).await.unwrap().devices };
+    assert_eq!(devices().await, Some(1));
+    let second = world.connect(&alice).await;
+    assert_eq!(devices().await, Some(2));
+    drop(client);
+    while devices().await != Some(1) {
+        tokio::task::yield_now().await;
+    }
+    drop(second);
+    let state = || async { world.domain.store.presence.presence(&[alice.id]).await.unwrap().remove(0) };
+    while !state().await.devices.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(state().await.last_seen.is_some());
+}

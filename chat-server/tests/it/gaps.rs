@@ -1,0 +1,123 @@
+//! What the bus loses is read from the log.
+
+use serde_json::json;
+use store::Topic;
+
+use crate::support::{Client, Engine, World};
+
+/// Says these numbers in the room, over REST as it were: nothing of it comes back to a socket.
+async fn say(world: &World, author: &domain::Viewer, room: &str, numbers: std::ops::Range<u32>) {
+    for n in numbers {
+        let input = json!({"roomId": room, "content": n.to_string()});
+        world.domain.messages.send(author, serde_json::from_value(input).unwrap()).await.unwrap();
+    }
+}
+
+async fn two_in_a_room(world: &World) -> (Client, domain::Viewer, String) {
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let mut client = world.connect(&alice).await;
+    let room = world.room(&mut client, "tea").await;
+    let author = world.domain.identity.authenticate(&bob.token).await.unwrap();
+    world.domain.rooms.join(&author, room.parse().unwrap()).await.unwrap();
+    client.until("USER_JOINED").await;
+    (client, author, room)
+}
+
+#[tokio::test]
+async fn events_the_bus_lost_are_delivered_in_order_with_the_next_one() {
+    let world = World::start(Engine::Embedded).await;
+    let (mut client, author, room) = two_in_a_room(&world).await;
+    let topic = Topic::Room(room.parse().unwrap());
+    let mut next = 0;
+    for lost in [1, 7, 250] {
+        world.bus.mute(topic).await;
+        say(&world, &author, &room, next..next + lost).await;
+        world.bus.unmute(topic).await;
+        client.quiet().await;
+        say(&world, &author, &room, next + lost..next + lost + 3).await;
+        for n in next..next + lost + 3 {
+            let event = client.next().await;
+            assert_eq!(
+                (&event["payload"]["content"], &event["payload"]["rev"]),
+                (&json!(n.to_string()), &json!(n + 3))
+            );
+        }
+        client.quiet().await;
+        next += lost + 3;
+    }
+}
+
+#[tokio::test]
+async fn a_gap_too_long_to_tell_is_a_reset_to_the_head_and_the_room_goes_on_from_there() {
+    let world = World::start(Engine::Embedded).await;
+    let (mut client, author, room) = two_in_a_room(&world).await;
+    let topic = Topic::Room(room.parse().unwrap());
+    world.bus.mute(topic).await;
+    say(&world, &author, &room, 0..1500).await;
+    world.bus.unmute(topic).await;
+    say(&world, &author, &room, 1500..1501).await;
+    let frames = client.until("RESET").await;
+    let reset = frames.last().unwrap()["payload"]["position"]["rev"].as_u64().unwrap();
+    assert_eq!(reset, 1503);
+    let told: Vec<_> = frames[..frames.len() - 1].iter().map(|f| f["payload"]["rev"].as_u64().unwrap()).collect();
+    assert!(told.iter().copied().eq(3..3 + told.len() as u64), "what was told before it has no hole");
+    say(&world, &author, &room, 1501..1502).await;
+    assert_eq!(client.next().await["payload"]["rev"], 1504);
+    client.quiet().await;
+}
+
+#[tokio::test]
+async fn a_leaving_that_the_bus_lost_still_ends_the_rooms_events() {
+    let world = World::start(Engine::Embedded).await;
+    let (mut alice, bob_viewer, room) = two_in_a_room(&world).await;
+    let alice_viewer = {
+        let id = world.domain.store.rooms.members(room.parse().unwrap(), 0, 1).await.unwrap()[0].user;
+        domain::Viewer { user: id, username: "alice".into(), ..bob_viewer.clone() }
+    };
+    let topics = [Topic::Room(room.parse().unwrap()), Topic::User(alice_viewer.user)];
+    for topic in topics {
+        world.bus.mute(topic).await;
+    }
+    world.domain.rooms.leave(&alice_viewer, room.parse().unwrap()).await.unwrap();
+    for topic in topics {
+        world.bus.unmute(topic).await;
+    }
+    say(&world, &bob_viewer, &room, 0..1).await;
+    assert_eq!(alice.next().await["type"], "ROOM_REMOVED");
+    alice.quiet().await;
+}
+
+#[tokio::test]
+async fn when_redis_drops_the_subscribers_nothing_is_missed() {
+    let world = World::start(Engine::Redis).await;
+    let (mut client, author, room) = two_in_a_room(&world).await;
+    let mut next = 0;
+    for _ in 0..3 {
+        // Said while nobody listens, and before anything else wakes the room.
+        assert!(crate::redis::cut_subscribers() > 0);
+        say(&world, &author, &room, next..next + 20).await;
+        for n in next..next + 20 {
+            let event = client.next().await;
+            assert_eq!(
+                (&event["payload"]["content"], &event["payload"]["rev"]),
+                (&json!(n.to_string()), &json!(n + 3))
+            );
+        }
+        client.quiet().await;
+        next += 20;
+    }
+}
+
+#[tokio::test]
+async fn a_room_added_while_redis_had_dropped_the_subscribers_is_added_all_the_same() {
+    let world = World::start(Engine::Redis).await;
+    let (mut client, author, _) = two_in_a_room(&world).await;
+    let alice = world.domain.store.users.user_id_by_name("alice").await.unwrap().unwrap();
+    world.domain.store.users.add_contact(alice, author.user).await.unwrap();
+    assert!(crate::redis::cut_subscribers() > 0);
+    let input = json!({"recipientId": alice, "content": "psst"});
+    world.domain.messages.send(&author, serde_json::from_value(input).unwrap()).await.unwrap();
+    let frames = client.until("NEW_MESSAGE").await;
+    let types: Vec<_> = frames.iter().map(|f| f["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["ROOM_ADDED", "NEW_MESSAGE"]);
+}

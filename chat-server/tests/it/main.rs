@@ -1,0 +1,11 @@
+//! A real chat-server, over a store of its own, and real sockets.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod auth;
+mod bad_input;
+mod commands;
+mod delivery;
+mod gaps;
+mod redis;
+mod rooms;
+mod support;
