@@ -63,14 +63,13 @@ async fn a_restart_of_redis_is_survived_by_messages_sockets_and_fan_out() {
 /// Waits as an application does: for the message, or for word that some may have been missed and then in the history.
 async fn told_of(id: &MessageId, events: &mut Events, api: &Api, room: RoomId) {
     loop {
-        match events.next().await.expect("the connection goes on") {
+        let missed = match events.next().await.expect("the connection goes on") {
             Event::Frame(ServerFrame::NewMessage { message, .. }) if message.id == *id => return,
-            Event::Frame(ServerFrame::Reset { .. }) | Event::Gap(_) => {
-                if history(api, room).await.iter().any(|message| message.id == *id) {
-                    return;
-                }
-            }
-            _ => {}
+            Event::Frame(ServerFrame::Reset { .. }) | Event::Gap(_) => history(api, room).await,
+            _ => continue,
+        };
+        if missed.iter().any(|message| message.id == *id) {
+            return;
         }
     }
 }
