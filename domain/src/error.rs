@@ -115,7 +115,6 @@ impl From<StoreError> for DomainError {
             StoreError::NotAMember => Self::NotAMember,
             StoreError::AlreadyAMember => Self::AlreadyAMember,
             StoreError::RoomFull => Self::RoomFull("the room has as many members as it may"),
-            StoreError::TooManyRooms => Self::RoomFull("you are in as many rooms as you may be"),
             StoreError::MessageNotFound => Self::MessageNotFound,
             StoreError::IdempotencyConflict => Self::IdempotencyConflict,
             StoreError::Unavailable(cause) => Self::Unavailable(cause),

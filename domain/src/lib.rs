@@ -12,6 +12,7 @@ pub mod identity;
 pub mod messages;
 pub mod names;
 pub mod notifications;
+pub mod outage;
 mod passwords;
 pub mod presence;
 mod rates;

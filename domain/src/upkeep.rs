@@ -7,7 +7,7 @@ use shared::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Domain, Result};
+use crate::{Domain, Result, outage::Outage};
 
 /// How often a signing key is published again.
 pub const KEY_BEAT: Duration = Duration::from_secs(60);
@@ -45,11 +45,12 @@ pub async fn leave(domain: &Domain) -> Result<()> {
     Ok(())
 }
 
-async fn every<F, Fut>(period: Duration, shutdown: &CancellationToken, what: &str, mut work: F)
+async fn every<F, Fut>(period: Duration, shutdown: &CancellationToken, what: &'static str, mut work: F)
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<()>>,
 {
+    let mut outage = Outage::new(what);
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -57,9 +58,9 @@ where
             () = shutdown.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(e) = work().await {
-            tracing::warn!("cannot {what}: {e}");
-            e.log();
+        match work().await {
+            Ok(()) => outage.over(),
+            Err(e) => drop(outage.failed(&e)),
         }
     }
 }

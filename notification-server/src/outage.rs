@@ -1,8 +1,8 @@
-//! What a loop does while the store is away: says so once, waits longer each time, says once when it is back.
+//! What a loop does while the store is away: says so once, counts, and waits longer each time.
 
 use std::time::Duration;
 
-use domain::DomainError;
+use domain::{DomainError, outage};
 
 use crate::retry;
 
@@ -11,35 +11,27 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Failures in a row of one loop.
 pub struct Outage {
-    /// What cannot be done, as `cannot {what}`.
     what: &'static str,
-    failures: u32,
+    row: outage::Outage,
 }
 
 impl Outage {
     pub fn new(what: &'static str) -> Self {
-        Self { what, failures: 0 }
+        Self { what, row: outage::Outage::new(what) }
     }
 
-    /// It failed (again): how long to wait. The first of a row is logged.
+    /// It failed (again): how long to wait.
     pub fn failed(&mut self, e: &DomainError) -> Duration {
-        if self.failures == 0 {
-            tracing::warn!("cannot {}: {e}", self.what);
-            e.log();
-        }
         metrics::counter!("chatapp_notification_loop_failures_total", "loop" => self.what).increment(1);
-        self.failures = self.failures.saturating_add(1);
+        let failures = self.row.failed(e);
         // Half of it fixed, or an outage would begin with a burst of tries.
-        let longest = retry::ceiling(FIRST_WAIT, LONGEST_WAIT, self.failures);
+        let longest = retry::ceiling(FIRST_WAIT, LONGEST_WAIT, failures);
         longest.mul_f64(0.5 + rand::random::<f64>() / 2.0)
     }
 
     /// It worked.
     pub fn over(&mut self) {
-        if self.failures > 0 {
-            tracing::info!(failures = self.failures, "can {} again", self.what);
-            self.failures = 0;
-        }
+        self.row.over();
     }
 }
 

@@ -19,8 +19,6 @@ pub enum StoreError {
     AlreadyAMember,
     #[error("room full")]
     RoomFull,
-    #[error("user is in too many rooms")]
-    TooManyRooms,
     #[error("no such message")]
     MessageNotFound,
     #[error("dedupe key used with another content")]

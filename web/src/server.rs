@@ -12,7 +12,7 @@ use actix_web::{
     web::{Data, JsonConfig, PathConfig, PayloadConfig, QueryConfig},
 };
 use anyhow::Context;
-use domain::Domain;
+use domain::{Domain, outage::Outage};
 use shared::settings::Http;
 use socket2::{Domain as Family, Protocol, SockRef, Socket, Type};
 use store::{Instance, Service};
@@ -186,6 +186,7 @@ async fn openapi_json(api: Data<OpenApi>) -> HttpResponse {
 /// Keeps the instance in the registry while it serves, and takes it out when it stops.
 async fn announce(domain: Domain, spec: ServiceSpec, address: SocketAddr, shutdown: CancellationToken) {
     let url = spec.public_url.clone().unwrap_or_else(|| format!("{}://{address}", spec.scheme));
+    let mut outage = Outage::new("renew the registry entry");
     let mut ticks = tokio::time::interval(ANNOUNCE);
     loop {
         tokio::select! {
@@ -200,8 +201,9 @@ async fn announce(domain: Domain, spec: ServiceSpec, address: SocketAddr, shutdo
             version: env!("CARGO_PKG_VERSION").into(),
             draining: false,
         };
-        if let Err(e) = domain.store.registry.register(&instance, 4 * ANNOUNCE).await {
-            tracing::warn!("cannot renew the registry entry: {e}");
+        match domain.store.registry.register(&instance, 4 * ANNOUNCE).await {
+            Ok(()) => outage.over(),
+            Err(e) => drop(outage.failed(&e.into())),
         }
     }
     if let Err(e) = domain.store.registry.deregister(spec.service, domain.instance).await {
