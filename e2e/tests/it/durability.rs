@@ -24,7 +24,7 @@ async fn acknowledged_messages_survive_kill_9_of_the_embedded_process() {
     let settings = [("LIMITS__ENABLED", "false")];
     let mut system = System::embedded_with(&settings).await.unwrap();
     let url = system.chat_url().unwrap();
-    nothing_is_lost_or_doubled(&mut system, "chatapp", &url).await;
+    nothing_is_lost_or_doubled(&mut system, "chatapp", Signal::Kill, &url).await;
 }
 
 #[tokio::test]
@@ -32,7 +32,15 @@ async fn acknowledged_messages_survive_kill_9_of_a_chat_server() {
     let settings = [("LIMITS__ENABLED", "false")];
     let mut system = System::over_redis_with(1, &settings).await.unwrap();
     let url = system.chat_url_of("chat-0").unwrap();
-    nothing_is_lost_or_doubled(&mut system, "chat-0", &url).await;
+    nothing_is_lost_or_doubled(&mut system, "chat-0", Signal::Kill, &url).await;
+}
+
+#[tokio::test]
+async fn a_deploy_under_load_loses_and_doubles_nothing() {
+    let settings = [("LIMITS__ENABLED", "false")];
+    let mut system = System::over_redis_with(1, &settings).await.unwrap();
+    let url = system.chat_url_of("chat-0").unwrap();
+    nothing_is_lost_or_doubled(&mut system, "chat-0", Signal::Term, &url).await;
 }
 
 #[tokio::test]
@@ -74,9 +82,9 @@ async fn told_of(id: &MessageId, events: &mut Events, api: &Api, room: RoomId) {
     }
 }
 
-/// Sends from several tasks over one socket, kills `victim` in the middle, starts it again, lets the client repeat what
+/// Sends from several tasks over one socket, ends `victim` in the middle, starts it again, lets the client repeat what
 /// had no reply, and compares the acknowledgements with the history.
-async fn nothing_is_lost_or_doubled(system: &mut System, victim: &str, url: &str) {
+async fn nothing_is_lost_or_doubled(system: &mut System, victim: &str, by: Signal, url: &str) {
     let alice = system.sign_up("alice").await.unwrap();
     let (chat, _events) = alice.chat(url).await.unwrap();
     let room = chat.create_room("log", RoomType::Private, None).await.unwrap().id;
@@ -89,8 +97,8 @@ async fn nothing_is_lost_or_doubled(system: &mut System, victim: &str, url: &str
         let (content, seq) = acks.recv().await.unwrap();
         assert_eq!(known.insert(content, seq), None);
     }
-    system.kill9(victim).await.unwrap();
-    assert!(senders.iter().any(|sender| !sender.is_finished()), "it was killed in the middle");
+    system.stop(victim, by).await.unwrap();
+    assert!(senders.iter().any(|sender| !sender.is_finished()), "it ended in the middle");
     system.restart(victim).await.unwrap();
 
     let before = history(&alice.api, room).await;
