@@ -76,7 +76,10 @@ async fn sweep(domain: &Domain) -> Result<()> {
     if settled > 0 {
         tracing::info!(settled, "settled what processes left half done");
     }
-    let touched = domain.store.presence.reap(now, USERS_A_TICK).await?;
+    // Reaped users are last seen, and due, at this time: had their grace not passed by then, they would be found as
+    // they were, and nobody would look at them again.
+    let lost_at = now.before(domain.settings.presence_grace());
+    let touched = domain.store.presence.reap(lost_at, USERS_A_TICK).await?;
     if touched > 0 {
         tracing::info!(touched, "took over users of a process that died");
     }

@@ -16,7 +16,7 @@ const PREBUILT: &str = "CHATAPP_E2E_PREBUILT";
 const BINARIES: [&str; 5] = ["chatapp", "api-server", "chat-server", "presence-server", "notification-server"];
 
 /// The path of a binary, built if need be.
-pub(crate) async fn binary(name: &str) -> anyhow::Result<PathBuf> {
+pub async fn binary(name: &str) -> anyhow::Result<PathBuf> {
     static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
     let directory = BUILT.get_or_try_init(build).await?;
     let path = directory.join(name);

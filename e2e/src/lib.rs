@@ -10,6 +10,7 @@ mod redis;
 mod system;
 mod wait;
 
+pub use binaries::binary;
 pub use process::{Exit, Process, Signal};
 pub use redis::Redis;
 pub use system::{Person, System};

@@ -127,8 +127,13 @@ impl System {
         member.addresses = process.addresses.clone();
         let addresses = process.addresses.clone();
         member.process = Some(process);
-        for address in addresses.values() {
-            eventually(&format!("{name} is ready"), READY, async || is_ready(*address).await.then_some(())).await?;
+        all_ready(name, &addresses).await
+    }
+
+    /// Waits until every process that is up is ready, as after its store was away.
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        for (name, member) in self.members.iter().filter(|(_, member)| member.process.is_some()) {
+            all_ready(name, &member.addresses).await?;
         }
         Ok(())
     }
@@ -227,6 +232,14 @@ impl Person {
 
 fn variable(key: &str, value: &str) -> (String, String) {
     (format!("CHATAPP__{key}"), value.to_owned())
+}
+
+async fn all_ready(name: &str, addresses: &BTreeMap<String, SocketAddr>) -> anyhow::Result<()> {
+    for (service, address) in addresses {
+        let what = format!("{service} of {name} is ready");
+        eventually(&what, READY, async || is_ready(*address).await.then_some(())).await?;
+    }
+    Ok(())
 }
 
 async fn is_ready(address: SocketAddr) -> bool {

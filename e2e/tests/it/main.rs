@@ -1,9 +1,10 @@
 //! The whole system, from outside.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod durability;
 mod presence;
 mod stopping;
 mod story;
 mod support;
+mod tour;
 mod usage;

@@ -124,20 +124,20 @@ async fn they_talk_in_a_room(alice: &Person, alices: &str, bob: &Person, bobs: &
 }
 
 async fn they_see_each_other_come_and_go(system: &System, alice: &Person, bob: &Person, bobs: &str) {
+    let (bob_chat, _bob_sees) = bob.chat(bobs).await.unwrap();
     let (watching, mut updates) = alice.presence(&system.presence_url().unwrap()).await.unwrap();
-    // Bob's sockets of before are closed; his grace time may not be over.
-    let status = async || {
-        let snapshot = watching.subscribe(&[bob.id]).await.unwrap();
-        (snapshot[0].status == Status::Offline).then_some(())
-    };
-    eventually("bob is offline", SOON, status).await.unwrap();
+    assert_eq!(watching.subscribe(&[bob.id]).await.unwrap()[0].status, Status::Online);
+
+    bob_chat.close().await;
+    assert_eq!(status_of(bob.id, SOON, &mut updates).await, "offline");
+    let seen = alice.api.user_status(bob.id).await.unwrap();
+    assert_eq!((seen.status, seen.last_seen.is_some()), (Status::Offline, true));
 
     let (bob_chat, _bob_sees) = bob.chat(bobs).await.unwrap();
     assert_eq!(status_of(bob.id, SOON, &mut updates).await, "online");
     assert_eq!(alice.api.user_status(bob.id).await.unwrap().status, Status::Online);
     bob_chat.close().await;
     assert_eq!(status_of(bob.id, SOON, &mut updates).await, "offline");
-    assert!(alice.api.user_status(bob.id).await.unwrap().last_seen.is_some());
 }
 
 async fn the_absent_one_finds_a_notification(alice: &Person, alices: &str, bob: &Person) {
