@@ -17,7 +17,7 @@ const ACKNOWLEDGED: usize = 200;
 /// Senders that go on across it, each with one message under way.
 const SENDERS: usize = 8;
 /// Messages of each sender.
-const EACH: usize = 100;
+const EACH: usize = 300;
 
 #[tokio::test]
 async fn acknowledged_messages_survive_kill_9_of_the_embedded_process() {
