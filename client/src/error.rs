@@ -60,4 +60,15 @@ impl Error {
             _ => None,
         }
     }
+
+    /// The same call may succeed a moment later.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Api { code, .. } => {
+                matches!(code, ErrorCode::Unavailable | ErrorCode::ServerError | ErrorCode::RateLimitExceeded)
+            }
+            Self::Http(_) | Self::Timeout(_) | Self::Interrupted => true,
+            Self::Closed(_) | Self::Connect(_) | Self::Token(_) | Self::Unexpected(_) | Self::Url(_) => false,
+        }
+    }
 }

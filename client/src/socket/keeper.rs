@@ -132,7 +132,7 @@ impl Keeper {
         let token = match self.meanwhile(fetched).await? {
             Ok(token) => token,
             // The way to the token is broken, not the token: that passes.
-            Err(Error::Http(error)) => return Err(Disconnect::Lost(error.to_string())),
+            Err(error) if error.is_temporary() => return Err(Disconnect::Lost(error.to_string())),
             Err(error) => return Err(Disconnect::Token(error.to_string())),
         };
         self.refused = false;

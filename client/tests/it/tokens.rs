@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use client::{Chat, Disconnect, Error, Event, Result, TokenProvider};
+use client::{Chat, Disconnect, Error, ErrorCode, Event, Result, TokenProvider};
 use parking_lot::Mutex;
 use tokio::io::AsyncWriteExt;
 
@@ -50,6 +50,41 @@ async fn after_4401_the_client_comes_back_with_a_fresh_token() {
     let (pong, _peer) = tokio::join!(within(chat.ping()), within(script));
     pong.unwrap();
     assert_eq!(*tokens.0.lock(), ["t0"]);
+}
+
+/// As [`Numbered`], but its first refresh meets a server that is busy.
+struct Busy(Numbered, std::sync::atomic::AtomicBool);
+
+impl TokenProvider for Busy {
+    fn token(&self) -> Answer<'_> {
+        self.0.token()
+    }
+    fn refresh<'a>(&'a self, refused: &'a str) -> Answer<'a> {
+        if self.1.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            let (code, detail, details) = (ErrorCode::Unavailable, String::new(), Vec::new());
+            let busy = Error::Api { code, status: 503, detail, retry_after: None, details };
+            return Box::pin(std::future::ready(Err(busy)));
+        }
+        self.0.refresh(refused)
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_that_fails_for_the_moment_is_tried_again() {
+    let server = Server::start().await;
+    let url = server.url();
+    let tokens = Busy(Numbered::default(), true.into());
+    let (peer, client) = tokio::join!(server.welcome(), Chat::connect_with(&url, tokens, options()));
+    let (chat, _events) = client.unwrap();
+    let script = async {
+        peer.close(4401).await;
+        let mut peer = server.welcome().await;
+        assert_eq!(peer.token, "t1");
+        peer.answer_ping().await;
+        peer
+    };
+    let (pong, _peer) = tokio::join!(within(chat.ping()), within(script));
+    pong.unwrap();
 }
 
 #[tokio::test]
