@@ -3,5 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    web::launch::service(|domain, shutdown| async move { api_server::Server::bind(domain)?.run(shutdown).await })
+    web::launch::service(
+        |settings| settings.api.listen,
+        |domain, shutdown| async move { api_server::Server::bind(domain)?.run(shutdown).await },
+    )
 }

@@ -5,5 +5,8 @@ use std::process::ExitCode;
 use notification_server::Server;
 
 fn main() -> ExitCode {
-    web::launch::service(|domain, shutdown| async move { Server::bind(domain)?.run(shutdown).await })
+    web::launch::service(
+        |settings| settings.notification.listen,
+        |domain, shutdown| async move { Server::bind(domain)?.run(shutdown).await },
+    )
 }

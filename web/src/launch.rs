@@ -1,7 +1,9 @@
 //! The `main` of a service binary: arguments → settings → logs → store → serve → close. Bad configuration ends with
 //! one line and exit status 64 (EX_USAGE).
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+mod healthcheck;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use domain::{Domain, upkeep};
@@ -19,10 +21,14 @@ struct Args {
     /// TOML file of settings (default: chatapp.toml, if there is one)
     #[arg(long, value_name = "FILE", env = "CHATAPP_CONFIG")]
     config: Option<PathBuf>,
+    /// Ask the running service with these settings for its health; exit 0 if it is healthy
+    #[arg(long)]
+    healthcheck: bool,
 }
 
-/// Runs one service over a store that several processes share. `serve` binds and serves until the token is cancelled.
-pub fn service<F, Fut>(serve: F) -> ExitCode
+/// Runs one service over a store that several processes share. `serve` binds and serves until the token is cancelled;
+/// `listen` says where, for `--healthcheck`.
+pub fn service<F, Fut>(listen: fn(&Settings) -> SocketAddr, serve: F) -> ExitCode
 where
     F: FnOnce(Domain, CancellationToken) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
@@ -32,6 +38,9 @@ where
         Ok(settings) => settings,
         Err(e) => return refuse(&e.to_string()),
     };
+    if args.healthcheck {
+        return report_health(listen(&settings));
+    }
     if let StoreUrl::Embedded(_) = settings.store.url {
         return refuse(
             "configuration: store.url: an embedded store serves one process; several services need Redis \
@@ -81,11 +90,23 @@ where
     outcome
 }
 
+fn report_health(address: SocketAddr) -> ExitCode {
+    match healthcheck::ask(address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            say(&format!("unhealthy: {address}: {e}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// One line for whoever started it, and the status for bad configuration.
 pub fn refuse(line: &str) -> ExitCode {
-    #[expect(clippy::print_stderr, reason = "the logs are not set up yet, and this line is for a person")]
-    {
-        eprintln!("{line}");
-    }
+    say(line);
     ExitCode::from(EXIT_USAGE)
+}
+
+#[expect(clippy::print_stderr, reason = "the logs are not set up yet, and this line is for a person")]
+fn say(line: &str) {
+    eprintln!("{line}");
 }
