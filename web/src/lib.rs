@@ -11,4 +11,5 @@ pub mod server;
 
 pub use error::{ApiResult, WebError};
 pub use extract::{Address, Caller};
+pub use observe::request_id;
 pub use server::{ServiceSpec, listen, serve};

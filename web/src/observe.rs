@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use actix_web::{
-    Error, HttpMessage, HttpResponse,
+    Error, HttpMessage, HttpRequest, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     get,
@@ -18,7 +18,7 @@ use tracing_actix_web::{RequestId, RootSpanBuilder};
 use utoipa::ToSchema;
 
 use crate::{
-    error::{ApiResult, problem_response},
+    error::{ApiResult, REQUEST_ID, problem_response},
     server::Running,
 };
 
@@ -90,12 +90,22 @@ pub async fn metrics_text() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(recorder().render())
 }
 
+/// What names the request in answers and logs: the id whoever passed it on gave it, where that is a UUID, so that it
+/// has one name on all services; else one made for it.
+pub fn request_id(request: &HttpRequest) -> Option<String> {
+    let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()?.parse::<uuid::Uuid>().ok());
+    match given {
+        Some(id) => Some(id.to_string()),
+        None => request.extensions().get::<RequestId>().map(ToString::to_string),
+    }
+}
+
 /// A span with method, path and request id. Never the query: it may hold a token.
 pub struct PathSpan;
 
 impl RootSpanBuilder for PathSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        let id = request.extensions().get::<RequestId>().map(ToString::to_string);
+        let id = request_id(request.request());
         tracing::info_span!("request", method = %request.method(), path = request.path(), id)
     }
 
