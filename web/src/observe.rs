@@ -1,6 +1,6 @@
 //! `/health`, `/ready`, `/metrics` and the log span of a request; the same on every service.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse,
@@ -13,6 +13,7 @@ use domain::Domain;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 use shared::{ErrorCode, Problem, Timestamp};
+use tokio::time::timeout;
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 use utoipa::ToSchema;
@@ -21,6 +22,9 @@ use crate::{
     error::{ApiResult, REQUEST_ID, problem_response},
     server::Running,
 };
+
+/// How long `/health` waits for the count of users.
+const COUNTING: Duration = Duration::from_millis(300);
 
 /// The process's recorder; services that share a process share it.
 fn recorder() -> &'static PrometheusHandle {
@@ -53,12 +57,13 @@ struct Health {
     total_users: Option<u64>,
 }
 
-/// Does the process live? Does not ask the store for more than the count of users.
+/// Does the process live? Tells the count of users too where the store answers at once; a store that hangs must not
+/// make a probe take the process for dead.
 #[utoipa::path(tag = "operations", responses((status = 200, body = Health)))]
 #[get("/health")]
 pub async fn health(domain: Data<Domain>, running: Data<Running>) -> HttpResponse {
     let total_users = match running.service {
-        store::Service::Api => domain.accounts.count().await.ok(),
+        store::Service::Api => timeout(COUNTING, domain.accounts.count()).await.ok().and_then(Result::ok),
         _ => None,
     };
     let active_connections = running.connections();
