@@ -1,5 +1,6 @@
 //! Signing up, logging in, guests, the own profile, and how often an address may try.
 
+use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::json;
 
@@ -296,4 +297,19 @@ async fn a_profile_changes_in_what_is_given_and_keeps_the_rest(
         alice.patch("/api/profile", bad).await.refused(400, "INVALID_MESSAGE");
     }
     assert_eq!(alice.get("/api/profile").await.expect(200).raw, changed.raw, "what was refused changed nothing");
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_many_who_want_one_name_at_once_one_gets_it(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
+    let anyone = server.anyone();
+    let asked = (0..16).map(|n| {
+        let name = if n % 2 == 0 { "alice" } else { "ALICE" };
+        anyone.post("/api/guest", json!({ "username": name }))
+    });
+    let mut statuses: Vec<_> = join_all(asked).await.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [vec![201], vec![409; 15]].concat());
+    assert_eq!(anyone.get("/health").await.expect(200).raw["totalUsers"], 1);
 }

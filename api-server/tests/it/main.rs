@@ -7,6 +7,7 @@ mod cors;
 mod document;
 mod gateway;
 mod history;
+mod logs;
 mod messages;
 mod outage;
 mod people;

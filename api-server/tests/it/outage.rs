@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use crate::{
     redis::Redis,
-    support::{Person, TestServer, assert_answer},
+    support::{Answer, Person, TestServer, assert_answer},
 };
 
 /// Longer than a client would wait gladly, shorter than it would give up.
 const SOON: Duration = Duration::from_secs(7);
+/// What a liveness probe waits, as a rule.
+const PROBE: Duration = Duration::from_secs(1);
 
 fn routes(person: &Person, room: &str, message: &str) -> Vec<(&'static str, String, Option<Value>)> {
     let password = "correct horse";
@@ -53,6 +55,18 @@ fn routes(person: &Person, room: &str, message: &str) -> Vec<(&'static str, Stri
     ]
 }
 
+/// Asks every route at once; gives the answers, `/ready` last.
+async fn all_unavailable(alice: &Person, room: &str, message: &Value) -> Vec<Answer> {
+    let asked = routes(alice, room, message["id"].as_str().unwrap()).into_iter().map(async |(method, path, body)| {
+        let asked = Instant::now();
+        let answer = alice.call(method, &path, body.as_ref()).await;
+        assert_eq!((answer.status, &answer.raw["code"]), (503, &json!("UNAVAILABLE")), "{method} {path}");
+        assert!(asked.elapsed() < SOON, "{method} {path} took {:?}", asked.elapsed());
+        answer
+    });
+    futures_util::future::join_all(asked).await
+}
+
 #[tokio::test]
 async fn while_the_store_is_away_every_route_that_needs_it_says_so_soon_and_works_again_when_it_is_back() {
     let mut redis = Redis::start().await;
@@ -63,14 +77,7 @@ async fn while_the_store_is_away_every_route_that_needs_it_says_so_soon_and_work
     server.anyone().get("/ready").await.expect(200);
 
     redis.kill();
-    let asked = routes(&alice, &room, message["id"].as_str().unwrap()).into_iter().map(async |(method, path, body)| {
-        let asked = Instant::now();
-        let answer = alice.call(method, &path, body.as_ref()).await;
-        assert_eq!((answer.status, &answer.raw["code"]), (503, &json!("UNAVAILABLE")), "{method} {path}");
-        assert!(asked.elapsed() < SOON, "{method} {path} took {:?}", asked.elapsed());
-        answer
-    });
-    let answers = futures_util::future::join_all(asked).await;
+    let answers = all_unavailable(&alice, &room, &message).await;
     assert_answer!(answers.last().unwrap(), @r#"
     {
       "status": 503,
@@ -102,4 +109,27 @@ async fn while_the_store_is_away_every_route_that_needs_it_says_so_soon_and_work
     server.account("bob").await;
     let bob = json!({ "username": "bob", "password": "correct horse" });
     server.anyone().post("/api/login", bob).await.expect(200);
+}
+
+#[tokio::test]
+async fn while_the_store_hangs_requests_end_soon_and_the_process_is_still_healthy() {
+    let mut redis = Redis::start().await;
+    let server = TestServer::over(&redis, |_| {}).await;
+    let alice = server.account("alice").await;
+    let room = alice.post("/api/rooms", json!({ "name": "Tea", "type": "public" })).await.expect(201).id();
+    let message = alice.send(&room, "stored").await;
+
+    redis.freeze();
+    let asked = Instant::now();
+    assert_eq!(server.anyone().get("/health").await.expect(200).raw["status"], "healthy");
+    assert!(asked.elapsed() < PROBE, "a probe would have given up: {:?}", asked.elapsed());
+    all_unavailable(&alice, &room, &message).await;
+
+    redis.kill();
+    redis.restart().await;
+    let back = Instant::now();
+    while server.anyone().get("/ready").await.status != 200 {
+        assert!(back.elapsed() < SOON, "not ready again");
+    }
+    alice.get(format!("/api/rooms/{room}/messages")).await.expect(200);
 }

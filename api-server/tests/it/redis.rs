@@ -2,6 +2,7 @@
 //! outlives this process, however it ends.
 
 use std::{
+    io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
@@ -53,6 +54,16 @@ impl Redis {
         let mut watchdog = self.watchdog.take().unwrap();
         drop(watchdog.stdin.take());
         watchdog.wait().unwrap();
+    }
+
+    /// Lets it hang, with its connections open, until it is [killed](Self::kill).
+    pub fn freeze(&self) {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        stream.write_all(b"INFO server\r\nQUIT\r\n").unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        let id = said.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap();
+        assert!(Command::new("kill").args(["-STOP", id.trim()]).status().unwrap().success());
     }
 
     /// After [`kill`](Self::kill): with what it had stored.

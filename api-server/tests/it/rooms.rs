@@ -1,5 +1,6 @@
 //! Rooms: making, finding, joining, leaving, members, direct rooms, read marks.
 
+use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -346,4 +347,26 @@ async fn what_is_unread_is_counted_until_it_is_read(#[values(Engine::Embedded, E
     for bad in [json!(-1), json!(1.5), json!("1"), json!(null)] {
         read(bad).await.refused(400, "INVALID_MESSAGE");
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_many_do_at_once_is_done_once(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
+    let (alice, bob) = (server.account("alice").await, server.account("bob").await);
+    let (to_bob, to_alice) = (format!("/api/direct/{}", bob.id), format!("/api/direct/{}", alice.id));
+    let opened = (0..8).flat_map(|_| [alice.call("PUT", &to_bob, None), bob.call("PUT", &to_alice, None)]);
+    let ids: Vec<_> = join_all(opened).await.into_iter().map(|answer| answer.expect(200).id()).collect();
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert_eq!(alice.get(format!("/api/rooms/{}", ids[0])).await.raw["memberCount"], 2);
+
+    let made = (0..8).map(|_| alice.post("/api/rooms", json!({ "name": "Tea", "handle": "tea", "type": "public" })));
+    let made = join_all(made).await;
+    let room: Vec<_> = made.iter().filter(|answer| answer.status == 201).collect();
+    assert_eq!(room.len(), 1, "{made:?}");
+    let path = format!("/api/rooms/{}", room[0].id());
+    let join = format!("{path}/join");
+    let joined = join_all((0..8).map(|_| bob.call("POST", &join, None))).await;
+    assert_eq!(joined.iter().filter(|answer| answer.status == 200).count(), 1, "{joined:?}");
+    assert_eq!(alice.get(&path).await.raw["memberCount"], 2);
 }

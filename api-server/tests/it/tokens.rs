@@ -1,5 +1,6 @@
 //! Tokens: rotation, replay, logging out, the public keys, and what is no valid token.
 
+use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -57,6 +58,20 @@ async fn refreshing_gives_the_next_pair_and_replaying_a_used_token_ends_the_sess
     }
     "#);
     refresh(&anyone, &third).await.refused(401, "UNAUTHORIZED");
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_many_who_refresh_with_one_token_at_once_one_succeeds_at_most(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::start(engine).await;
+    let (alice, anyone) = (server.guest("alice").await, server.anyone());
+    let token = json!(alice.refresh_token);
+    let answers = join_all((0..8).map(|_| refresh(&anyone, &token))).await;
+    let next: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert_eq!(next.len(), 1, "{answers:?}");
+    refresh(&anyone, &next[0].raw["refreshToken"]).await.refused(401, "UNAUTHORIZED");
 }
 
 #[rstest]
