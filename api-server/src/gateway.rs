@@ -5,14 +5,13 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{
-    HttpMessage, HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse,
     http::{Method, StatusCode, header},
     web::Bytes,
 };
 use domain::DomainError;
 use moka::future::Cache;
 use store::{Instance, Registry, Service};
-use tracing_actix_web::RequestId;
 use web::{ApiResult, WebError};
 
 /// Headers of the request that go along.
@@ -78,8 +77,9 @@ impl Gateway {
                 ask = ask.header(name, value.as_bytes());
             }
         }
-        if let Some(id) = request.extensions().get::<RequestId>() {
-            ask = ask.header("x-request-id", id.to_string());
+        // So that it has one name in the answer and in the logs of both.
+        if let Some(id) = web::request_id(request) {
+            ask = ask.header("x-request-id", id);
         }
         let answer = ask.send().await?;
         let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);

@@ -146,9 +146,16 @@ impl Accounts {
     /// A wrong name and a wrong password cannot be told apart, by text or by time.
     pub async fn log_in(&self, input: Login, address: &str) -> Result<SignedIn> {
         self.rates.login(address).await?;
+        // What cannot be a name is nobody's, and is no key for the store, whose keys have a longest length.
+        let mut check = Check::default();
         let id = match (&input.username, &input.email) {
-            (Some(name), None) => self.store.users.user_id_by_name(name).await?,
-            (None, Some(email)) => self.store.users.user_id_by_email(email).await?,
+            (Some(name), None) if check.name("username", name).done().is_ok() => {
+                self.store.users.user_id_by_name(name).await?
+            }
+            (None, Some(email)) if check.email("email", email).done().is_ok() => {
+                self.store.users.user_id_by_email(email).await?
+            }
+            (Some(_), None) | (None, Some(_)) => None,
             _ => return Err(DomainError::invalid("username", "give either username or email")),
         };
         let record = match id {
@@ -277,7 +284,12 @@ impl Accounts {
         if viewer.guest {
             return Err(DomainError::Forbidden("guests may not search for people"));
         }
-        Check::default().name("query", query).done()?;
+        let mut check = Check::default();
+        check.name("query", query);
+        if let Some(cursor) = cursor {
+            check.name("cursor", cursor);
+        }
+        check.done()?;
         let limit = limit.unwrap_or(20).clamp(1, MAX_SEARCH);
         let ids = self.store.users.search_users(query, cursor, limit).await?;
         let full = ids.len() == limit;

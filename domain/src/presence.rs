@@ -49,14 +49,16 @@ impl Presence {
     async fn put(&self, viewer: &Viewer, connection: u64, kind: SocketKind, focused: Option<bool>) -> Result<()> {
         let device = Device { instance: self.instance, connection, kind, focused, since: Timestamp::now() };
         self.store.presence.put_device(viewer.user, &device).await?;
-        self.settle(viewer.user).await
+        self.settle(viewer.user).await?;
+        Ok(())
     }
 
     /// A socket ended. The user stays as they are for the grace time, so that a reload does not flicker.
     pub async fn disconnected(&self, user: UserId, connection: u64) -> Result<()> {
         let now = Timestamp::now();
         self.store.presence.remove_device(user, self.instance, connection, now, self.grace).await?;
-        self.settle(user).await
+        self.settle(user).await?;
+        Ok(())
     }
 
     /// What the user chose to show; `invisible` looks offline to others.
@@ -70,26 +72,30 @@ impl Presence {
         };
         let text = input.text.as_deref().filter(|text| !text.is_empty());
         self.store.presence.set_chosen(viewer.user, chosen, text).await?;
-        self.settle(viewer.user).await
+        self.settle(viewer.user).await?;
+        Ok(())
     }
 
-    /// Derives the user's status and publishes it if it differs from what was published last.
-    pub async fn settle(&self, user: UserId) -> Result<()> {
+    /// Derives the user's status and publishes it if it differs from what was published last. `false`: they are gone and
+    /// their grace has not passed, so it must be done again.
+    pub async fn settle(&self, user: UserId) -> Result<bool> {
         for _ in 0..PUBLISH_TRIES {
-            let Some(state) = self.store.presence.presence(&[user]).await?.pop() else { return Ok(()) };
-            let published = derive(&state, Timestamp::now(), self.grace);
+            let Some(state) = self.store.presence.presence(&[user]).await?.pop() else { return Ok(true) };
+            let now = Timestamp::now();
+            let published = derive(&state, now, self.grace);
+            let settled = !state.devices.is_empty() || !in_grace(&state, now, self.grace);
             if published == state.published {
-                return Ok(());
+                return Ok(settled);
             }
             let username = self.names.username(user).await?;
             let last_seen = state.last_seen.filter(|_| published.status == Status::Offline);
             let event = PresenceEvent { user, username, published, last_seen };
             match self.store.presence.publish(&event, state.version).await? {
-                Publishing::Sent | Publishing::Unchanged => return Ok(()),
+                Publishing::Sent | Publishing::Unchanged => return Ok(settled),
                 Publishing::Stale => {}
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The user as they see themselves: what they chose while connected, also `invisible` (as offline).
@@ -99,18 +105,18 @@ impl Presence {
         Ok(shown(user, username, &state, derive(&state, Timestamp::now(), self.grace)))
     }
 
-    /// Each user as the viewer may see them, in order: who may not be watched looks offline, as do the unknown.
+    /// Each user as the viewer may see them, in order: who may not be watched looks offline, as do the unknown. It is what
+    /// was published last, so that the updates that follow a snapshot are all there is to know.
     pub async fn seen_by(&self, viewer: &Viewer, users: &[UserId]) -> Result<Vec<UserPresence>> {
         let allowed = self.watchable(viewer, users).await?;
         let states = self.store.presence.presence(users).await?;
         let cards = self.names.cards_of(users.iter().copied()).await?;
-        let now = Timestamp::now();
         let seen = users.iter().zip(states).map(|(user, state)| {
             let username = cards.get(user).map_or_else(String::new, |card| card.username.clone());
             if !allowed.contains(user) {
                 return shown(*user, username, &PresenceState::default(), Published::default());
             }
-            shown(*user, username, &state, derive(&state, now, self.grace))
+            shown(*user, username, &state, state.published.clone())
         });
         Ok(seen.collect())
     }
@@ -163,10 +169,9 @@ impl Presence {
 
 /// What others are to be shown. Pure: the rules of presence are this function.
 pub fn derive(state: &PresenceState, now: Timestamp, grace: Duration) -> Published {
-    let in_grace = || state.last_seen.is_some_and(|seen| now < seen.after(grace));
     if state.devices.is_empty() {
         // Just gone: as before, until the grace has passed. Whoever was hidden stays hidden.
-        return if in_grace() { state.published.clone() } else { Published::default() };
+        return if in_grace(state, now, grace) { state.published.clone() } else { Published::default() };
     }
     let status = match state.chosen {
         ChosenStatus::Invisible => return Published::default(),
@@ -175,6 +180,11 @@ pub fn derive(state: &PresenceState, now: Timestamp, grace: Duration) -> Publish
         ChosenStatus::Busy => Status::Busy,
     };
     Published { status, text: state.text.clone() }
+}
+
+/// Are they within the grace time since they were last seen?
+fn in_grace(state: &PresenceState, now: Timestamp, grace: Duration) -> bool {
+    state.last_seen.is_some_and(|seen| now < seen.after(grace))
 }
 
 fn shown(user_id: UserId, username: String, state: &PresenceState, published: Published) -> UserPresence {

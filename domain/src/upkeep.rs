@@ -11,12 +11,14 @@ use crate::{Domain, Result, outage::Outage};
 
 /// How often a signing key is published again.
 pub const KEY_BEAT: Duration = Duration::from_secs(60);
-/// How often the process's lease is renewed.
-const LEASE_BEAT: Duration = Duration::from_secs(5);
+/// A lease is renewed so many times before it would end.
+const BEATS_A_LEASE: u32 = 6;
 /// How often half-done work of dead processes is looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often users whose grace has passed are looked for.
 const GRACE_TICK: Duration = Duration::from_millis(500);
+/// A user taken to be settled is not given to another process for so long.
+const DUE_LEASE: Duration = Duration::from_secs(5);
 /// Users handled in one tick; the rest come with the next.
 const USERS_A_TICK: usize = 500;
 
@@ -28,9 +30,10 @@ pub fn reconnect_after() -> Duration {
 
 /// Runs until `shutdown`; failures of the store are logged and tried again with the next tick.
 pub async fn run(domain: Domain, shutdown: CancellationToken) {
+    let lease = Duration::from_secs(domain.settings.presence.lease_seconds);
     tokio::join!(
         every(KEY_BEAT, &shutdown, "publish the signing key", || domain.identity.republish_key()),
-        every(LEASE_BEAT, &shutdown, "renew the lease", || beat(&domain)),
+        every(lease / BEATS_A_LEASE, &shutdown, "renew the lease", || beat(&domain, lease)),
         every(SWEEP, &shutdown, "sweep", || sweep(&domain)),
         every(GRACE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
     );
@@ -39,10 +42,11 @@ pub async fn run(domain: Domain, shutdown: CancellationToken) {
 /// The last thing a process does with an open store: gives its lease back, so that users whose sockets it could not
 /// take leave of are gone at once and not when the lease would have ended.
 pub async fn leave(domain: &Domain) -> Result<()> {
-    let now = Timestamp::now();
-    domain.store.presence.beat(domain.instance, now, Duration::ZERO).await?;
-    while domain.store.presence.reap(now, USERS_A_TICK).await? > 0 {}
-    Ok(())
+    // As in `sweep`: their grace has passed when they are found.
+    let lost_at = Timestamp::now().before(domain.settings.presence_grace());
+    domain.store.presence.beat(domain.instance, lost_at, Duration::ZERO).await?;
+    while domain.store.presence.reap(lost_at, USERS_A_TICK).await? > 0 {}
+    settle_due(domain).await
 }
 
 async fn every<F, Fut>(period: Duration, shutdown: &CancellationToken, what: &'static str, mut work: F)
@@ -65,9 +69,8 @@ where
     }
 }
 
-async fn beat(domain: &Domain) -> Result<()> {
-    let ttl = Duration::from_secs(domain.settings.presence.lease_seconds);
-    Ok(domain.store.presence.beat(domain.instance, Timestamp::now(), ttl).await?)
+async fn beat(domain: &Domain, lease: Duration) -> Result<()> {
+    Ok(domain.store.presence.beat(domain.instance, Timestamp::now(), lease).await?)
 }
 
 async fn sweep(domain: &Domain) -> Result<()> {
@@ -87,11 +90,12 @@ async fn sweep(domain: &Domain) -> Result<()> {
 }
 
 async fn settle_due(domain: &Domain) -> Result<()> {
-    let lease = Duration::from_secs(10);
-    let users = domain.store.presence.due_users(Timestamp::now(), lease, USERS_A_TICK).await?;
+    let users = domain.store.presence.due_users(Timestamp::now(), DUE_LEASE, USERS_A_TICK).await?;
     for user in users {
-        domain.presence.settle(user).await?;
-        domain.store.presence.finish_due_user(user).await?;
+        // Whose grace has not passed by this process's clock is looked at again when the lease on them ends.
+        if domain.presence.settle(user).await? {
+            domain.store.presence.finish_due_user(user).await?;
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::{
-    HttpMessage, HttpResponse, ResponseError,
+    HttpRequest, HttpResponse, ResponseError,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::{InternalError, JsonPayloadError},
@@ -12,15 +12,20 @@ use actix_web::{
         header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,
+    web::Data,
 };
 use domain::DomainError;
 use shared::{ErrorCode, FieldProblem, Problem};
-use tracing_actix_web::RequestId;
+use utoipa::openapi::OpenApi;
+
+use crate::observe::request_id;
 
 pub type ApiResult<T> = Result<T, WebError>;
 
 /// Names the request in the answer and in the logs.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The media type of a problem (RFC 9457 §3).
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// A rule's refusal on its way to the client.
 #[derive(Debug)]
@@ -77,6 +82,11 @@ pub fn unreadable(field: &str, problem: String) -> actix_web::Error {
     WebError(DomainError::Invalid(vec![FieldProblem { field: field.into(), problem }])).into()
 }
 
+/// What is not an id in a path is nobody's: the same answer as to an id that nobody has.
+pub fn names_nothing() -> actix_web::Error {
+    WebError(DomainError::NotFound("there is nothing of this id")).into()
+}
+
 /// A JSON body that could not be read: too large, or not what was expected.
 pub fn json_error(e: JsonPayloadError, _: &actix_web::HttpRequest) -> actix_web::Error {
     match e {
@@ -89,33 +99,78 @@ pub fn json_error(e: JsonPayloadError, _: &actix_web::HttpRequest) -> actix_web:
     }
 }
 
-/// Middleware: gives every answer its request id, and every error a problem+json body, also those that come from the
-/// router (unknown path, wrong method) rather than from us.
+/// What no route takes: an unknown path, or a method its path does not know (with `Allow`, RFC 9110 §15.5.6).
+pub async fn unrouted(request: HttpRequest, api: Data<OpenApi>) -> HttpResponse {
+    let Some(pattern) = request.match_pattern() else {
+        return problem_response(Problem::new(ErrorCode::NotFound, "there is no such path"));
+    };
+    let mut response = problem_response(not_allowed());
+    if let Ok(methods) = HeaderValue::from_str(&methods_of(&api, &pattern)) {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+    response
+}
+
+/// The methods of a path; those that are not described are pages, to be read.
+fn methods_of(api: &OpenApi, pattern: &str) -> String {
+    let Some(item) = api.paths.paths.get(pattern) else { return "GET".into() };
+    let methods = [
+        ("GET", &item.get),
+        ("POST", &item.post),
+        ("PUT", &item.put),
+        ("PATCH", &item.patch),
+        ("DELETE", &item.delete),
+    ];
+    let known: Vec<_> = methods.iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| *name).collect();
+    known.join(", ")
+}
+
+fn not_allowed() -> Problem {
+    let text = "the path does not know this method";
+    Problem { status: 405, title: "Method not allowed".into(), ..Problem::new(ErrorCode::NotFound, text) }
+}
+
+/// A refusal that is not ours but the framework's (a payload over its limit, an origin not allowed), said our way.
+fn foreign(status: StatusCode) -> Problem {
+    let title = status.canonical_reason().unwrap_or("Refused");
+    let code = match status.as_u16() {
+        405 => return not_allowed(),
+        401 => ErrorCode::Unauthorized,
+        403 => ErrorCode::Forbidden,
+        404 => ErrorCode::NotFound,
+        413 => ErrorCode::PayloadTooLarge,
+        429 => ErrorCode::RateLimitExceeded,
+        503 => ErrorCode::Unavailable,
+        500.. => ErrorCode::ServerError,
+        _ => ErrorCode::InvalidMessage,
+    };
+    Problem { status: status.as_u16(), title: title.into(), ..Problem::new(code, title) }
+}
+
+/// Middleware: gives every answer its request id, and every refusal a problem+json body, also those that come from
+/// the framework rather than from us. What is a problem document already, as a gateway passes on, stays as it is.
 pub async fn finish<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
-    let id = request.extensions().get::<RequestId>().map(ToString::to_string);
-    let path_known = request.match_pattern().is_some();
+    let id = request_id(request.request());
     let mut response = next.call(request).await?;
     if let Some(id) = id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     let told = response.response_mut().extensions_mut().remove::<Problem>();
-    // The router's own answers are empty; ours, and those a gateway passes on, are not.
-    let unanswered = response.status() == StatusCode::NOT_FOUND && response.response().body().size().is_eof();
+    let status = response.status();
+    let refused = status.is_client_error() || status.is_server_error();
     let problem = match told {
         Some(problem) => problem,
-        None if unanswered && path_known => {
-            let text = "the path does not know this method";
-            *response.response_mut().status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-            Problem { status: 405, title: "Method not allowed".into(), ..Problem::new(ErrorCode::NotFound, text) }
-        }
-        None if unanswered => Problem::new(ErrorCode::NotFound, "there is no such path"),
+        None if refused && !is_problem(&response) => foreign(status),
         None => return Ok(response.map_into_left_body()),
     };
     let body = serde_json::to_vec(&Problem { request_id: id, ..problem })?;
-    let content_type = HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     Ok(response.map_body(|_, _| EitherBody::right(BoxBody::new(body))))
+}
+
+fn is_problem<B>(response: &ServiceResponse<B>) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == PROBLEM_JSON.as_bytes())
 }

@@ -13,4 +13,5 @@ pub mod sockets;
 
 pub use error::{ApiResult, WebError};
 pub use extract::{Address, Caller};
+pub use observe::request_id;
 pub use server::{ServiceSpec, listen, serve};

@@ -1,9 +1,9 @@
 //! `/health`, `/ready`, `/metrics` and the log span of a request; the same on every service.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use actix_web::{
-    Error, HttpMessage, HttpResponse,
+    Error, HttpMessage, HttpRequest, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     get,
@@ -13,14 +13,18 @@ use domain::Domain;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 use shared::{ErrorCode, Problem, Timestamp};
+use tokio::time::timeout;
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 use utoipa::ToSchema;
 
 use crate::{
-    error::{ApiResult, problem_response},
+    error::{ApiResult, REQUEST_ID, problem_response},
     server::Running,
 };
+
+/// How long `/health` waits for the count of users.
+const COUNTING: Duration = Duration::from_millis(300);
 
 /// The process's recorder; services that share a process share it.
 fn recorder() -> &'static PrometheusHandle {
@@ -53,12 +57,13 @@ struct Health {
     total_users: Option<u64>,
 }
 
-/// Does the process live? Does not ask the store for more than the count of users.
+/// Does the process live? Tells the count of users too where the store answers at once; a store that hangs must not
+/// make a probe take the process for dead.
 #[utoipa::path(tag = "operations", responses((status = 200, body = Health)))]
 #[get("/health")]
 pub async fn health(domain: Data<Domain>, running: Data<Running>) -> HttpResponse {
     let total_users = match running.service {
-        store::Service::Api => domain.accounts.count().await.ok(),
+        store::Service::Api => timeout(COUNTING, domain.accounts.count()).await.ok().and_then(Result::ok),
         _ => None,
     };
     let active_connections = running.connections();
@@ -90,12 +95,22 @@ pub async fn metrics_text() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(recorder().render())
 }
 
+/// What names the request in answers and logs: the id whoever passed it on gave it, where that is a UUID, so that it
+/// has one name on all services; else one made for it.
+pub fn request_id(request: &HttpRequest) -> Option<String> {
+    let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()?.parse::<uuid::Uuid>().ok());
+    match given {
+        Some(id) => Some(id.to_string()),
+        None => request.extensions().get::<RequestId>().map(ToString::to_string),
+    }
+}
+
 /// A span with method, path and request id. Never the query: it may hold a token.
 pub struct PathSpan;
 
 impl RootSpanBuilder for PathSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        let id = request.extensions().get::<RequestId>().map(ToString::to_string);
+        let id = request_id(request.request());
         tracing::info_span!("request", method = %request.method(), path = request.path(), id)
     }
 

@@ -8,7 +8,9 @@ use std::{
 
 use actix_cors::Cors;
 use actix_web::{
-    App, HttpResponse, HttpServer, middleware,
+    App, HttpResponse, HttpServer,
+    http::StatusCode,
+    middleware,
     web::{Data, JsonConfig, PathConfig, PayloadConfig, QueryConfig},
 };
 use anyhow::Context;
@@ -19,13 +21,13 @@ use store::{Instance, Service};
 use tokio_util::sync::CancellationToken;
 use tracing_actix_web::TracingLogger;
 use utoipa::openapi::{
-    InfoBuilder, OpenApi, OpenApiBuilder,
+    InfoBuilder, OpenApi, OpenApiBuilder, PathItem, RefOr,
     security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
 use crate::{
-    error::{finish, json_error, unreadable},
+    error::{PROBLEM_JSON, finish, json_error, names_nothing, unreadable, unrouted},
     observe::{self, PathSpan},
 };
 
@@ -92,7 +94,27 @@ pub fn openapi(spec: &ServiceSpec) -> OpenApi {
     let (_, mut api) = app.split_for_parts();
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     api.components.get_or_insert_default().add_security_scheme("bearer", bearer);
+    api.paths.paths.values_mut().for_each(complete);
     api
+}
+
+/// What is the same for all: refusals have the media type of problems, and a response that is not described (OpenAPI
+/// 3.1 asks that it is) is as its status says.
+fn complete(path: &mut PathItem) {
+    let operations =
+        [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete].into_iter().flatten();
+    for (status, response) in operations.flat_map(|operation| operation.responses.responses.iter_mut()) {
+        let RefOr::T(response) = response else { continue };
+        if response.description.is_empty() {
+            let reason = StatusCode::from_bytes(status.as_bytes()).ok().and_then(|status| status.canonical_reason());
+            response.description = reason.unwrap_or("Answer").into();
+        }
+        if status.starts_with(['4', '5'])
+            && let Some(body) = response.content.shift_remove("application/json")
+        {
+            response.content.insert(PROBLEM_JSON.into(), body);
+        }
+    }
 }
 
 fn configure(cfg: &mut ServiceConfig, spec: &ServiceSpec) {
@@ -122,12 +144,13 @@ pub async fn serve(
             .configure(|cfg| configure(cfg, &routes))
             .into_app()
             .route("/openapi.json", actix_web::web::get().to(openapi_json))
+            .default_service(actix_web::web::to(unrouted))
             .app_data(data.clone())
             .app_data(running.clone())
             .app_data(api.clone())
             .app_data(PayloadConfig::new(limit))
             .app_data(JsonConfig::default().limit(limit).error_handler(json_error))
-            .app_data(PathConfig::default().error_handler(|e, _| unreadable("path", e.to_string())))
+            .app_data(PathConfig::default().error_handler(|_, _| names_nothing()))
             .app_data(QueryConfig::default().error_handler(|e, _| unreadable("query", e.to_string())))
             .wrap(cors(&allowed))
             .wrap(middleware::from_fn(finish))

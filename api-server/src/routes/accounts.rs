@@ -27,6 +27,7 @@ pub(super) async fn sign_up(domain: Data<Domain>, address: Address, input: Json<
 /// By username or e-mail, and password.
 #[utoipa::path(tag = "accounts", request_body = Login, responses(
     (status = 200, body = SignedIn),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
     (status = 401, body = Problem, description = "UNAUTHORIZED: wrong name or password"),
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
@@ -38,6 +39,7 @@ pub(super) async fn log_in(domain: Data<Domain>, address: Address, input: Json<L
 /// An account without e-mail and password.
 #[utoipa::path(tag = "accounts", request_body = Guest, responses(
     (status = 201, body = SignedIn),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
     (status = 403, body = Problem, description = "FORBIDDEN: guests are switched off"),
     (status = 409, body = Problem, description = "USERNAME_TAKEN"),
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
@@ -51,7 +53,9 @@ pub(super) async fn guest(domain: Data<Domain>, address: Address, input: Json<Gu
 /// The next pair of tokens. A refresh token works once; using it again ends its session.
 #[utoipa::path(tag = "accounts", request_body = Refresh, responses(
     (status = 200, body = SignedIn),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
     (status = 401, body = Problem, description = "UNAUTHORIZED: used before, ended or unknown"),
+    (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/token/refresh")]
 pub(super) async fn refresh(domain: Data<Domain>, address: Address, input: Json<Refresh>) -> ApiResult<Json<SignedIn>> {

@@ -51,6 +51,7 @@ pub(super) async fn notify(gateway: Data<Gateway>, request: HttpRequest, body: B
 #[utoipa::path(tag = "notifications", security(("bearer" = [])), params(("id" = String, Path)), responses(
     (status = 200, body = NotifyStates),
     (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "FORBIDDEN: the token lacks the scope"),
     (status = 404, body = Problem, description = "NOT_FOUND"),
     (status = 503, body = Problem, description = "UNAVAILABLE"),
 ))]
@@ -74,7 +75,7 @@ pub(super) async fn inbox(gateway: Data<Gateway>, request: HttpRequest) -> ApiRe
 }
 
 /// Marks one notification read.
-#[utoipa::path(tag = "notifications", security(("bearer" = [])), params(("id" = String, Path)), responses(
+#[utoipa::path(operation_id = "mark_notification_read", tag = "notifications", security(("bearer" = [])), params(("id" = String, Path)), responses(
     (status = 204),
     (status = 401, body = Problem, description = "UNAUTHORIZED"),
     (status = 404, body = Problem, description = "NOT_FOUND"),

@@ -15,8 +15,8 @@ use crate::dialect::Encoded;
 const PAGE: usize = 100;
 /// Changes after which the room is to be fetched anew instead.
 const MOST: usize = 1000;
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LAST_RETRY: Duration = Duration::from_secs(2);
+pub(super) const FIRST_RETRY: Duration = Duration::from_millis(100);
+pub(super) const LAST_RETRY: Duration = Duration::from_secs(2);
 
 /// Reads a room's log from where its delivery stands until nothing is missing. One at a time for a room; ends when
 /// the room is no longer followed.

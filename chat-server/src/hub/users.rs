@@ -10,37 +10,46 @@ use shared::{
 };
 use store::{ChangeBody, RoomEvent};
 
-use super::{CONCURRENT_READS, Hub, Peer, follow};
+use super::{
+    CONCURRENT_READS, Hub, Peer, follow,
+    repair::{FIRST_RETRY, LAST_RETRY},
+};
 
 /// A room of so few changes is told from the user's joining on.
 const YOUNG: u64 = 50;
 
-/// The user was added to a room: `ROOM_ADDED` and then its events, on each connection that has not got it yet.
+/// The user was added to a room: `ROOM_ADDED` and then its events, on each connection that has not got it yet. Tried
+/// again while the store is away: going on without the room would be silent.
 pub(super) async fn add_room(hub: Rc<Hub>, user: UserId, room: RoomId) {
+    let mut wait = FIRST_RETRY;
+    while let Err(e) = try_add_room(&hub, user, room).await {
+        e.log();
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LAST_RETRY);
+    }
+}
+
+async fn try_add_room(hub: &Rc<Hub>, user: UserId, room: RoomId) -> Result<(), DomainError> {
     let peers = hub.without_room(user, room);
-    let Some(one) = peers.first() else { return };
+    let Some(one) = peers.first() else { return Ok(()) };
     let viewer = one.viewer.clone();
     let added = async {
         let mut gates = Vec::with_capacity(peers.len());
         for peer in &peers {
             gates.extend(hub.gate_unless_there(peer, room).await?);
         }
-        Ok::<_, DomainError>((gates, Added::read(&hub, &viewer, room).await?))
+        Ok::<_, DomainError>((gates, Added::read(hub, &viewer, room).await?))
     };
     match added.await {
         Ok((gates, Some(added))) => {
             for gate in gates {
                 gate.open_unasked(&added.frame, added.position, &added.since);
             }
+            Ok(())
         }
         // Left again meanwhile.
-        Ok((_, None)) | Err(DomainError::RoomNotFound) => {}
-        Err(e) => {
-            e.log();
-            tracing::warn!(%room, "a room that was added could not be attached: its connections start again");
-            // Reconnecting attaches all rooms; going on without one would be silent.
-            peers.iter().for_each(|peer| peer.outbound.close(socket::CloseCode::Restart));
-        }
+        Ok((_, None)) | Err(DomainError::RoomNotFound) => Ok(()),
+        Err(e) => Err(e),
     }
 }
 
@@ -102,19 +111,21 @@ pub(super) async fn verify_member(hub: Rc<Hub>, user: UserId, room: RoomId) {
     }
 }
 
-/// Attaches whatever rooms of the user are not attached.
+/// Attaches whatever rooms of the user are not attached; tried again while the store is away and the user is here.
 pub(super) async fn recheck(hub: Rc<Hub>, user: UserId) {
-    match hub.domain.rooms.joined(user).await {
-        Ok(rooms) => {
-            for room in rooms {
-                add_room(hub.clone(), user, room).await;
+    let mut wait = FIRST_RETRY;
+    while hub.state.borrow().users.contains_key(&user) {
+        match hub.domain.rooms.joined(user).await {
+            Ok(rooms) => {
+                for room in rooms {
+                    add_room(hub.clone(), user, room).await;
+                }
+                return;
             }
-        }
-        Err(e) => {
-            e.log();
-            // As above.
-            for peer in hub.state.borrow().users.get(&user).into_iter().flatten() {
-                peer.outbound.close(socket::CloseCode::Restart);
+            Err(e) => {
+                e.log();
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(LAST_RETRY);
             }
         }
     }

@@ -238,7 +238,7 @@ async fn what_is_not_there_is_not_found() {
       }
     }
     "#);
-    assert_eq!(server.state("no-id").await.status, 400);
+    assert_eq!(server.state("no-id").await.status, 404);
     server.stop().await;
 }
 
