@@ -82,9 +82,14 @@ where
     let upkeep = tokio::spawn(upkeep::run(domain.clone(), upkeep_end.clone()));
     let outcome = serve(domain.clone(), shutdown).await;
     upkeep_end.cancel();
-    upkeep.await?;
-    if let Err(e) = upkeep::leave(&domain).await {
-        tracing::warn!("cannot give the lease back: {e}");
+    // Whatever becomes of these two, the store is closed.
+    if let Err(e) = upkeep.await {
+        tracing::error!("upkeep ended badly: {e}");
+    }
+    match tokio::spawn(async move { upkeep::leave(&domain).await }).await {
+        Ok(Ok(())) => {}
+        Ok(Err(e)) => tracing::warn!("cannot give the lease back: {e}"),
+        Err(e) => tracing::error!("giving the lease back ended badly: {e}"),
     }
     store.maintenance.close().await?;
     outcome

@@ -171,7 +171,9 @@ pub async fn serve(
     tracing::info!(service = spec.service.as_str(), %address, "listening");
     let announcing = tokio::spawn(announce(domain, spec, address, shutdown));
     server.await?;
-    announcing.await?;
+    if let Err(e) = announcing.await {
+        tracing::error!("the registry entry was not looked after to the end: {e}");
+    }
     Ok(())
 }
 
