@@ -13,7 +13,10 @@ use store::{ProfilePatch, Rotation, SessionRecord, Store, StoreError, UserRecord
 use utoipa::ToSchema;
 
 use crate::{
-    DomainError, Identity, Names, Presence, Result, Viewer, passwords::Passwords, rates::Rates, validate::Check,
+    DomainError, Identity, Names, Presence, Result, Viewer,
+    passwords::Passwords,
+    rates::Rates,
+    validate::{Check, page_limit},
 };
 
 /// Contacts one user may keep.
@@ -290,7 +293,7 @@ impl Accounts {
             check.name("cursor", cursor);
         }
         check.done()?;
-        let limit = limit.unwrap_or(20).clamp(1, MAX_SEARCH);
+        let limit = page_limit(limit, 20, MAX_SEARCH)?;
         let ids = self.store.users.search_users(query, cursor, limit).await?;
         let full = ids.len() == limit;
         let items = self.users(viewer, &ids).await?;

@@ -18,11 +18,12 @@ use crate::{
     names::{DELETED_USER, NameCard},
     rates::Rates,
     rooms::{Access, PAGE_BYTES, Rooms, actor},
+    validate::page_limit,
 };
 
 /// Messages a page gives at most, and by default.
-const MAX_PAGE: u32 = 200;
-const DEFAULT_PAGE: u32 = 50;
+const MAX_PAGE: usize = 200;
+const DEFAULT_PAGE: usize = 50;
 /// Longest dedupe key, in bytes.
 const MAX_KEY: usize = 128;
 
@@ -44,7 +45,7 @@ pub struct HistoryQuery {
     pub after: Option<u64>,
     pub around: Option<u64>,
     /// 1 to 200, default 50.
-    pub limit: Option<u32>,
+    pub limit: Option<usize>,
 }
 
 /// Newest first; with `after`, oldest first.
@@ -178,13 +179,9 @@ impl Messages {
             (None, None, Some(seq)) => PageFrom::Around(seq),
             _ => return Err(DomainError::invalid("before", "give at most one of before, after and around")),
         };
-        let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-        if !(1..=MAX_PAGE).contains(&limit) {
-            return Err(DomainError::invalid("limit", format!("use 1 to {MAX_PAGE}")));
-        }
+        let limit = page_limit(query.limit, DEFAULT_PAGE, MAX_PAGE)?;
         let access = self.rooms.access(viewer.user, room).await?;
-        let page =
-            PageRequest { from, limit: limit as usize, visible_after: access.visible_after(), max_bytes: PAGE_BYTES };
+        let page = PageRequest { from, limit, visible_after: access.visible_after(), max_bytes: PAGE_BYTES };
         let page = self.store.log.history(room, page).await?;
         let cards = self.names.cards_of(page.items.iter().map(|m| m.author)).await?;
         let items = page.items.into_iter().map(|m| to_message(m, &cards)).collect();

@@ -11,7 +11,12 @@ use store::{
 };
 use utoipa::ToSchema;
 
-use crate::{DomainError, Names, Result, Viewer, messages::preview, rooms::PAGE_BYTES, validate::Check};
+use crate::{
+    DomainError, Names, Result, Viewer,
+    messages::preview,
+    rooms::PAGE_BYTES,
+    validate::{Check, page_limit},
+};
 
 /// Users one request may name.
 const MAX_RECIPIENTS: usize = 1000;
@@ -182,7 +187,7 @@ impl Notifications {
             Some(cursor) => Some(cursor.parse().map_err(|_| DomainError::invalid("cursor", "not a cursor"))?),
             None => None,
         };
-        let limit = limit.unwrap_or(50).clamp(1, MAX_PAGE);
+        let limit = page_limit(limit, 50, MAX_PAGE)?;
         let items = self.store.inboxes.inbox(viewer.user, before, limit).await?;
         let next_cursor = items.last().filter(|_| items.len() == limit).map(|item| item.id.to_string());
         Ok(NotificationPage { items: items.into_iter().map(to_notification).collect(), next_cursor })

@@ -15,7 +15,11 @@ use shared::{
 use store::{Actor, Head, Membership, PageFrom, PageRequest, RoomRecord, RoomView, Store};
 use utoipa::ToSchema;
 
-use crate::{DomainError, Names, Result, Viewer, messages::to_message, validate::Check};
+use crate::{
+    DomainError, Names, Result, Viewer,
+    messages::to_message,
+    validate::{Check, page_limit},
+};
 
 /// What `ROOM_JOINED` shows.
 const SNAPSHOT_MESSAGES: usize = 100;
@@ -246,7 +250,7 @@ impl Rooms {
             Some(cursor) => Some(cursor.parse().map_err(|_| DomainError::invalid("cursor", "not a cursor"))?),
             None => None,
         };
-        let limit = limit.unwrap_or(50).clamp(1, MAX_PAGE);
+        let limit = page_limit(limit, 50, MAX_PAGE)?;
         let ids = self.store.rooms.public_rooms(query, after, limit).await?;
         let next_cursor = ids.last().filter(|_| ids.len() == limit).map(ToString::to_string);
         let found = self.heads(&ids).await?;
@@ -302,7 +306,7 @@ impl Rooms {
             Some(cursor) => cursor.parse().map_err(|_| DomainError::invalid("cursor", "not a cursor"))?,
             None => 0,
         };
-        let limit = limit.unwrap_or(50).clamp(1, MAX_PAGE);
+        let limit = page_limit(limit, 50, MAX_PAGE)?;
         let members = self.members_after(room, after, limit).await?;
         let next_cursor = members.last().filter(|_| members.len() == limit).map(|(rev, _)| rev.to_string());
         Ok(MemberPage { items: members.into_iter().map(|(_, member)| member).collect(), next_cursor })

@@ -4,6 +4,14 @@ use shared::FieldProblem;
 
 use crate::{DomainError, Result};
 
+/// How many items a page is to have: `limit`, or `default` where none was given.
+pub fn page_limit(limit: Option<usize>, default: usize, most: usize) -> Result<usize> {
+    match limit.unwrap_or(default) {
+        limit if (1..=most).contains(&limit) => Ok(limit),
+        _ => Err(DomainError::invalid("limit", format!("use 1 to {most}"))),
+    }
+}
+
 /// Collects problems of one input.
 #[derive(Default)]
 pub struct Check(Vec<FieldProblem>);

@@ -22,7 +22,7 @@ use super::rooms::parse_room;
 #[into_params(parameter_in = Query)]
 struct Page {
     /// 1 to 200, default 50.
-    limit: Option<u32>,
+    limit: Option<usize>,
     /// Messages before this `seq`, newest first.
     before: Option<u64>,
     /// Messages after this `seq`, oldest first.

@@ -94,7 +94,7 @@ pub struct GetHistory {
     pub room_id: RoomId,
     pub before: Option<u64>,
     pub after: Option<u64>,
-    pub limit: Option<u32>,
+    pub limit: Option<usize>,
 }
 
 /// What a client may ask on `/chat`.

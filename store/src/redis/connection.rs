@@ -1,6 +1,8 @@
 //! The connections of a process to one node or to a cluster, behind one face; and which failures mean "unavailable".
 
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -15,6 +17,7 @@ use redis::{
     io::tcp::TcpSettings,
 };
 use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Handle;
 
 use super::scripts::Call;
 use crate::{Result, StoreError};
@@ -37,7 +40,14 @@ pub(super) enum Address {
 }
 
 /// Connections for commands. What several tasks ask at once goes out in one write.
-pub(super) enum Connections {
+pub(super) struct Connections {
+    links: Links,
+    /// The runtime that opened the store. A command is polled as if there: a reconnection that it begins, and that all
+    /// share, must not end with the worker that happened to ask.
+    home: Handle,
+}
+
+enum Links {
     Single { pool: Vec<ConnectionManager>, next: AtomicUsize },
     Cluster(ClusterConnection),
 }
@@ -83,11 +93,11 @@ impl Address {
                     let connecting = ConnectionManager::new_with_config(Client::clone(client), config.clone());
                     pool.push(within(what, connecting).await?);
                 }
-                Ok(Connections::Single { pool, next: AtomicUsize::new(0) })
+                Ok(Connections::over(Links::Single { pool, next: AtomicUsize::new(0) }))
             }
             Self::Cluster(seeds) => {
                 let client = builder(seeds).build().map_err(|e| fault(e, what))?;
-                Ok(Connections::Cluster(connect_cluster(&client).await?))
+                Ok(Connections::over(Links::Cluster(connect_cluster(&client).await?)))
             }
         }
     }
@@ -130,22 +140,35 @@ async fn connect_cluster(client: &ClusterClient) -> Result<ClusterConnection> {
 }
 
 impl Connections {
+    fn over(links: Links) -> Self {
+        Self { links, home: Handle::current() }
+    }
+
+    async fn within<T>(&self, what: &'static str, work: impl Future<Output = RedisResult<T>>) -> Result<T> {
+        let mut work = pin!(within(what, work));
+        poll_fn(|cx| {
+            let _home = self.home.enter();
+            work.as_mut().poll(cx)
+        })
+        .await
+    }
+
     pub(super) fn is_cluster(&self) -> bool {
-        matches!(self, Self::Cluster(_))
+        matches!(self.links, Links::Cluster(_))
     }
 
     fn line(&self) -> Picked {
-        match self {
-            Self::Single { pool, next } => {
+        match &self.links {
+            Links::Single { pool, next } => {
                 Picked::Single(pool[next.fetch_add(1, Ordering::Relaxed) % pool.len()].clone())
             }
-            Self::Cluster(connection) => Picked::Cluster(connection.clone()),
+            Links::Cluster(connection) => Picked::Cluster(connection.clone()),
         }
     }
 
     /// One command.
     pub(super) async fn ask<T: FromRedisValue>(&self, what: &'static str, command: &Cmd) -> Result<T> {
-        within(what, async {
+        self.within(what, async {
             match self.line() {
                 Picked::Single(mut connection) => command.query_async(&mut connection).await,
                 Picked::Cluster(mut connection) => command.query_async(&mut connection).await,
@@ -156,7 +179,7 @@ impl Connections {
 
     /// Commands of any slots, together: one round trip (in a cluster one for each node, at the same time).
     pub(super) async fn ask_all<T: FromRedisValue>(&self, what: &'static str, commands: Vec<Cmd>) -> Result<Vec<T>> {
-        within(what, self.query_all(&commands)).await
+        self.within(what, self.query_all(&commands)).await
     }
 
     async fn query_all<T: FromRedisValue>(&self, commands: &[Cmd]) -> RedisResult<Vec<T>> {
@@ -188,7 +211,7 @@ impl Connections {
         for command in commands {
             pipeline.add_command(command);
         }
-        within(what, async {
+        self.within(what, async {
             match self.line() {
                 Picked::Single(mut connection) => pipeline.query_async(&mut connection).await,
                 Picked::Cluster(mut connection) => pipeline.query_async(&mut connection).await,
@@ -200,7 +223,7 @@ impl Connections {
     /// Runs a script, by its hash if the server has it.
     pub(super) async fn run<T: FromRedisValue>(&self, what: &'static str, call: Call) -> Result<T> {
         let command = call.command();
-        within(what, async {
+        self.within(what, async {
             let first = match self.line() {
                 Picked::Single(mut connection) => command.query_async(&mut connection).await,
                 Picked::Cluster(mut connection) => command.query_async(&mut connection).await,
@@ -222,7 +245,7 @@ impl Connections {
     pub(super) async fn run_all<T: FromRedisValue>(&self, what: &'static str, calls: Vec<Call>) -> Result<Vec<T>> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
         let commands: Vec<Cmd> = calls.iter().map(Call::command).collect();
-        within(what, async {
+        self.within(what, async {
             match self.query_all(&commands).await {
                 // Nothing that this repeats can have been done twice: the callers' scripts are idempotent.
                 Err(e) if is_unknown_script(&e) => {
@@ -245,7 +268,7 @@ impl Connections {
 
     /// One command to every master, with what each answered.
     pub(super) async fn ask_masters(&self, what: &'static str, command: Cmd) -> Result<Vec<Value>> {
-        within(what, async {
+        self.within(what, async {
             match self.line() {
                 Picked::Single(mut connection) => Ok(vec![command.query_async(&mut connection).await?]),
                 Picked::Cluster(mut connection) => {
