@@ -95,3 +95,29 @@ async fn sigterm_ends_the_other_services_too() {
         assert_eq!(exit.code, Some(0), "{name}: {}", exit.output);
     }
 }
+
+#[tokio::test]
+async fn sigterm_ends_every_service_while_redis_is_away() {
+    let mut system = System::over_redis(1).await.unwrap();
+    let alice = system.sign_up("alice").await.unwrap();
+    let urls = [format!("{}/chat", system.chat_url().unwrap()), format!("{}/presence", system.presence_url().unwrap())];
+    let sockets = join_all(urls.iter().map(|url| socket(&alice, url))).await;
+    system.redis().unwrap().stop(Signal::Kill).await.unwrap();
+    assert!(alice.api.rooms().await.unwrap_err().is_temporary());
+    // On each worker somebody waits for a connection that will not come, which one of them has begun.
+    let api = alice.api.clone();
+    let waiting = tokio::spawn(async move {
+        loop {
+            join_all((0..16).map(|_| api.rooms())).await;
+        }
+    });
+    for name in ["api-0", "chat-0", "presence-0", "notification-0"] {
+        let exit = within("it stops", AT_MOST, system.sigterm(name)).await.unwrap().unwrap();
+        assert_eq!(exit.code, Some(0), "{name}: {}", exit.output);
+        assert!(!exit.output.contains("panicked"), "{name}: {}", exit.output);
+    }
+    waiting.abort();
+    for (types, code) in join_all(sockets.into_iter().map(read_to_end)).await {
+        assert_eq!(code, Some(1012), "{types:?}");
+    }
+}
