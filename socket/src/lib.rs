@@ -1,6 +1,6 @@
 //! The socket layer of chat-server and presence-server: RFC 6455 on actix-web, without a rule of the product in it.
 //!
-//! Reading order: [`handshake`] (who asks, from where) → [`upgrade`] → [`connection`] (the loop of one socket), which
+//! Reading order: [`handshake`] (who asks, from where) → [`mod@upgrade`] → [`connection`] (the loop of one socket), which
 //! stands on [`payload_guard`] + [`inbound`] (what comes in), [`outbound`] (what goes out), [`pulse`] (pings) and
 //! [`close`]. Everything of one connection lives on one worker thread: `Rc`, no locks.
 

@@ -1,7 +1,7 @@
 //! The embedded engine: one process, one directory, one writer thread with group commit, readers on snapshots.
 //!
-//! Reading order: [`keys`] → [`codec`] → [`kv`] → [`tx`] → [`writer`] → [`open`], then a file for each trait. What is
-//! durable is in the database; connections, leases, instances and rates are in memory, as they end with the process.
+//! Reading order: [`keys`] → [`codec`] → [`kv`] → [`tx`] → [`writer`] → [`mod@open`], then a file for each trait. What
+//! is durable is in the database; connections, leases, instances and rates are in memory, as they end with the process.
 
 mod bus;
 mod codec;
@@ -45,7 +45,7 @@ pub async fn open(dir: &Path) -> Result<Store> {
     Ok(Embedded::open(dir).await?.store())
 }
 
-/// The engine. Use [`open`] unless its own figures are wanted.
+/// The engine. Use [`open()`] unless its own figures are wanted.
 pub struct Embedded {
     /// Taken out by `close`.
     kv: Mutex<Option<Arc<Kv>>>,
@@ -58,7 +58,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// As [`open`].
+    /// As [`open()`].
     pub async fn open(dir: &Path) -> Result<Arc<Self>> {
         let kv = Arc::new(open::open(dir).await?);
         let dispatcher = Arc::new(Dispatcher::default());

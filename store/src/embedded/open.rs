@@ -23,7 +23,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// fjall's own marker of a database that was made completely.
 const MARKER: &str = "version";
 
-/// See [`super::open`].
+/// See [`super::open()`].
 pub(super) async fn open(dir: &Path) -> Result<Kv> {
     let dir = dir.to_owned();
     make_dir(&dir).with_context(|| format!("make the directory {}", dir.display()))?;
