@@ -316,7 +316,7 @@ impl Default for Limits {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Pretty, level: "info,actix_server=warn".into() }
+        Self { format: LogFormat::Pretty, level: "info,actix_server=warn,fjall=warn,lsm_tree=warn".into() }
     }
 }
 
