@@ -1,17 +1,15 @@
 //! The whole system as processes, for tests: the real binaries on free ports, over an embedded store or a Redis of
 //! their own, killed when the test ends. What they logged is shown when it failed.
 //!
-//! Reading order: [`System`] → [`Process`] → [`Redis`] → `binaries`.
+//! Reading order: [`System`] → [`Process`] → `binaries`.
 
 mod binaries;
 mod logs;
 mod process;
-mod redis;
 mod system;
 mod wait;
 
 pub use binaries::binary;
 pub use process::{Exit, Process, Signal};
-pub use redis::Redis;
 pub use system::{Person, System};
 pub use wait::{eventually, within};

@@ -85,8 +85,7 @@ impl Process {
         Self::of(name, command)
     }
 
-    /// Starts any command as a process of the test.
-    pub(crate) fn of(name: &str, mut command: Command) -> anyhow::Result<Self> {
+    fn of(name: &str, mut command: Command) -> anyhow::Result<Self> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().with_context(|| format!("start {name}"))?;
         let logs = Logs::default();
@@ -113,10 +112,6 @@ impl Process {
         let status = within("the process ends", END, self.child.wait()).await??;
         let output = within("its output ends", END, self.logs.to_end()).await?;
         Ok(Exit { code: status.code(), output })
-    }
-
-    pub(crate) fn logs(&self) -> &Logs {
-        &self.logs
     }
 }
 

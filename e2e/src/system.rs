@@ -14,9 +14,10 @@ use client::{
     api::{Session, Signup},
     shared::UserId,
 };
+use redis_fixture::{Append, Kind, Redis};
 use tempfile::TempDir;
 
-use crate::{Exit, Process, Redis, Signal, wait::eventually};
+use crate::{Exit, Process, Signal, wait::eventually};
 
 /// How long a service may take from listening to being ready.
 const READY: Duration = Duration::from_secs(20);
@@ -74,7 +75,7 @@ impl System {
 
     /// [`over_redis`](Self::over_redis) with settings, as `("PRESENCE__GRACE_MS", "100")`.
     pub async fn over_redis_with(chat_servers: usize, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let redis = Redis::start().await?;
+        let redis = Redis::start(Kind::Node, Append::EverySecond);
         let mut system = Self::new(redis.url(), settings, Some(redis), tempfile::tempdir()?);
         system.add("api-0".into(), "api-server", &["api"]).await?;
         for n in 0..chat_servers {

@@ -12,7 +12,6 @@ mod messages;
 mod outage;
 mod people;
 mod privacy;
-mod redis;
 mod registry;
 mod rooms;
 mod support;

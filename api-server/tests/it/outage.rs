@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use redis_fixture::{Append, Kind, Redis};
 use serde_json::{Value, json};
 
-use crate::{
-    redis::Redis,
-    support::{Answer, Person, TestServer, assert_answer},
-};
+use crate::support::{Answer, Person, TestServer, assert_answer};
 
 /// Longer than a client would wait gladly, shorter than it would give up.
 const SOON: Duration = Duration::from_secs(7);
@@ -69,7 +67,7 @@ async fn all_unavailable(alice: &Person, room: &str, message: &Value) -> Vec<Ans
 
 #[tokio::test]
 async fn while_the_store_is_away_every_route_that_needs_it_says_so_soon_and_works_again_when_it_is_back() {
-    let mut redis = Redis::start().await;
+    let mut redis = Redis::start(Kind::Node, Append::Always);
     let server = TestServer::over(&redis, |_| {}).await;
     let alice = server.account("alice").await;
     let room = alice.post("/api/rooms", json!({ "name": "Tea", "type": "public" })).await.expect(201).id();
@@ -98,7 +96,7 @@ async fn while_the_store_is_away_every_route_that_needs_it_says_so_soon_and_work
     }
     assert!(asked.elapsed() < SOON, "/health and its like took {:?}", asked.elapsed());
 
-    redis.restart().await;
+    redis.restart();
     let back = Instant::now();
     while server.anyone().get("/ready").await.status != 200 {
         assert!(back.elapsed() < SOON, "not ready again");
@@ -113,20 +111,20 @@ async fn while_the_store_is_away_every_route_that_needs_it_says_so_soon_and_work
 
 #[tokio::test]
 async fn while_the_store_hangs_requests_end_soon_and_the_process_is_still_healthy() {
-    let mut redis = Redis::start().await;
+    let mut redis = Redis::start(Kind::Node, Append::Always);
     let server = TestServer::over(&redis, |_| {}).await;
     let alice = server.account("alice").await;
     let room = alice.post("/api/rooms", json!({ "name": "Tea", "type": "public" })).await.expect(201).id();
     let message = alice.send(&room, "stored").await;
 
-    redis.freeze();
+    redis.signal("STOP");
     let asked = Instant::now();
     assert_eq!(server.anyone().get("/health").await.expect(200).raw["status"], "healthy");
     assert!(asked.elapsed() < PROBE, "a probe would have given up: {:?}", asked.elapsed());
     all_unavailable(&alice, &room, &message).await;
 
     redis.kill();
-    redis.restart().await;
+    redis.restart();
     let back = Instant::now();
     while server.anyone().get("/ready").await.status != 200 {
         assert!(back.elapsed() < SOON, "not ready again");

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, thread::JoinHandle};
 
 use domain::{Domain, upkeep};
+use redis_fixture::{Kind, Redis};
 use reqwest::{Method, header::HeaderMap};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,8 +11,6 @@ use shared::{MessageId, RoomId, Settings, Timestamp, UserId};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-
-use crate::redis::Redis;
 
 /// An inline snapshot of JSON that is the same for every engine.
 macro_rules! assert_answer {
@@ -54,7 +53,7 @@ impl TestServer {
                 let made = dir.insert(tempfile::tempdir().unwrap());
                 format!("embedded:{}", made.path().display()).parse().unwrap()
             }
-            Engine::Redis => Redis::shared().await.url().parse().unwrap(),
+            Engine::Redis => Redis::shared(Kind::Node).url().parse().unwrap(),
         };
         change(&mut settings);
         Self::run(settings, dir).await

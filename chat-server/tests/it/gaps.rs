@@ -1,5 +1,6 @@
 //! What the bus loses is read from the log.
 
+use redis_fixture::{Kind, Redis};
 use serde_json::json;
 use store::Topic;
 
@@ -93,7 +94,7 @@ async fn what_was_said_while_redis_had_dropped_the_subscribers_comes_without_ano
     let (mut client, author, room) = two_in_a_room(&world).await;
     // Which of these the bus carries all the same depends on how fast it is back; most are lost.
     for n in 0..20 {
-        assert!(crate::redis::cut_subscribers() > 0);
+        assert!(Redis::shared(Kind::Node).cut_subscribers() > 0);
         say(&world, &author, &room, n..n + 1).await;
         let event = client.next().await;
         assert_eq!((&event["payload"]["content"], &event["payload"]["rev"]), (&json!(n.to_string()), &json!(n + 3)));
@@ -112,7 +113,7 @@ async fn a_room_that_was_added_unheard_is_added_when_the_bus_says_it_lost_someth
     world.domain.rooms.join(&viewer, room.parse().unwrap()).await.unwrap();
     world.bus.unmute(Topic::User(bob.id)).await;
     b.quiet().await;
-    assert!(crate::redis::cut_subscribers() > 0);
+    assert!(Redis::shared(Kind::Node).cut_subscribers() > 0);
     let added = b.next().await;
     assert_eq!((&added["type"], &added["payload"]["room"]["id"]), (&json!("ROOM_ADDED"), &json!(room)));
 }

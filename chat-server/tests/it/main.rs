@@ -6,6 +6,5 @@ mod bad_input;
 mod commands;
 mod delivery;
 mod gaps;
-mod redis;
 mod rooms;
 mod support;

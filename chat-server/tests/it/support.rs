@@ -9,6 +9,7 @@ use std::{
 use chat_server::Server;
 use domain::{Domain, accounts::Guest};
 use futures_util::{SinkExt, StreamExt};
+use redis_fixture::{Kind, Redis};
 use serde_json::{Value, json};
 use shared::{Settings, UserId, settings::StoreUrl};
 use store::{Bus, Subscriber, Subscriptions, Topic};
@@ -21,8 +22,6 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, client_async_with_config, tungstenite};
 use tokio_util::sync::CancellationToken;
 use tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig};
-
-use crate::redis;
 
 /// No answer takes so long.
 pub const LONG: Duration = Duration::from_secs(20);
@@ -113,7 +112,7 @@ impl World {
         let mut settings = Settings::default();
         settings.store.url = match engine {
             Engine::Embedded => StoreUrl::Embedded(dir.path().join("data")),
-            Engine::Redis => StoreUrl::Redis(format!("redis://127.0.0.1:{}", redis::port()).into()),
+            Engine::Redis => StoreUrl::Redis(Redis::shared(Kind::Node).url().into()),
         };
         settings.store.key_prefix = format!("t{}:", shared::EventId::random());
         settings.chat.listen = "127.0.0.1:0".parse().unwrap();

@@ -102,7 +102,7 @@ async fn sigterm_ends_every_service_while_redis_is_away() {
     let alice = system.sign_up("alice").await.unwrap();
     let urls = [format!("{}/chat", system.chat_url().unwrap()), format!("{}/presence", system.presence_url().unwrap())];
     let sockets = join_all(urls.iter().map(|url| socket(&alice, url))).await;
-    system.redis().unwrap().stop(Signal::Kill).await.unwrap();
+    system.redis().unwrap().kill();
     assert!(alice.api.rooms().await.unwrap_err().is_temporary());
     // On each worker somebody waits for a connection that will not come, which one of them has begun.
     let api = alice.api.clone();

@@ -5,5 +5,4 @@ mod delivery;
 mod http;
 mod inbox;
 mod messages;
-mod redis;
 mod support;

@@ -9,6 +9,7 @@ use std::{
 use async_trait::async_trait;
 use domain::{Domain, Viewer, accounts::Guest};
 use notification_server::{Channel, Outcome, Server};
+use redis_fixture::{Append, Kind, Redis};
 use serde::Serialize;
 use serde_json::{Value, json};
 use shared::{
@@ -20,8 +21,6 @@ use store::{BusEvent, InboxItem, Job, Signal, Subscriber, Topic, UserEvent};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-
-use crate::redis::Redis;
 
 /// An inline snapshot of JSON that is the same for every engine.
 macro_rules! assert_answer {
@@ -62,11 +61,11 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let redis = match engine {
             Engine::Embedded => None,
-            Engine::Redis => Some(Redis::start().await),
+            Engine::Redis => Some(Redis::start(Kind::Node, Append::Never)),
         };
         let url = match &redis {
             None => format!("embedded:{}", dir.path().display()),
-            Some(redis) => format!("redis://127.0.0.1:{}", redis.port),
+            Some(redis) => redis.url(),
         };
         let key_prefix = format!("t{:08x}:", rand::random::<u32>());
         let settings = Settings {

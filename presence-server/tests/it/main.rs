@@ -2,4 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod presence;
+mod process;
+mod servers;
 mod support;

@@ -1,21 +1,27 @@
 //! Seeing each other come and go.
 
-use insta::assert_json_snapshot;
+use std::time::Duration;
+
+use rstest::rstest;
 use serde_json::{Value, json};
+use shared::Timestamp;
+use store::SocketKind;
 
-use crate::support::TestServer;
+use crate::support::{Engine, TestServer, assert_frame};
 
-fn status(frame: &Value) -> (&str, &str) {
+/// The status it tells, and in what.
+pub fn status(frame: &Value) -> (&str, &str) {
     (frame["type"].as_str().unwrap(), frame["payload"]["status"].as_str().unwrap())
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn two_friends_see_each_other_come_change_and_go() {
-    let server = TestServer::start().await;
+async fn two_friends_see_each_other_come_change_and_go(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
     let (alice, bob) = server.friends().await;
     let mut watcher = server.connect(&alice).await;
     let snapshot = watcher.ask("SUBSCRIBE", json!({})).await;
-    assert_json_snapshot!(snapshot, { ".payload.users[].userId" => "[id]" }, @r#"
+    assert_frame!(snapshot, { ".payload.users[].userId" => "[id]" }, @r#"
     {
       "payload": {
         "users": [
@@ -34,7 +40,7 @@ async fn two_friends_see_each_other_come_change_and_go() {
 
     let mut bobs = server.connect(&bob).await;
     let update = watcher.next().await;
-    assert_json_snapshot!(update, { ".payload.userId" => "[id]" }, @r#"
+    assert_frame!(update, { ".payload.userId" => "[id]" }, @r#"
     {
       "payload": {
         "status": "online",
@@ -46,7 +52,7 @@ async fn two_friends_see_each_other_come_change_and_go() {
     "#);
 
     let reply = bobs.ask("SET_STATUS", json!({"status": "busy", "text": "in a call"})).await;
-    assert_json_snapshot!(reply, @r#"
+    assert_frame!(reply, @r#"
     {
       "payload": {
         "status": "busy",
@@ -67,9 +73,12 @@ async fn two_friends_see_each_other_come_change_and_go() {
     watcher.is_quiet().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reload_does_not_flicker_and_a_second_device_changes_nothing() {
-    let server = TestServer::with(|s| s.presence.grace_ms = 60_000).await;
+async fn a_reload_does_not_flicker_and_a_second_device_changes_nothing(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::with(engine, |s| s.presence.grace_ms = 60_000).await;
     let (alice, bob) = server.friends().await;
     let first = server.connect(&bob).await;
     let mut watcher = server.connect(&alice).await;
@@ -84,9 +93,10 @@ async fn a_reload_does_not_flicker_and_a_second_device_changes_nothing() {
     watcher.is_quiet().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn invisible_looks_offline_to_others() {
-    let server = TestServer::start().await;
+async fn invisible_looks_offline_to_others(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
     let (alice, bob) = server.friends().await;
     let mut bobs = server.connect(&bob).await;
     let mut watcher = server.connect(&alice).await;
@@ -102,9 +112,12 @@ async fn invisible_looks_offline_to_others() {
     assert_eq!(status(&watcher.next().await), ("PRESENCE_UPDATE", "online"));
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_sees_everyone_offline_and_is_told_nothing() {
-    let server = TestServer::start().await;
+async fn a_stranger_sees_everyone_offline_and_is_told_nothing(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::start(engine).await;
     let (_alice, bob) = server.friends().await;
     let mallory = server.person("mallory").await;
     let mut bobs = server.connect(&bob).await;
@@ -115,9 +128,10 @@ async fn a_stranger_sees_everyone_offline_and_is_told_nothing() {
     watcher.is_quiet().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn unsubscribing_ends_the_updates() {
-    let server = TestServer::start().await;
+async fn unsubscribing_ends_the_updates(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
     let (alice, bob) = server.friends().await;
     let (mut bobs, mut watcher) = (server.connect(&bob).await, server.connect(&alice).await);
     watcher.ask("SUBSCRIBE", json!({})).await;
@@ -127,9 +141,10 @@ async fn unsubscribing_ends_the_updates() {
     watcher.is_quiet().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_frames_get_an_error_and_the_socket_goes_on() {
-    let server = TestServer::start().await;
+async fn bad_frames_get_an_error_and_the_socket_goes_on(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
     let alice = server.person("alice").await;
     let mut socket = server.connect(&alice).await;
     for text in [
@@ -161,9 +176,10 @@ async fn bad_frames_get_an_error_and_the_socket_goes_on() {
     socket.is_quiet().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_authenticate_is_told_and_closed() {
-    let server = TestServer::with(|s| s.limits.authenticate_seconds = 1).await;
+async fn who_does_not_authenticate_is_told_and_closed(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::with(engine, |s| s.limits.authenticate_seconds = 1).await;
     let mut socket = server.connect_raw("").await;
     socket.send(json!({"type": "SUBSCRIBE", "payload": {}})).await;
     assert_eq!(socket.next().await["payload"]["code"], "UNAUTHORIZED");
@@ -178,9 +194,12 @@ async fn who_does_not_authenticate_is_told_and_closed() {
     assert_eq!(socket.next().await["type"], "AUTH_SUCCESS");
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn logging_out_closes_the_sockets_of_that_session_alone() {
-    let server = TestServer::start().await;
+async fn logging_out_closes_the_sockets_of_that_session_alone(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::start(engine).await;
     let (alice, bob) = server.friends().await;
     let (mut alices, mut bobs) = (server.connect(&alice).await, server.connect(&bob).await);
     server.domain.accounts.log_out(&alice.viewer).await.unwrap();
@@ -188,9 +207,12 @@ async fn logging_out_closes_the_sockets_of_that_session_alone() {
     bobs.is_quiet().await;
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_tells_every_socket_to_reconnect_and_closes_1012() {
-    let server = TestServer::start().await;
+async fn a_stop_tells_every_socket_to_reconnect_and_closes_1012(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::start(engine).await;
     let (alice, bob) = server.friends().await;
     let mut sockets = [server.connect(&alice).await, server.connect(&bob).await];
     server.stop();
@@ -200,4 +222,30 @@ async fn a_stop_tells_every_socket_to_reconnect_and_closes_1012() {
         assert!(frame["payload"]["afterMs"].as_u64().unwrap() < 5000);
         assert_eq!(socket.close_code().await, 1012);
     }
+}
+
+/// A snapshot shows what was published last: one that showed more than that would never be put right, because nothing
+/// is published when somebody comes back as they were.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_seen_between_the_end_of_their_grace_and_its_telling_is_as_watchers_were_told(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::without_upkeep(engine).await;
+    let (alice, bob) = server.friends().await;
+    let (presence, store) = (&server.domain.presence, &server.domain.store.presence);
+    let long_ago = Timestamp::now().before(Duration::from_secs(3600));
+    let user = bob.viewer.user;
+    presence.connected(&bob.viewer, 1, SocketKind::Presence).await.unwrap();
+    store.remove_device(user, server.domain.instance, 1, long_ago, Duration::ZERO).await.unwrap();
+
+    let mut watcher = server.connect(&alice).await;
+    let snapshot = watcher.ask("SUBSCRIBE", json!({})).await;
+    assert_eq!(snapshot["payload"]["users"][0]["status"], "online", "{snapshot}");
+    presence.connected(&bob.viewer, 2, SocketKind::Presence).await.unwrap();
+    watcher.is_quiet().await;
+
+    store.remove_device(user, server.domain.instance, 2, long_ago, Duration::ZERO).await.unwrap();
+    assert!(presence.settle(user).await.unwrap());
+    assert_eq!(status(&watcher.next().await), ("PRESENCE_UPDATE", "offline"));
 }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{Domain, Viewer, accounts::Guest, upkeep};
 use futures_util::{SinkExt, StreamExt};
+use redis_fixture::{Kind, Redis};
 use serde_json::{Value, json};
 use shared::{Settings, settings::StoreUrl};
 use tokio::net::TcpStream;
@@ -13,12 +14,26 @@ use tokio_util::sync::CancellationToken;
 /// Longer than anything takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// An inline snapshot of a frame, the same for every engine.
+macro_rules! assert_frame {
+    ($($snapshot:tt)*) => {
+        insta::allow_duplicates! { insta::assert_json_snapshot!($($snapshot)*) }
+    };
+}
+pub(crate) use assert_frame;
+
+#[derive(Debug, Clone, Copy)]
+pub enum Engine {
+    Embedded,
+    Redis,
+}
+
 pub struct TestServer {
     pub domain: Domain,
     pub url: String,
     shutdown: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 pub struct Person {
@@ -27,19 +42,28 @@ pub struct Person {
 }
 
 impl TestServer {
-    pub async fn start() -> Self {
-        Self::with(|_| {}).await
+    pub async fn start(engine: Engine) -> Self {
+        Self::with(engine, |_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut settings = Settings::default();
-        settings.store.url = StoreUrl::Embedded(dir.path().into());
-        settings.presence.listen = "127.0.0.1:0".parse().unwrap();
-        settings.presence.grace_ms = 200;
-        settings.http.workers = 2;
-        settings.limits.enabled = false;
+    pub async fn with(engine: Engine, change: impl FnOnce(&mut Settings)) -> Self {
+        let (mut settings, dir) = settings(engine);
         change(&mut settings);
+        Self::run(settings, dir, true).await
+    }
+
+    /// One that does only what it is asked: nobody looks for users whose grace has passed.
+    pub async fn without_upkeep(engine: Engine) -> Self {
+        let (settings, dir) = settings(engine);
+        Self::run(settings, dir, false).await
+    }
+
+    /// Another over the same store, which it opens for itself, as a process of its own would: only Redis allows it.
+    pub async fn second(&self) -> Self {
+        Self::run((*self.domain.settings).clone(), None, true).await
+    }
+
+    async fn run(settings: Settings, dir: Option<tempfile::TempDir>, upkeep: bool) -> Self {
         let store = store::open(&settings.store).await.unwrap();
         let domain = Domain::new(store, Arc::new(settings));
         let shutdown = CancellationToken::new();
@@ -48,9 +72,11 @@ impl TestServer {
         let url = format!("ws://{}/presence", server.addr().unwrap());
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let upkeep = tokio::spawn(upkeep::run(of_server, token.clone()));
+                let upkeep = upkeep.then(|| tokio::spawn(upkeep::run(of_server, token.clone())));
                 server.run(token).await.unwrap();
-                upkeep.await.unwrap();
+                if let Some(upkeep) = upkeep {
+                    upkeep.await.unwrap();
+                }
             });
         });
         Self { domain, url, shutdown, thread: Some(thread), _dir: dir }
@@ -78,8 +104,7 @@ impl TestServer {
     }
 
     pub async fn connect_raw(&self, query: &str) -> Socket {
-        let (stream, _) = tokio_tungstenite::connect_async(format!("{}{query}", self.url)).await.unwrap();
-        Socket(stream)
+        Socket::open(&format!("{}{query}", self.url)).await
     }
 
     pub fn stop(&self) {
@@ -94,9 +119,29 @@ impl Drop for TestServer {
     }
 }
 
+fn settings(engine: Engine) -> (Settings, Option<tempfile::TempDir>) {
+    let mut dir = None;
+    let mut settings = Settings::default();
+    settings.store.url = match engine {
+        Engine::Embedded => StoreUrl::Embedded(dir.insert(tempfile::tempdir().unwrap()).path().into()),
+        Engine::Redis => StoreUrl::Redis(Redis::shared(Kind::Node).url().into()),
+    };
+    settings.store.key_prefix = format!("t{}:", shared::EventId::random());
+    settings.presence.listen = "127.0.0.1:0".parse().unwrap();
+    settings.presence.grace_ms = 200;
+    settings.http.workers = 2;
+    settings.limits.enabled = false;
+    (settings, dir)
+}
+
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
+    pub async fn open(url: &str) -> Self {
+        let (stream, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        Self(stream)
+    }
+
     pub async fn send(&mut self, frame: Value) {
         self.send_text(&frame.to_string()).await;
     }

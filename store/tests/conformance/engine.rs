@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, time::Duration};
 
+use redis_fixture::{Append, Kind, Redis};
 use shared::{
     EventId,
     settings::{self, StoreUrl},
@@ -9,8 +10,6 @@ use shared::{
 use store::Store;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
-
-use crate::servers::{self, Server};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
@@ -46,10 +45,8 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let url = match engine {
             Engine::Embedded => StoreUrl::Embedded(dir.path().join("data")),
-            Engine::Redis => StoreUrl::Redis(format!("redis://127.0.0.1:{}", servers::plain().await.port).into()),
-            Engine::Cluster => {
-                StoreUrl::RedisCluster(vec![format!("redis://127.0.0.1:{}", servers::cluster().await.port).into()])
-            }
+            Engine::Redis => StoreUrl::Redis(Redis::shared(Kind::Node).url().into()),
+            Engine::Cluster => StoreUrl::RedisCluster(vec![Redis::shared(Kind::Cluster).url().into()]),
         };
         let settings = settings::Store { url, key_prefix: format!("t{}:", EventId::random()) };
         let store = store::open(&settings).await.unwrap();
@@ -72,16 +69,20 @@ impl Fixture {
 
     /// A store that was open and works no more: its server was killed, or it was closed.
     pub async fn broken(&self) -> Store {
-        let (server, cluster) = match self.engine {
+        let kind = match self.engine {
             Engine::Embedded => {
                 self.close().await;
                 return self.store.clone();
             }
-            Engine::Redis => (servers::own_plain().await, false),
-            Engine::Cluster => (servers::own_cluster().await, true),
+            Engine::Redis => Kind::Node,
+            Engine::Cluster => Kind::Cluster,
         };
-        let url = format!("redis://127.0.0.1:{}", server.port).into();
-        let url = if cluster { StoreUrl::RedisCluster(vec![url]) } else { StoreUrl::Redis(url) };
+        let mut server = Redis::start(kind, Append::Never);
+        let url = server.url().into();
+        let url = match kind {
+            Kind::Node => StoreUrl::Redis(url),
+            Kind::Cluster => StoreUrl::RedisCluster(vec![url]),
+        };
         let store = store::open(&settings::Store { url, key_prefix: String::new() }).await.unwrap();
         store.health.check().await.unwrap();
         server.kill();
@@ -99,11 +100,11 @@ impl Fixture {
     }
 
     /// The server behind the store; none when it is embedded.
-    pub async fn server(&self) -> Option<&'static Server> {
+    pub fn server(&self) -> Option<&'static Redis> {
         match self.engine {
             Engine::Embedded => None,
-            Engine::Redis => Some(servers::plain().await),
-            Engine::Cluster => Some(servers::cluster().await),
+            Engine::Redis => Some(Redis::shared(Kind::Node)),
+            Engine::Cluster => Some(Redis::shared(Kind::Cluster)),
         }
     }
 }

@@ -9,7 +9,6 @@
 mod down;
 mod engine;
 mod model;
-mod servers;
 mod support;
 
 mod bus;

@@ -124,7 +124,7 @@ pub async fn a_public_key_is_found_until_it_ends(s: &Fixture) {
 
 pub async fn health_warns_of_a_configuration_that_loses_data(s: &Fixture) {
     let warnings = s.health.check().await.unwrap();
-    let Some(server) = s.server().await else {
+    let Some(server) = s.server() else {
         assert_eq!(s.engine, Engine::Embedded);
         assert_eq!(warnings, [""; 0]);
         return;
@@ -132,9 +132,9 @@ pub async fn health_warns_of_a_configuration_that_loses_data(s: &Fixture) {
     let mentions = |warnings: &[String], word: &str| warnings.iter().any(|w| w.to_lowercase().contains(word));
     assert!(mentions(&warnings, "append"), "the server of the tests has no append-only file: {warnings:?}");
     assert!(!mentions(&warnings, "evict"), "{warnings:?}");
-    server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await.unwrap();
+    server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).unwrap();
     let warnings = s.health.check().await;
-    server.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await.unwrap();
+    server.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).unwrap();
     let warnings = warnings.unwrap();
     assert!(mentions(&warnings, "evict"), "{warnings:?}");
 }

@@ -47,7 +47,7 @@ async fn next_content(inbox: &mut Inbox) -> String {
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn what_is_published_after_subscribing_arrives_once_for_each_subscriber(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let (engine, other) = (server.engine().await, server.engine().await);
     let (ann, record) = (actor("Ann \"\n"), room(None));
     engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
@@ -81,7 +81,7 @@ async fn what_is_published_after_subscribing_arrives_once_for_each_subscriber(#[
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn after_the_connection_was_cut_subscribers_hear_lost_and_then_events_again(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     let (ann, record) = (actor("ann"), room(None));
     engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
@@ -106,7 +106,7 @@ async fn after_the_connection_was_cut_subscribers_hear_lost_and_then_events_agai
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn a_server_that_went_away_and_came_back_is_followed_again(#[case] kind: Kind) {
-    let mut server = Server::start(kind).await;
+    let mut server = Server::start(kind);
     let engine = server.engine().await;
     let (ann, record) = (actor("ann"), room(None));
     engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
@@ -114,7 +114,7 @@ async fn a_server_that_went_away_and_came_back_is_followed_again(#[case] kind: K
     let mut worker = engine.subscriber();
     worker.subscriptions.subscribe(&[Topic::Room(record.id)]).await.unwrap();
     server.kill();
-    server.restart().await;
+    server.restart();
     assert!(matches!(next(&mut worker.inbox).await, Signal::Lost));
     let came_back = async {
         loop {
@@ -132,7 +132,7 @@ async fn a_server_that_went_away_and_came_back_is_followed_again(#[case] kind: K
 
 #[tokio::test]
 async fn a_subscriber_that_was_dropped_leaves_no_subscription_behind() {
-    let server = Server::start(Kind::Node).await;
+    let server = Server::start(Kind::Node);
     let engine = server.engine().await;
     let user = UserId::new();
     let (worker, mut other) = (engine.subscriber(), engine.subscriber());
@@ -159,7 +159,7 @@ async fn a_subscriber_that_was_dropped_leaves_no_subscription_behind() {
 #[tokio::test]
 async fn a_closed_store_ends_its_inboxes() {
     use crate::Maintenance;
-    let server = Server::start(Kind::Node).await;
+    let server = Server::start(Kind::Node);
     let engine = server.engine().await;
     let mut worker = engine.subscriber();
     engine.close().await.unwrap();
@@ -168,7 +168,7 @@ async fn a_closed_store_ends_its_inboxes() {
 
 #[tokio::test]
 async fn a_notification_reaches_its_user() {
-    let server = Server::start(Kind::Cluster).await;
+    let server = Server::start(Kind::Cluster);
     let engine = server.engine().await;
     let user = UserId::new();
     let mut worker = engine.subscriber();

@@ -16,7 +16,7 @@ use crate::{Health, Presence, RoomLog, Rooms, StoreError, Users};
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn a_server_that_is_down_is_unavailable_and_never_an_empty_answer(#[case] kind: Kind) {
-    let mut server = Server::start(kind).await;
+    let mut server = Server::start(kind);
     let engine = server.engine().await;
     server.kill();
     let (someone, somewhere) = (UserId::new(), RoomId::new());
@@ -30,7 +30,7 @@ async fn a_server_that_is_down_is_unavailable_and_never_an_empty_answer(#[case] 
 
 #[tokio::test]
 async fn a_full_server_is_unavailable_and_so_is_one_with_too_few_replicas() {
-    let server = Server::start(Kind::Node).await;
+    let server = Server::start(Kind::Node);
     let engine = server.engine().await;
     let (ann, record) = (actor("ann"), room(None));
     engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_full_server_is_unavailable_and_so_is_one_with_too_few_replicas() {
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn a_server_that_forgot_the_scripts_is_given_them_again(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     let (ann, record) = (actor("ann"), room(None));
     engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
@@ -67,7 +67,7 @@ async fn a_server_that_forgot_the_scripts_is_given_them_again(#[case] kind: Kind
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn a_bad_configuration_is_warned_of_and_a_server_that_does_not_tell_is_healthy(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     assert_eq!(engine.check().await.unwrap(), Vec::<String>::new());
     let mut connection = server.connection().await;

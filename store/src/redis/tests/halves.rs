@@ -69,7 +69,7 @@ async fn assert_nothing_pending(server: &Server) {
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn a_signup_that_died_before_its_record_is_unknown_and_its_names_are_free_after_the_sweep(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     let ann = user("Ann");
     let _dead = engine.claim_names(&ann, Timestamp::now()).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_signup_that_died_before_its_record_is_unknown_and_its_names_are_free_
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn a_signup_that_died_after_its_record_is_settled_by_a_look_up_and_by_the_sweep(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     let (ann, bob) = (user("ann"), user("bob"));
     for one in [&ann, &bob] {
@@ -113,7 +113,7 @@ async fn a_signup_that_died_after_its_record_is_settled_by_a_look_up_and_by_the_
 
 #[tokio::test]
 async fn a_signup_whose_address_is_taken_leaves_its_name_free() {
-    let server = Server::start(Kind::Node).await;
+    let server = Server::start(Kind::Node);
     let engine = server.engine().await;
     engine.create_user(&user("ann")).await.unwrap();
     let other = UserRecord { email: Some("ANN@example.org".into()), ..user("bob") };
@@ -127,7 +127,7 @@ async fn a_signup_whose_address_is_taken_leaves_its_name_free() {
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn a_room_that_died_before_it_was_made_is_unknown_and_its_handle_free_after_the_sweep(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     let (owner, record, attempt) = (actor("ann"), room(Some("lobby")), new_attempt());
     let members = [owner.clone()];
@@ -151,7 +151,7 @@ async fn a_room_that_died_before_it_was_made_is_unknown_and_its_handle_free_afte
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn a_room_that_died_after_it_was_made_is_settled_by_readers_and_by_the_sweep(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     let (members, record, attempt) = ([actor("ann"), actor("bob")], room(Some("lobby")), new_attempt());
     let _dead = engine.begin_create(&record, &members, &attempt, Timestamp::now()).await.unwrap();
@@ -174,7 +174,7 @@ async fn a_room_that_died_after_it_was_made_is_settled_by_readers_and_by_the_swe
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn a_join_or_leave_that_died_on_either_side_of_the_room_is_settled_from_the_room(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     let (owner, bob, record) = (actor("ann"), actor("bob"), room(None));
     engine.create_room(&record, std::slice::from_ref(&owner)).await.unwrap();
@@ -207,7 +207,7 @@ async fn a_join_or_leave_that_died_on_either_side_of_the_room_is_settled_from_th
 
 #[tokio::test]
 async fn an_earlier_attempt_that_confirms_late_does_not_undo_a_later_one() {
-    let server = Server::start(Kind::Node).await;
+    let server = Server::start(Kind::Node);
     let engine = server.engine().await;
     let (owner, bob, record) = (actor("ann"), actor("bob"), room(None));
     engine.create_room(&record, std::slice::from_ref(&owner)).await.unwrap();

@@ -31,7 +31,7 @@ fn page(from: PageFrom, limit: usize) -> PageRequest {
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn a_rooms_log_keeps_what_it_acknowledged(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     let (ann, bob, record) = (actor("ann"), actor("bob"), room(None));
     engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_rooms_log_keeps_what_it_acknowledged(#[case] kind: Kind) {
 
 #[tokio::test]
 async fn the_change_log_is_trimmed_to_the_last_ten_thousand() {
-    let server = Server::start(Kind::Node).await;
+    let server = Server::start(Kind::Node);
     let engine = server.engine().await;
     let (ann, record) = (actor("ann"), room(None));
     engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
@@ -120,7 +120,7 @@ async fn the_change_log_is_trimmed_to_the_last_ten_thousand() {
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn accounts_sessions_and_limits_work(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     let (ann, anna, bob) = (user("ann"), user("Anna"), user("bob"));
     for one in [&anna, &bob, &ann] {
@@ -157,7 +157,7 @@ async fn accounts_sessions_and_limits_work(#[case] kind: Kind) {
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn presence_is_published_once_and_survives_a_dead_process(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     let (user, dead, t) = (UserId::new(), InstanceId::new(), Timestamp::from_millis(1_000_000));
     let device = |instance| Device { instance, connection: 1, kind: SocketKind::Chat, focused: None, since: t };
@@ -198,7 +198,7 @@ async fn presence_is_published_once_and_survives_a_dead_process(#[case] kind: Ki
 #[case(Kind::Cluster)]
 #[tokio::test]
 async fn what_is_to_be_notified_is_given_to_one_and_again_after_its_lease(#[case] kind: Kind) {
-    let server = Server::start(kind).await;
+    let server = Server::start(kind);
     let engine = server.engine().await;
     let (ann, record) = (actor("ann"), room(None));
     engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
@@ -248,7 +248,7 @@ async fn what_is_to_be_notified_is_given_to_one_and_again_after_its_lease(#[case
 
 #[tokio::test]
 async fn an_inbox_collapses_what_is_unread_and_keeps_the_newest() {
-    let server = Server::start(Kind::Cluster).await;
+    let server = Server::start(Kind::Cluster);
     let engine = server.engine().await;
     let user = UserId::new();
     let item = |at| InboxItem {

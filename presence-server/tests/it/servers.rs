@@ -1,0 +1,55 @@
+//! More than one presence-server over one Redis.
+
+use serde_json::json;
+
+use crate::{
+    presence::status,
+    process::Process,
+    support::{Engine, TestServer},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_on_one_server_sees_who_comes_changes_and_goes_on_another() {
+    let server = TestServer::start(Engine::Redis).await;
+    let other = server.second().await;
+    let (alice, bob) = server.friends().await;
+    let mut watcher = server.connect(&alice).await;
+    let snapshot = watcher.ask("SUBSCRIBE", json!({})).await;
+    assert_eq!(snapshot["payload"]["users"][0]["status"], "offline");
+
+    let mut bobs = other.connect(&bob).await;
+    assert_eq!(status(&watcher.next().await), ("PRESENCE_UPDATE", "online"));
+    bobs.ask("SET_STATUS", json!({"status": "away"})).await;
+    assert_eq!(status(&watcher.next().await), ("PRESENCE_UPDATE", "away"));
+    // A second device, on the watcher's server, and its end change nothing.
+    server.connect(&bob).await.cut();
+    bobs.cut();
+    assert_eq!(status(&watcher.next().await), ("PRESENCE_UPDATE", "offline"));
+    let snapshot = watcher.ask("SUBSCRIBE", json!({})).await;
+    assert_eq!(snapshot["payload"]["users"][0]["status"], "offline");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_on_a_server_that_died_is_offline_once_when_its_lease_ends() {
+    let server = TestServer::start(Engine::Redis).await;
+    // Both look for the dead.
+    let other = server.second().await;
+    let (alice, bob) = server.friends().await;
+    let mut watcher = server.connect(&alice).await;
+    watcher.ask("SUBSCRIBE", json!({})).await;
+    let mut doomed = Process::beside(&server, 1);
+    let _bobs = doomed.connect(&bob).await;
+    assert_eq!(status(&watcher.next().await), ("PRESENCE_UPDATE", "online"));
+
+    doomed.kill();
+    let update = watcher.next().await;
+    assert_eq!(status(&update), ("PRESENCE_UPDATE", "offline"));
+    assert!(update["payload"]["lastSeen"].is_string(), "{update}");
+    // Whoever looks again has nothing to tell; if they had, it would come before what is published after it.
+    for server in [&server, &other] {
+        assert!(server.domain.presence.settle(bob.viewer.user).await.unwrap());
+    }
+    let _back = server.connect(&bob).await;
+    assert_eq!(status(&watcher.next().await), ("PRESENCE_UPDATE", "online"));
+    watcher.is_quiet().await;
+}
