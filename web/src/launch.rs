@@ -7,6 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use domain::{Domain, upkeep};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shared::{
     Settings,
     settings::{EXIT_USAGE, StoreUrl},
@@ -60,12 +61,24 @@ where
         return refuse(&format!("configuration: {e:#}"));
     }
     crate::observe::install_metrics();
+    raise_file_limit();
     match actix_web::rt::System::new().block_on(supervise(settings, serve)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             tracing::error!("{e:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Each socket is an open file, and the soft limit is often 1024: raises it to the hard one.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if limit.current != limit.maximum
+        && let Err(e) = setrlimit(Resource::Nofile, raised)
+    {
+        tracing::warn!(limit = limit.current, "cannot raise the limit of open files, and so of sockets: {e}");
     }
 }
 
@@ -114,4 +127,18 @@ pub fn refuse(line: &str) -> ExitCode {
 #[expect(clippy::print_stderr, reason = "the logs are not set up yet, and this line is for a person")]
 fn say(line: &str) {
     eprintln!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_is_raised_as_far_as_may_be() {
+        let before = getrlimit(Resource::Nofile);
+        let low = before.current.map(|current| current.min(256));
+        setrlimit(Resource::Nofile, Rlimit { current: low, ..before }).unwrap();
+        raise_file_limit();
+        assert_eq!(getrlimit(Resource::Nofile).current, before.maximum);
+    }
 }
