@@ -118,9 +118,7 @@ impl Session {
         let presence = Announced::new(hub, &peer);
         hub.follow_user(&peer).await?;
         // After following: a session that ends from now on is heard of.
-        if hub.domain.store.sessions.session(viewer.session).await?.is_none() {
-            return Err(DomainError::Unauthorized("the session has ended"));
-        }
+        hub.domain.identity.check_session(viewer).await?;
         hub.domain.presence.connected(viewer, peer.id, SocketKind::Chat).await?;
         let status = hub.domain.presence.own(viewer.user).await?.status;
         let pins = follow_rooms(hub, &peer).await?;

@@ -97,6 +97,15 @@ impl Identity {
         })
     }
 
+    /// Has the caller's login not ended? For who holds on to a viewer: ask after following the user's topic, and a
+    /// session that ends later is heard of. One read.
+    pub async fn check_session(&self, viewer: &Viewer) -> Result<()> {
+        match self.store.sessions.session(viewer.session).await? {
+            Some(_) => Ok(()),
+            None => Err(DomainError::Unauthorized("the session has ended")),
+        }
+    }
+
     async fn verify(&self, token: &str) -> Result<Claims> {
         let kid = token::peek_kid(token).map_err(refused)?;
         let Some(key) = self.find_key(&kid).await? else {

@@ -74,15 +74,11 @@ impl Handshake {
         let (domain, hub, outbound) = (self.domain.clone(), self.hub.clone(), self.outbound.clone());
         Ok(Session { viewer, domain, hub, outbound, connection, _counted: Counted::new(), watching: HashSet::new() })
     }
-}
 
-impl Handshake {
     async fn attach(&self, viewer: &Viewer, connection: u64) -> Result<()> {
         self.hub.enter(viewer, connection, &self.outbound).await?;
         // After following: a session that ends from now on is heard of.
-        if self.domain.store.sessions.session(viewer.session).await?.is_none() {
-            return Err(DomainError::Unauthorized("the session has ended"));
-        }
+        self.domain.identity.check_session(viewer).await?;
         self.domain.presence.connected(viewer, connection, SocketKind::Presence).await
     }
 }

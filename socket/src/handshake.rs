@@ -27,13 +27,17 @@ impl std::fmt::Debug for Credential {
 /// The credential of a request: `Authorization: Bearer`, else a `bearer.` subprotocol, else `?ticket=`, else
 /// `?token=`. `None`: the client will send `AUTHENTICATE` first.
 pub fn credential(req: &HttpRequest) -> Option<Credential> {
-    bearer_header(req).or_else(|| bearer_protocol(req)).or_else(|| query_credential(req))
+    bearer(req)
+        .map(|token| Credential::Token(token.to_owned()))
+        .or_else(|| bearer_protocol(req))
+        .or_else(|| query_credential(req))
 }
 
-fn bearer_header(req: &HttpRequest) -> Option<Credential> {
+/// The token of an `Authorization: Bearer` header (RFC 6750 §2.1).
+pub fn bearer(req: &HttpRequest) -> Option<&str> {
     let value = req.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| Credential::Token(token.trim().to_owned()))
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn bearer_protocol(req: &HttpRequest) -> Option<Credential> {

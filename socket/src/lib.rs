@@ -15,7 +15,7 @@ pub mod upgrade;
 
 pub use close::CloseCode;
 pub use connection::{Connection, Flow, Handshake, Limits, Session, Step};
-pub use handshake::{Credential, credential, origin_allowed};
+pub use handshake::{Credential, bearer, credential, origin_allowed};
 pub use inbound::Inbound;
 pub use outbound::{Outbound, Pushed, QueueLimits, text_frame};
 pub use pulse::Pulse;

@@ -2,8 +2,9 @@
 
 use std::{future::Future, pin::Pin};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use domain::{Domain, DomainError, Viewer};
+pub use socket::bearer;
 
 use crate::WebError;
 
@@ -23,13 +24,6 @@ impl FromRequest for Caller {
             Ok(Self(domain.identity.authenticate(&token).await?))
         })
     }
-}
-
-/// The token of an `Authorization: Bearer` header.
-pub fn bearer(request: &HttpRequest) -> Option<&str> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// The address the connection came from.

@@ -55,10 +55,6 @@ impl Track {
         self.last
     }
 
-    pub fn is_reading(&self) -> bool {
-        self.reading
-    }
-
     /// Events may have been missed. `false`: the log is being read already, and will be once more.
     pub fn suspect(&mut self) -> bool {
         if self.reading {
