@@ -173,7 +173,7 @@ impl State {
         if !self.detach(peer, room) || peer.leaving.get() == Some(room) {
             return;
         }
-        let frame = peer.dialect.encode(&ServerFrame::RoomRemoved { room_id: room }, None);
+        let frame = peer.dialect.encode(&ServerFrame::RoomRemoved { room_id: room, user_position: None }, None);
         self.out.push(peer, frame);
     }
 

@@ -116,6 +116,9 @@ impl From<StoreError> for DomainError {
             StoreError::AlreadyAMember => Self::AlreadyAMember,
             StoreError::RoomFull => Self::RoomFull("the room has as many members as it may"),
             StoreError::MessageNotFound => Self::MessageNotFound,
+            StoreError::TooManyReactions => {
+                Self::invalid("emoji", "the message has as many different reactions as it may")
+            }
             StoreError::IdempotencyConflict => Self::IdempotencyConflict,
             StoreError::Unavailable(cause) => Self::Unavailable(cause),
             StoreError::Unexpected(cause) => Self::Unexpected(cause),

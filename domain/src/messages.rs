@@ -6,11 +6,14 @@ use serde::{Deserialize, Serialize};
 use shared::{
     MessageId, RoomId, Settings, Timestamp, UserId,
     protocol::{
-        Message, MessageType, Position, Role,
-        command::{MarkRead, SendMessage},
+        Message, MessageType, Position, Reaction, Role,
+        command::{EditMessage, Mark, React, SendMessage, TypingStatus},
     },
 };
-use store::{Change, Changes, NewMessage, PageFrom, PageRequest, RoomEvent, Store, StoredMessage};
+use store::{
+    Change, Changes, Edit, Marked, Mentions, NewMessage, PageFrom, PageRequest, Reacting, RoomEvent, Store,
+    StoredMessage, TypingEvent,
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -120,6 +123,7 @@ impl Messages {
             content: input.content,
             client_message_id: input.client_message_id,
             reply_to: input.reply_to,
+            mentions: Mentions::default(),
             notify_after: self.notify_after,
         };
         match self.store.log.append(&message).await {
@@ -149,19 +153,28 @@ impl Messages {
             timestamp: sent.timestamp,
             client_message_id: sent.client_message_id,
             reply_to,
+            reply_count: 0,
+            mentions: Vec::new(),
+            mention_all: false,
+            reactions: Vec::new(),
+            edited_at: None,
             deleted_at: None,
         })
     }
 
-    fn check(&self, input: &SendMessage) -> Result<()> {
+    fn check_content(&self, content: &str) -> Result<()> {
         // Bytes first: a text of that few bytes cannot have more characters, and most are short.
-        let too_long = input.content.len() > self.content_chars && input.content.chars().count() > self.content_chars;
-        if too_long {
+        if content.len() > self.content_chars && content.chars().count() > self.content_chars {
             return Err(DomainError::invalid("content", format!("use up to {} characters", self.content_chars)));
         }
-        if input.content.trim().is_empty() {
+        if content.trim().is_empty() {
             return Err(DomainError::invalid("content", "must not be blank"));
         }
+        Ok(())
+    }
+
+    fn check(&self, input: &SendMessage) -> Result<()> {
+        self.check_content(&input.content)?;
         match &input.client_message_id {
             Some(key) if key.is_empty() || key.len() > MAX_KEY => {
                 Err(DomainError::invalid("clientMessageId", format!("use 1 to {MAX_KEY} bytes")))
@@ -216,12 +229,62 @@ impl Messages {
         Ok(())
     }
 
-    /// Moves the viewer's read mark, only forward; gives where it stands.
-    pub async fn mark_read(&self, viewer: &Viewer, input: &MarkRead) -> Result<u64> {
-        match self.store.log.mark_read(input.room_id, viewer.user, input.seq).await {
-            Ok(seq) => Ok(seq),
+    /// Gives a message another content, and gives the message as it is now. Only its author may.
+    pub async fn edit(&self, viewer: &Viewer, input: EditMessage) -> Result<Message> {
+        self.check_content(&input.content)?;
+        let (message, _) = self.visible(viewer, input.message_id).await?;
+        if message.author != viewer.user {
+            return Err(DomainError::Forbidden("only its author may edit a message"));
+        }
+        self.rates.message(viewer.user).await?;
+        let edit =
+            Edit { id: input.message_id, by: actor(viewer), content: input.content, mentions: Mentions::default() };
+        let message = self.store.log.edit_message(&edit).await?;
+        Ok(named_message(message, viewer.username.clone()))
+    }
+
+    /// Gives a message an emoji, or takes it back; gives how many have given it now. Doing it twice is doing it once.
+    pub async fn react(&self, viewer: &Viewer, input: React) -> Result<u64> {
+        self.visible(viewer, input.message_id).await?;
+        self.rates.message(viewer.user).await?;
+        let React { message_id, emoji, add } = input;
+        Ok(self.store.log.react(&Reacting { id: message_id, by: actor(viewer), emoji, add }).await?)
+    }
+
+    /// Moves the viewer's read mark (and with it the delivered one), only forward; gives where they stand. Their other
+    /// devices are told.
+    pub async fn mark_read(&self, viewer: &Viewer, input: &Mark) -> Result<Marked> {
+        let marked = match self.store.log.mark_read(input.room_id, viewer.user, input.seq).await {
+            Ok(marked) => marked,
+            Err(e) => return Err(self.rooms.hide(input.room_id, e.into()).await),
+        };
+        if marked.now.read > marked.before.read {
+            // The room has the mark; where this fails the other devices see it when they next sync.
+            let told = self.store.user_log.note_read_mark(viewer.user, input.room_id, marked.now.read).await;
+            if let Err(e) = told {
+                DomainError::from(e).log();
+            }
+        }
+        Ok(marked)
+    }
+
+    /// Moves the viewer's delivered mark, only forward; gives where both stand.
+    pub async fn mark_delivered(&self, viewer: &Viewer, input: &Mark) -> Result<Marked> {
+        match self.store.log.mark_delivered(input.room_id, viewer.user, input.seq).await {
+            Ok(marked) => Ok(marked),
             Err(e) => Err(self.rooms.hide(input.room_id, e.into()).await),
         }
+    }
+
+    /// Tells the room that the viewer types, or has stopped. The caller has found them to be a member.
+    pub async fn typing(&self, viewer: &Viewer, input: &TypingStatus) -> Result<()> {
+        let event = TypingEvent {
+            room: input.room_id,
+            user: viewer.user,
+            username: viewer.username.clone(),
+            typing: input.is_typing,
+        };
+        Ok(self.store.bus.publish_typing(&event).await?)
     }
 
     /// The changes of a room after `after`, for whoever delivers them to members. Checks no membership.
@@ -264,8 +327,17 @@ pub fn named_message(message: StoredMessage, username: String) -> Message {
         timestamp: message.at,
         client_message_id: message.client_message_id,
         reply_to: message.reply_to,
+        reply_count: message.replies,
+        mentions: message.mentions.users,
+        mention_all: message.mentions.all,
+        reactions: message.reactions.into_iter().map(reaction).collect(),
+        edited_at: message.edited_at,
         deleted_at: message.deleted_at,
     }
+}
+
+fn reaction(tally: store::Tally) -> Reaction {
+    Reaction { emoji: tally.emoji, count: tally.count, user_ids: tally.users, me: false }
 }
 
 /// The text a notification shows of a message: what it says, shortened, never what is encrypted.

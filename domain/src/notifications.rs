@@ -240,13 +240,13 @@ impl Notifications {
         let (message, membership, read) = tokio::try_join!(
             self.store.log.message(id),
             self.store.rooms.membership(id.room, job.user),
-            self.store.log.read_marks(id.room, std::slice::from_ref(&job.user)),
+            self.store.log.marks(id.room, std::slice::from_ref(&job.user)),
         )?;
         Ok(match (message, membership) {
             (None, _) => Some("the message is gone"),
             (Some(message), _) if message.deleted_at.is_some() => Some("the message was deleted"),
             (_, None) => Some("no longer a member of the room"),
-            _ if read.first().is_some_and(|read| *read >= id.seq) => Some("read meanwhile"),
+            _ if read.first().is_some_and(|marks| marks.read >= id.seq) => Some("read meanwhile"),
             _ => None,
         })
     }
@@ -268,12 +268,12 @@ impl Notifications {
     ) -> Result<Vec<Job>> {
         let users: Vec<UserId> = members.iter().map(|m| m.user).collect();
         let presence = self.store.presence.presence(&users).await?;
-        let marks = self.store.log.read_marks(record.id, &users).await?;
+        let marks = self.store.log.marks(record.id, &users).await?;
         let authors: Vec<UserId> = messages.iter().map(|m| m.author).collect();
         let cards = self.names.cards_of(authors).await?;
         let now = Timestamp::now();
         let mut jobs = Vec::new();
-        for ((member, state), read) in members.iter().zip(&presence).zip(marks) {
+        for ((member, state), read) in members.iter().zip(&presence).zip(marks.iter().map(|marks| marks.read)) {
             let newest = messages.iter().rfind(|m| decide(member, state, read, m) == Decision::Notify);
             let Some(message) = newest else { continue };
             // Counted from the read mark, not from what this page holds: the notification takes the place of earlier

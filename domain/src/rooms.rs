@@ -8,7 +8,7 @@ use shared::{
     RoomId, Timestamp, UserId,
     protocol::{
         HistoryVisibility, Member, Message, Position, Role, Room, RoomType,
-        command::{CreateRoom, JoinRoom},
+        command::{CreateRoom, JoinRoom, Sync},
     },
     settings::Limits,
 };
@@ -59,11 +59,22 @@ pub struct RoomPage {
     pub next_cursor: Option<String>,
 }
 
+/// One page of what `SYNC` shows.
+#[derive(Debug)]
+pub struct SyncPage {
+    /// Where the user's own log stood; whatever is in it later is to be told.
+    pub user: Position,
+    /// In order of id, each current to its own position.
+    pub rooms: Vec<Room>,
+    pub next_cursor: Option<String>,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomUnread {
     pub room_id: RoomId,
     pub unread: u64,
+    pub mentions: u64,
 }
 
 /// Rooms with something unread.
@@ -125,6 +136,7 @@ impl Rooms {
             created_by: viewer.user,
             created_at: Timestamp::now(),
             history_visibility: visibility,
+            retention: input.retention,
         };
         self.store.rooms.create_room(&room, &[actor(viewer)]).await?;
         self.view(viewer, room.id).await
@@ -153,6 +165,7 @@ impl Rooms {
             created_by: viewer.user,
             created_at: Timestamp::now(),
             history_visibility: HistoryVisibility::All,
+            retention: None,
         };
         let other = Actor { id: other, username: card.username.clone() };
         self.store.rooms.create_room(&room, &[actor(viewer), other]).await?;
@@ -241,6 +254,34 @@ impl Rooms {
         Ok(RoomPage { items: self.to_rooms(views.into_iter().flatten().collect()).await?, next_cursor: None })
     }
 
+    /// The same, a page at a time, with where the viewer's own log stood before the rooms were read.
+    pub async fn sync(&self, viewer: &Viewer, input: &Sync) -> Result<SyncPage> {
+        let after: Option<RoomId> = match &input.cursor {
+            Some(cursor) => Some(cursor.parse().map_err(|_| DomainError::invalid("cursor", "not a cursor"))?),
+            None => None,
+        };
+        let limit = page_limit(input.limit, 100, MAX_PAGE)?;
+        let user = self.store.user_log.user_positions(&[viewer.user]).await?.pop().unwrap_or(Position::BEGINNING);
+        let mut ids = self.store.rooms.rooms_of(viewer.user).await?;
+        ids.retain(|id| after.is_none_or(|after| *id > after));
+        let more = ids.len() > limit;
+        ids.truncate(limit);
+        let views = self.store.rooms.views(viewer.user, &ids).await?;
+        let mut rooms = self.to_rooms(views.into_iter().flatten().collect()).await?;
+        let mut next_cursor = ids.last().filter(|_| more).map(ToString::to_string);
+        let mut bytes = 0;
+        let mut fits = |room: &Room| {
+            bytes += room.last_message.as_ref().map_or(0, |m| m.content.len());
+            bytes <= PAGE_BYTES
+        };
+        let fitting = rooms.iter().take_while(|room| fits(room)).count().max(1);
+        if fitting < rooms.len() {
+            rooms.truncate(fitting);
+            next_cursor = rooms.last().map(|room| room.id.to_string());
+        }
+        Ok(SyncPage { user, rooms, next_cursor })
+    }
+
     /// Public rooms by the beginning of their name.
     pub async fn public(&self, query: &str, cursor: Option<&str>, limit: Option<usize>) -> Result<RoomPage> {
         if !query.is_empty() {
@@ -269,7 +310,7 @@ impl Rooms {
 
     /// Where each room's log stands; `None`: no such room.
     pub async fn positions(&self, rooms: &[RoomId]) -> Result<Vec<Option<Position>>> {
-        Ok(self.heads(rooms).await?.into_iter().map(|found| found.map(|(_, head)| head.position())).collect())
+        Ok(self.store.rooms.positions(rooms).await?)
     }
 
     /// Everything `ROOM_JOINED` shows. The messages are those of exactly its position.
@@ -329,8 +370,9 @@ impl Rooms {
         let ids = self.store.rooms.rooms_of(viewer.user).await?;
         let views = self.store.rooms.views(viewer.user, &ids).await?;
         let with_unread = views.into_iter().flatten().filter(|view| view.unread > 0);
-        let rooms: Vec<_> =
-            with_unread.map(|view| RoomUnread { room_id: view.record.id, unread: view.unread }).collect();
+        let rooms: Vec<_> = with_unread
+            .map(|view| RoomUnread { room_id: view.record.id, unread: view.unread, mentions: view.mentions })
+            .collect();
         Ok(Unread { total: rooms.iter().map(|r| r.unread).sum(), rooms })
     }
 
@@ -346,6 +388,7 @@ impl Rooms {
             last_message: view.last_message.map(|m| to_message(m, &cards)),
             role: Some(view.membership.role),
             unread: Some(view.unread),
+            mentions: Some(view.mentions),
             last_read_seq: Some(view.read_seq),
             position: Some(view.head.position()),
             ..outside_view(view.record, view.head)
@@ -375,7 +418,9 @@ fn outside_view(record: RoomRecord, head: Head) -> Room {
         last_message: None,
         role: None,
         unread: None,
+        mentions: None,
         last_read_seq: None,
+        retention: record.retention,
         position: None,
     }
 }

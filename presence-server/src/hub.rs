@@ -191,7 +191,7 @@ async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
                         hub.end_session(user, session);
                     }
                 }
-                Signal::Event(BusEvent::Room(_)) => {}
+                Signal::Event(BusEvent::Room(_) | BusEvent::Marked(_) | BusEvent::Typing(_)) => {}
                 Signal::Lost => lost = true,
             }
             next = inbox.try_recv();

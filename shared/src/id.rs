@@ -187,7 +187,7 @@ impl EventId {
         self.0
     }
     /// From what was stored.
-    pub fn from_bits(bits: u64) -> Self {
+    pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 }

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use shared::{RoomId, SessionId, UserId};
 use tokio::sync::{Notify, mpsc};
 
-use crate::{InboxItem, Result, RoomEvent, presence::PresenceEvent};
+use crate::{MarkEvent, Result, RoomEvent, TypingEvent, UserChange, presence::PresenceEvent};
 
 /// Events one worker may be behind before it must read the log instead.
 pub const INBOX_EVENTS: usize = 16 * 1024;
@@ -34,15 +34,18 @@ pub enum Topic {
 /// What concerns one user alone, on all their devices.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum UserEvent {
-    RoomAdded(RoomId),
-    RoomRemoved(RoomId),
-    Notification(InboxItem),
+    /// An entry of the user's own log.
+    Change(UserChange),
     SessionEnded(SessionId),
 }
 
 #[derive(Debug, Clone)]
 pub enum BusEvent {
     Room(Arc<RoomEvent>),
+    /// On the room's topic.
+    Marked(Arc<MarkEvent>),
+    /// On the room's topic.
+    Typing(Arc<TypingEvent>),
     User(UserId, Arc<UserEvent>),
     Presence(Arc<PresenceEvent>),
 }
@@ -51,6 +54,8 @@ impl BusEvent {
     pub fn topic(&self) -> Topic {
         match self {
             Self::Room(e) => Topic::Room(e.room),
+            Self::Marked(e) => Topic::Room(e.room),
+            Self::Typing(e) => Topic::Room(e.room),
             Self::User(user, _) => Topic::User(*user),
             Self::Presence(e) => Topic::Presence(e.user),
         }
@@ -64,9 +69,15 @@ pub enum Signal {
     Lost,
 }
 
+#[async_trait]
 pub trait Bus: Send + Sync {
     /// A new subscriber with no topics.
     fn subscriber(&self) -> Subscriber;
+    /// Tells who follows the room, and keeps nothing.
+    async fn publish_typing(&self, event: &TypingEvent) -> Result<()> {
+        let _ = event;
+        Err(crate::error::unwritten())
+    }
 }
 
 /// One worker's end of the bus.

@@ -125,5 +125,7 @@ impl Embedded {
     }
 }
 
+impl crate::UserLog for Embedded {}
+
 #[cfg(test)]
 mod tests;

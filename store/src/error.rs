@@ -21,6 +21,8 @@ pub enum StoreError {
     RoomFull,
     #[error("no such message")]
     MessageNotFound,
+    #[error("too many different reactions")]
+    TooManyReactions,
     #[error("dedupe key used with another content")]
     IdempotencyConflict,
     /// The store cannot be reached, is loading, or did not answer in time. What was asked may have been done or not;
@@ -30,6 +32,11 @@ pub enum StoreError {
     /// A defect or corrupt data.
     #[error(transparent)]
     Unexpected(#[from] anyhow::Error),
+}
+
+/// For what an engine does not do yet.
+pub(crate) fn unwritten() -> StoreError {
+    StoreError::Unexpected(anyhow::anyhow!("not written yet"))
 }
 
 pub type Result<T> = std::result::Result<T, StoreError>;

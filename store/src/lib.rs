@@ -3,7 +3,7 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`rooms`] → [`log`] → [`bus`] → [`presence`] → [`notify`] → [`ops`], then
+//! Reading order: [`error`] → [`users`] → [`rooms`] → [`log`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] → [`ops`], then
 //! an engine: [`embedded`] or [`redis`].
 
 pub mod bus;
@@ -15,6 +15,7 @@ pub mod ops;
 pub mod presence;
 pub mod redis;
 pub mod rooms;
+pub mod user_log;
 pub mod users;
 
 use std::sync::Arc;
@@ -22,14 +23,15 @@ use std::sync::Arc;
 pub use bus::{Bus, BusEvent, Inbox, Signal, Subscriber, Subscriptions, Topic, UserEvent};
 pub use error::{Result, StoreError};
 pub use log::{
-    Appended, Change, ChangeBody, Changes, HistoryPage, NewMessage, PageFrom, PageRequest, RoomEvent, RoomLog,
-    StoredMessage,
+    Appended, Change, ChangeBody, Changes, Edit, HistoryPage, MarkEvent, Marked, Marks, Mentions, NewMessage, PageFrom,
+    PageRequest, Reacting, RoomEvent, RoomLog, StoredMessage, Tally, TypingEvent,
 };
-pub use notify::{Attempt, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox};
+pub use notify::{Attempt, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome};
 pub use ops::{Health, Instance, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
 use shared::settings::StoreUrl;
+pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
 pub use users::{ProfilePatch, Rotation, SessionRecord, Sessions, UserRecord, Users};
 
 /// An open store. Clones share it.
@@ -40,6 +42,7 @@ pub struct Store {
     pub signing_keys: Arc<dyn SigningKeys>,
     pub rooms: Arc<dyn Rooms>,
     pub log: Arc<dyn RoomLog>,
+    pub user_log: Arc<dyn UserLog>,
     pub bus: Arc<dyn Bus>,
     pub presence: Arc<dyn Presence>,
     pub notify_queue: Arc<dyn NotifyQueue>,
@@ -55,7 +58,7 @@ impl Store {
     /// One engine that is everything.
     pub(crate) fn from_engine<E>(engine: Arc<E>) -> Self
     where
-        E: Users + Sessions + SigningKeys + Rooms + RoomLog + Bus + Presence + NotifyQueue,
+        E: Users + Sessions + SigningKeys + Rooms + RoomLog + UserLog + Bus + Presence + NotifyQueue,
         E: Outbox + Inboxes + Registry + Limits + Maintenance + Health,
         E: 'static,
     {
@@ -65,6 +68,7 @@ impl Store {
             signing_keys: engine.clone(),
             rooms: engine.clone(),
             log: engine.clone(),
+            user_log: engine.clone(),
             bus: engine.clone(),
             presence: engine.clone(),
             notify_queue: engine.clone(),

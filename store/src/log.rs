@@ -19,6 +19,35 @@ pub const CHANGES_KEPT: u64 = 10_000;
 /// How long a dedupe key is known.
 pub const DEDUPE_KEPT: Duration = Duration::from_secs(24 * 3600);
 
+/// Users a reaction lists by name; the others are counted.
+pub const REACTORS_LISTED: usize = 50;
+/// Different emojis a message may have.
+pub const EMOJIS_A_MESSAGE: usize = 20;
+
+/// Whom a message names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mentions {
+    /// Without repetition.
+    pub users: Vec<UserId>,
+    /// Everybody in the room.
+    pub all: bool,
+}
+
+impl Mentions {
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && !self.all
+    }
+}
+
+/// One emoji of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    pub emoji: String,
+    pub count: u64,
+    /// Who gave it first, at most [`REACTORS_LISTED`]. One who takes it back leaves the list, and nobody moves up.
+    pub users: Vec<UserId>,
+}
+
 /// A message in its current state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredMessage {
@@ -33,6 +62,14 @@ pub struct StoredMessage {
     pub client_message_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// Replies to it that are not deleted.
+    pub replies: u64,
+    /// Only who is, or was, a member. Empty once deleted.
+    pub mentions: Mentions,
+    /// In order of each emoji's first use; none without anybody. Empty once deleted.
+    pub reactions: Vec<Tally>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
 }
@@ -53,8 +90,63 @@ pub struct NewMessage {
     /// Dedupe key, scoped to (room, author).
     pub client_message_id: Option<String>,
     pub reply_to: Option<MessageId>,
+    /// Those who are no members of the room are left out of what is stored.
+    pub mentions: Mentions,
     /// The room becomes due for notification so long after this message, unless it is due already.
     pub notify_after: Duration,
+}
+
+/// A new content for a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edit {
+    pub id: MessageId,
+    pub by: Actor,
+    pub content: String,
+    /// Those who are no members of the room are left out of what is stored.
+    pub mentions: Mentions,
+}
+
+/// An emoji given to a message, or taken back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reacting {
+    pub id: MessageId,
+    pub by: Actor,
+    pub emoji: String,
+    pub add: bool,
+}
+
+/// How far a member has come. `read` ≤ `delivered`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    pub delivered: u64,
+    pub read: u64,
+}
+
+/// Where a member's marks were and are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marked {
+    pub before: Marks,
+    pub now: Marks,
+}
+
+/// Marks that moved, as they cross the bus. In no log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MarkEvent {
+    pub room: RoomId,
+    pub user: UserId,
+    pub before: Marks,
+    pub now: Marks,
+    /// Members of the room then.
+    pub members: u64,
+}
+
+/// Somebody types, or has stopped. In no log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TypingEvent {
+    pub room: RoomId,
+    pub user: UserId,
+    pub username: String,
+    pub typing: bool,
 }
 
 /// What came of an append.
@@ -83,6 +175,16 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChangeBody {
     Message(StoredMessage),
+    /// The message got another content; here as it is now.
+    Edited(StoredMessage),
+    /// `user` gave an emoji to the message of this `seq`, or took it back.
+    Reacted {
+        seq: u64,
+        emoji: String,
+        added: bool,
+        /// How many have given it: at that time on the bus, now when read from the log.
+        count: u64,
+    },
     /// The message of this `seq` lost its content.
     Deleted {
         seq: u64,
@@ -150,17 +252,62 @@ pub trait RoomLog: Send + Sync {
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound) → `seq`, `rev` → written → author's read mark to the head →
     /// due for notification → published. O(1) whatever the room's size.
     async fn append(&self, message: &NewMessage) -> Result<Appended>;
-    /// Removes the content: one change. A message deleted before: `Ok(None)`, no change.
+    /// The first result of this message's dedupe key, if it is known: what [`append`](Self::append) would answer, and
+    /// nothing is written. Without a key: `None`.
+    /// [`IdempotencyConflict`](crate::StoreError::IdempotencyConflict) for another content.
+    async fn find_append(&self, message: &NewMessage) -> Result<Option<Appended>> {
+        let _ = message;
+        Err(crate::error::unwritten())
+    }
+    /// Replaces content and mentions: one change, and the message as it is now. The same content again is no change.
+    /// Who is named anew is mentioned as from the beginning, who no longer is, is not. Checks that `by` is a member, not
+    /// that they are the author. [`RoomNotFound`](crate::StoreError::RoomNotFound),
+    /// [`NotAMember`](crate::StoreError::NotAMember), [`MessageNotFound`](crate::StoreError::MessageNotFound) (also
+    /// where it is deleted or below the floor).
+    async fn edit_message(&self, edit: &Edit) -> Result<StoredMessage> {
+        let _ = edit;
+        Err(crate::error::unwritten())
+    }
+    /// Gives an emoji or takes it back: one change, or none where it is so already. Gives how many have given it now.
+    /// O(log reactions of the room). Errors as [`edit_message`](Self::edit_message), and
+    /// [`TooManyReactions`](crate::StoreError::TooManyReactions) beyond [`EMOJIS_A_MESSAGE`].
+    async fn react(&self, reacting: &Reacting) -> Result<u64> {
+        let _ = reacting;
+        Err(crate::error::unwritten())
+    }
+    /// Which emojis this user has given to these messages: (seq, emoji), in order of seq, then emoji.
+    async fn reacted(&self, room: RoomId, user: UserId, seqs: &[u64]) -> Result<Vec<(u64, String)>> {
+        let _ = (room, user, seqs);
+        Err(crate::error::unwritten())
+    }
+    /// Replies to a message, those with a greater `seq` than `after`, oldest first, and whether there are more; deleted
+    /// ones too (without content). Bytes as [`PageRequest::max_bytes`]. [`RoomNotFound`](crate::StoreError::RoomNotFound).
+    async fn replies(
+        &self,
+        id: MessageId,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<(Vec<StoredMessage>, bool)> {
+        let _ = (id, after, limit, max_bytes);
+        Err(crate::error::unwritten())
+    }
+    /// Removes content, mentions and reactions: one change. A message deleted before: `Ok(None)`, no change.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`MessageNotFound`](crate::StoreError::MessageNotFound).
     async fn delete_message(&self, id: MessageId, by: &Actor) -> Result<Option<Position>>;
     async fn message(&self, id: MessageId) -> Result<Option<StoredMessage>>;
     /// A page in O(page). [`RoomNotFound`](crate::StoreError::RoomNotFound).
     async fn history(&self, room: RoomId, page: PageRequest) -> Result<HistoryPage>;
-    /// Moves the mark to `min(seq, head.seq)`, only forward; gives where it stands now.
+    /// Moves both marks to `min(seq, head.seq)`, only forward; publishes a [`MarkEvent`] if one moved.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`NotAMember`](crate::StoreError::NotAMember).
-    async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<u64>;
-    /// Read marks of these members (0: nothing read), for deciding whom to notify.
-    async fn read_marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<u64>>;
+    async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked>;
+    /// The same for the delivered mark alone.
+    async fn mark_delivered(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked> {
+        let _ = (room, user, seq);
+        Err(crate::error::unwritten())
+    }
+    /// Marks of these members, in order (0: nothing yet).
+    async fn marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Marks>>;
     /// The changes after `after`, at most `limit`. Rev 0, with any event id, is the beginning of the log.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound).
     async fn changes(&self, room: RoomId, after: Position, limit: usize) -> Result<Changes>;

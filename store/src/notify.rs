@@ -18,8 +18,31 @@ pub struct DueRoom {
     pub head_seq: u64,
 }
 
+/// What a notifier decided for one member about the messages up to `seq`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub seq: u64,
+    pub at: Timestamp,
+    /// The job that was queued; none: suppressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notification: Option<NotificationId>,
+    /// Why nothing was queued: `online`, `read`, `own`, ….
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 #[async_trait]
 pub trait NotifyQueue: Send + Sync {
+    /// Keeps the last outcome for each of these members, for whoever asks what became of a message.
+    async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()> {
+        let _ = (room, outcomes);
+        Err(crate::error::unwritten())
+    }
+    /// The last outcome for each of these members, in order.
+    async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>> {
+        let _ = (room, users);
+        Err(crate::error::unwritten())
+    }
     /// Rooms due at `now`. Each is hidden from other takers for `lease`, then due again unless finished.
     async fn take_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>>;
     /// Messages up to `seq` are considered (the mark only moves forward). The room leaves the queue if that is its

@@ -83,6 +83,13 @@ pub trait Maintenance: Send + Sync {
     /// Settles what processes that died left half done before `now` − 10 s, and removes what has ended. Every process
     /// calls it every few seconds; doing it twice at once is harmless. Gives how many intents were settled.
     async fn sweep(&self, now: Timestamp) -> Result<usize>;
+    /// Removes messages their room's retention no longer keeps, at most about `limit` of them: the floor rises, and with
+    /// the messages go their mentions, reactions and marks of deletion. No change is recorded. Every process calls it;
+    /// doing it twice at once is harmless. Gives how many were removed.
+    async fn trim(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        let _ = (now, limit);
+        Err(crate::error::unwritten())
+    }
     /// Waits until what was accepted is durable and stops the engine's own threads and tasks; the last call.
     async fn close(&self) -> Result<()>;
 }

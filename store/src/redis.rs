@@ -18,6 +18,8 @@ mod presence;
 mod rooms;
 mod scripts;
 mod sessions;
+impl crate::UserLog for Engine {}
+
 #[cfg(test)]
 mod tests;
 mod users;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shared::{
     EventId, RoomId, Timestamp, UserId,
-    protocol::{HistoryVisibility, Position, Role, RoomType},
+    protocol::{HistoryVisibility, Position, Retention, Role, RoomType},
 };
 
 use crate::{Result, StoredMessage};
@@ -22,6 +22,8 @@ pub struct RoomRecord {
     pub created_by: UserId,
     pub created_at: Timestamp,
     pub history_visibility: HistoryVisibility,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 /// Where a room's log stands.
@@ -80,6 +82,8 @@ pub struct RoomView {
     pub read_seq: u64,
     /// `head.seq − max(read_seq, joined_seq, floor) − deleted in between`; computed, never counted.
     pub unread: u64,
+    /// Messages after the same mark that name the member or everybody and are not deleted; computed, never counted.
+    pub mentions: u64,
     /// The newest message by `seq`, if they may see it (a deleted one comes without content).
     pub last_message: Option<StoredMessage>,
 }
@@ -101,6 +105,8 @@ pub trait Rooms: Send + Sync {
     /// Removes a member: one change (`Left`), the user's index, `RoomRemoved` to them. Their read mark goes too.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`NotAMember`](crate::StoreError::NotAMember).
     async fn leave(&self, room: RoomId, user: &Actor) -> Result<Position>;
+    /// Where each room's log stands, in order; `None`: no such room. Round trips do not grow with `rooms`.
+    async fn positions(&self, rooms: &[RoomId]) -> Result<Vec<Option<Position>>>;
     /// `None`: no such room or not a member.
     async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Membership>>;
     /// Members in order of joining, those with `joined_rev` strictly greater than `after`.

@@ -13,7 +13,7 @@ use shared::{
     Problem, RoomId,
     protocol::{
         Room,
-        command::{CreateRoom, MarkRead},
+        command::{CreateRoom, Mark},
     },
 };
 use utoipa::{IntoParams, ToSchema};
@@ -167,8 +167,8 @@ pub(super) async fn mark_read(
     id: Path<String>,
     mark: Json<ReadMark>,
 ) -> ApiResult<Json<ReadMark>> {
-    let input = MarkRead { room_id: parse_room(&id)?, seq: mark.seq };
-    Ok(Json(ReadMark { seq: domain.messages.mark_read(&caller.0, &input).await? }))
+    let input = Mark { room_id: parse_room(&id)?, seq: mark.seq };
+    Ok(Json(ReadMark { seq: domain.messages.mark_read(&caller.0, &input).await?.now.read }))
 }
 
 /// What the caller has not read.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use shared::UserId;
 use socket::CloseCode;
-use store::{BusEvent, Inbox, Signal, Topic, UserEvent};
+use store::{BusEvent, Inbox, Signal, Topic, UserChangeBody, UserEvent};
 
 use super::{Hub, State, repair, room::Verdict, users};
 
@@ -73,7 +73,7 @@ impl State {
                 }
             }
             Signal::Event(BusEvent::User(user, event)) => self.take_user_event(user, &event, todo),
-            Signal::Event(BusEvent::Presence(_)) => {}
+            Signal::Event(BusEvent::Presence(_) | BusEvent::Marked(_) | BusEvent::Typing(_)) => {}
             Signal::Lost => {
                 for (id, room) in &mut self.rooms {
                     if room.track.suspect() {
@@ -91,8 +91,11 @@ impl State {
             return;
         }
         match event {
-            UserEvent::RoomAdded(room) => todo.added.push((user, *room)),
-            UserEvent::RoomRemoved(room) => todo.removed.push((user, *room)),
+            UserEvent::Change(change) => match &change.body {
+                UserChangeBody::RoomAdded(room) => todo.added.push((user, *room)),
+                UserChangeBody::RoomRemoved(room) => todo.removed.push((user, *room)),
+                _ => {}
+            },
             UserEvent::SessionEnded(session) => {
                 for peer in self.users.get(&user).into_iter().flatten() {
                     if peer.viewer.session == *session {
@@ -100,8 +103,6 @@ impl State {
                     }
                 }
             }
-            // Shown by the notification endpoints.
-            UserEvent::Notification(_) => {}
         }
     }
 }

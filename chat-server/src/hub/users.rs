@@ -82,7 +82,7 @@ impl Added {
             }
         }
         let room = Room { position: Some(position), ..view };
-        Ok(Some(Self { frame: ServerFrame::RoomAdded { room, position }, position, since }))
+        Ok(Some(Self { frame: ServerFrame::RoomAdded { room, position, user_position: None }, position, since }))
     }
 }
 

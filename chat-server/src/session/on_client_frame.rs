@@ -48,9 +48,26 @@ async fn answer(session: &Session, command: ChatCommand) -> Result<Reply> {
             domain.messages.delete(viewer, message_id).await?;
             Ok(Reply::Frame(ServerFrame::DeleteMessageAck { message_id }))
         }
+        ChatCommand::EditMessage(input) => {
+            let message = domain.messages.edit(viewer, input).await?;
+            let edited_at = message.edited_at.unwrap_or(message.timestamp);
+            Ok(Reply::Frame(ServerFrame::EditMessageAck { message_id: message.id, edited_at }))
+        }
+        ChatCommand::React(input) => {
+            let (message_id, emoji) = (input.message_id, input.emoji.clone());
+            let count = domain.messages.react(viewer, input).await?;
+            Ok(Reply::Frame(ServerFrame::ReactAck { message_id, emoji, count }))
+        }
         ChatCommand::MarkRead(input) => {
             domain.messages.mark_read(viewer, &input).await?;
             Ok(Reply::None)
+        }
+        ChatCommand::MarkDelivered(input) => {
+            domain.messages.mark_delivered(viewer, &input).await?;
+            Ok(Reply::None)
+        }
+        ChatCommand::TypingStatus(_) | ChatCommand::Sync(_) | ChatCommand::Resume(_) => {
+            Err(DomainError::invalid("type", "not written yet"))
         }
         ChatCommand::Ping => Ok(Reply::Frame(ServerFrame::Pong { server_time: Timestamp::now() })),
         ChatCommand::Authenticate(_) => Err(DomainError::invalid("type", "this socket is authenticated")),
@@ -118,7 +135,7 @@ async fn leave(session: &Session, input: LeaveRoom) -> Result<Reply> {
     if let Err(e) = left {
         if was_there && !hub.is_in(peer, room_id) {
             // Done all the same, and its event was not told because the reply would be.
-            session.push(&ServerFrame::RoomRemoved { room_id }, None);
+            session.push(&ServerFrame::RoomRemoved { room_id, user_position: None }, None);
         }
         return Err(e);
     }

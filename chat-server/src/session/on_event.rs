@@ -12,6 +12,21 @@ pub fn on_event(event: &RoomEvent) -> ServerFrame {
         ChangeBody::Message(message) => {
             ServerFrame::NewMessage { message: named_message(message.clone(), username.clone()), rev, event_id }
         }
+        ChangeBody::Edited(message) => {
+            ServerFrame::MessageEdited { message: named_message(message.clone(), username.clone()), rev, event_id }
+        }
+        ChangeBody::Reacted { seq, emoji, added, count } => ServerFrame::ReactionUpdated {
+            room_id,
+            message_id: MessageId { room: room_id, seq: *seq },
+            seq: *seq,
+            user_id,
+            username: username.clone(),
+            emoji: emoji.clone(),
+            added: *added,
+            count: *count,
+            rev,
+            event_id,
+        },
         ChangeBody::Deleted { seq } => {
             let message_id = MessageId { room: room_id, seq: *seq };
             ServerFrame::MessageDeleted { room_id, message_id, seq: *seq, user_id, rev, event_id }

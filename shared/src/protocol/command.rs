@@ -1,11 +1,11 @@
 //! What a client asks: `{"type", "payload", "requestId?"}` text frames, parsed once into typed commands.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::object::{HistoryVisibility, MessageType, RoomType};
+use super::object::{HistoryVisibility, MessageType, Position, Retention, RoomType};
 use crate::{FieldProblem, MessageId, RoomId, UserId};
 
 /// Longest `requestId` that is echoed, in bytes.
@@ -31,6 +31,9 @@ pub struct BadFrame {
 #[derive(Debug, PartialEq, Deserialize)]
 pub struct Authenticate {
     pub token: String,
+    /// On `/chat`: the client will send `RESUME` or `SYNC`; its events wait until then.
+    #[serde(default)]
+    pub resume: bool,
 }
 
 /// Names a room by id or by handle: exactly one of the two.
@@ -59,6 +62,8 @@ pub struct CreateRoom {
     pub kind: RoomType,
     /// Default: `all` for public, `joined` for private rooms.
     pub history_visibility: Option<HistoryVisibility>,
+    /// Default: all messages are kept.
+    pub retention: Option<Retention>,
 }
 
 /// Goes to a room, or to a user through their direct room: exactly one of the two.
@@ -82,9 +87,54 @@ pub struct DeleteMessage {
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct MarkRead {
+pub struct EditMessage {
+    pub message_id: MessageId,
+    pub content: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct React {
+    pub message_id: MessageId,
+    pub emoji: String,
+    /// `false` takes it back.
+    pub add: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TypingStatus {
+    pub room_id: RoomId,
+    pub is_typing: bool,
+}
+
+/// Everything up to `seq` has been read, or delivered.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mark {
     pub room_id: RoomId,
     pub seq: u64,
+}
+
+/// Asks for the state of all rooms, a page at a time.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Sync {
+    /// `nextCursor` of the page before.
+    pub cursor: Option<String>,
+    /// Rooms; 1 to 200, default 100.
+    pub limit: Option<usize>,
+}
+
+/// Where the client left off.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Resume {
+    /// In the user's own log.
+    pub user: Option<Position>,
+    #[serde(default)]
+    pub rooms: HashMap<RoomId, Position>,
+    /// Further `RESUME` frames follow with other rooms; the last one has none of this.
+    #[serde(default)]
+    pub more: bool,
 }
 
 /// A page of history; at most one of `before` and `after`.
@@ -106,8 +156,14 @@ pub enum ChatCommand {
     CreateRoom(CreateRoom),
     SendMessage(SendMessage),
     DeleteMessage(DeleteMessage),
-    MarkRead(MarkRead),
+    EditMessage(EditMessage),
+    React(React),
+    TypingStatus(TypingStatus),
+    MarkRead(Mark),
+    MarkDelivered(Mark),
     GetHistory(GetHistory),
+    Sync(Sync),
+    Resume(Resume),
     Ping,
 }
 
@@ -175,6 +231,12 @@ impl ClientFrame<ChatCommand> {
                 "SEND_MESSAGE" => ChatCommand::SendMessage(payload.read()?),
                 "PING" => ChatCommand::Ping,
                 "MARK_READ" => ChatCommand::MarkRead(payload.read()?),
+                "MARK_DELIVERED" => ChatCommand::MarkDelivered(payload.read()?),
+                "TYPING_STATUS" => ChatCommand::TypingStatus(payload.read()?),
+                "EDIT_MESSAGE" => ChatCommand::EditMessage(payload.read()?),
+                "REACT" => ChatCommand::React(payload.read()?),
+                "SYNC" => ChatCommand::Sync(payload.read()?),
+                "RESUME" => ChatCommand::Resume(payload.read()?),
                 "GET_HISTORY" => ChatCommand::GetHistory(payload.read()?),
                 "JOIN_ROOM" => ChatCommand::JoinRoom(payload.read()?),
                 "LEAVE_ROOM" => ChatCommand::LeaveRoom(payload.read()?),
@@ -260,7 +322,7 @@ mod tests {
     fn a_command_is_read_with_its_request_id_and_unknown_fields_are_ignored() {
         let frame = parse(r#"{"type":"MARK_READ","payload":{"roomId":"00000000-0000-0000-0000-000000000001","seq":3,"x":1},"requestId":"r","y":2}"#).unwrap();
         assert_eq!(frame.request_id.as_deref(), Some("r"));
-        assert!(matches!(frame.command, ChatCommand::MarkRead(MarkRead { seq: 3, .. })));
+        assert!(matches!(frame.command, ChatCommand::MarkRead(Mark { seq: 3, .. })));
     }
 
     #[test]

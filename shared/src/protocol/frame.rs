@@ -1,9 +1,41 @@
 //! What a server says: replies, which carry the `requestId` of their command, and events, which carry none.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::object::{Member, Message, Position, Room, Status, UserPresence};
-use crate::{ErrorCode, EventId, FieldProblem, MessageId, RoomId, SessionId, Timestamp, UserId};
+use super::object::{Member, Message, Position, Receipt, Room, Status, UserPresence};
+use crate::{ErrorCode, EventId, FieldProblem, MessageId, NotificationId, RoomId, SessionId, Timestamp, UserId};
+
+/// How a log went on for a client that named its position in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResumeStatus {
+    /// All that was missed has been sent.
+    CaughtUp,
+    /// It cannot be proven that nothing is missing: fetch anew.
+    Reset,
+    /// No longer a member.
+    Gone,
+    /// Not named by the client; its events start here.
+    New,
+}
+
+/// Where a log stands after a `RESUME`; events go on from there. Counts are absolute, and there for rooms one is in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resumed {
+    pub status: ResumeStatus,
+    /// None for `gone`.
+    #[serde(flatten)]
+    pub position: Option<Position>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_read_seq: Option<u64>,
+}
 
 /// Every frame a server sends on `/chat` and `/presence`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,8 +88,30 @@ pub enum ServerFrame {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         duplicate: bool,
     },
+    EditMessageAck {
+        message_id: MessageId,
+        edited_at: Timestamp,
+    },
     DeleteMessageAck {
         message_id: MessageId,
+    },
+    /// `count`: how many have given it now.
+    ReactAck {
+        message_id: MessageId,
+        emoji: String,
+        count: u64,
+    },
+    /// A page of the user's rooms, each current to its `position`.
+    Synced {
+        user: Position,
+        rooms: Vec<Room>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_cursor: Option<String>,
+    },
+    /// All events that were missed have been sent before this.
+    Resumed {
+        user: Resumed,
+        rooms: BTreeMap<RoomId, Resumed>,
     },
     /// `items` newest first; with `after`, oldest first.
     History {
@@ -70,6 +124,26 @@ pub enum ServerFrame {
     NewMessage {
         #[serde(flatten)]
         message: Message,
+        rev: u64,
+        event_id: EventId,
+    },
+    /// The whole message as it is now.
+    MessageEdited {
+        #[serde(flatten)]
+        message: Message,
+        rev: u64,
+        event_id: EventId,
+    },
+    /// `count`: how many have given this emoji now.
+    ReactionUpdated {
+        room_id: RoomId,
+        message_id: MessageId,
+        seq: u64,
+        user_id: UserId,
+        username: String,
+        emoji: String,
+        added: bool,
+        count: u64,
         rev: u64,
         event_id: EventId,
     },
@@ -99,9 +173,53 @@ pub enum ServerFrame {
     RoomAdded {
         room: Room,
         position: Position,
+        /// In the user's own log; absent where the server found out by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_position: Option<Position>,
     },
     RoomRemoved {
         room_id: RoomId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_position: Option<Position>,
+    },
+    /// The user has read up to `seq`, on whichever device. Counts are absolute.
+    ReadMark {
+        room_id: RoomId,
+        seq: u64,
+        unread: u64,
+        mentions: u64,
+        user_position: Position,
+    },
+    ContactUpdated {
+        user_id: UserId,
+        /// `false`: no longer a contact.
+        added: bool,
+        user_position: Position,
+    },
+    Notification {
+        id: NotificationId,
+        title: String,
+        body: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<serde_json::Value>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        category: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room_id: Option<RoomId>,
+        created_at: Timestamp,
+        user_position: Position,
+    },
+    /// In no log; ends by itself 6 s after it was last said.
+    TypingUpdate {
+        room_id: RoomId,
+        user_id: UserId,
+        username: String,
+        is_typing: bool,
+    },
+    /// Marks of other members that moved; in no log, at most one for a room and second.
+    Receipt {
+        room_id: RoomId,
+        receipts: Vec<Receipt>,
     },
     /// Part of the room's log may have been missed and could not be repaired: fetch it again.
     Reset {

@@ -79,6 +79,11 @@ pub struct Position {
     pub event_id: EventId,
 }
 
+impl Position {
+    /// Before the first change.
+    pub const BEGINNING: Self = Self { rev: 0, event_id: EventId::from_bits(0) };
+}
+
 /// A room; the members' own fields (`role`, `unread`, …) are there for its members only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -103,8 +108,13 @@ pub struct Room {
     pub role: Option<Role>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<u64>,
+    /// How many of the unread messages name the member or everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_read_seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
 }
@@ -118,6 +128,41 @@ pub enum MessageType {
     File,
     /// Opaque to the server: the clients' own end-to-end encryption.
     Encrypted,
+}
+
+/// How often one emoji was given to a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reaction {
+    pub emoji: String,
+    pub count: u64,
+    /// The first of those who gave it, at most 50.
+    pub user_ids: Vec<UserId>,
+    /// The reader is one of them; in answers to a reader, never in events.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub me: bool,
+}
+
+/// How long a room keeps its messages; what is over either limit is removed for everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Retention {
+    /// Older messages go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u64>,
+    /// All but so many of the newest go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_messages: Option<u64>,
+}
+
+/// How far a member has come in a room; both marks only move forward, and what is read has been delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    pub room_id: RoomId,
+    pub user_id: UserId,
+    pub delivered_seq: u64,
+    pub read_seq: u64,
 }
 
 /// What a person wrote. A deleted one keeps id, seq and author; its content is empty.
@@ -139,8 +184,27 @@ pub struct Message {
     pub client_message_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// Replies to it that are not deleted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reply_count: u64,
+    /// The members it names by `@username`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
+    /// It names everybody, by `@all`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mention_all: bool,
+    /// In order of each emoji's first use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reaction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A member of a room.

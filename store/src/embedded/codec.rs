@@ -215,7 +215,21 @@ pub(super) fn decode_message(room: RoomId, seq: u64, bytes: &[u8]) -> Result<Sto
     }
     let deleted_at = if flags & HAS_DELETED != 0 { Some(row.time()?) } else { None };
     let content = row.text(row.rest().len())?;
-    Ok(StoredMessage { room, seq, author, kind, content, at, client_message_id, reply_to, deleted_at })
+    Ok(StoredMessage {
+        room,
+        seq,
+        author,
+        kind,
+        content,
+        at,
+        client_message_id,
+        reply_to,
+        replies: 0,
+        mentions: Default::default(),
+        reactions: Vec::new(),
+        edited_at: None,
+        deleted_at,
+    })
 }
 
 /// What a change was, pointing at its message.
@@ -279,6 +293,7 @@ mod tests {
             let message = StoredMessage {
                 room, seq: 7, author: UserId::new(), kind: kinds[kind], content, at: Timestamp::from_millis(at),
                 client_message_id: id, reply_to: reply.map(|seq| MessageId { room: RoomId::new(), seq }),
+                replies: 0, mentions: Default::default(), reactions: Vec::new(), edited_at: None,
                 deleted_at: deleted.map(Timestamp::from_millis),
             };
             let row = encode_message(&message).unwrap();

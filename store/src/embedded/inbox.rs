@@ -12,7 +12,7 @@ use super::{
     kv::{Order, Read},
     tx::Tx,
 };
-use crate::{BusEvent, InboxItem, Inboxes, Result, UserEvent, notify::INBOX_KEPT};
+use crate::{BusEvent, InboxItem, Inboxes, Result, UserChange, UserChangeBody, UserEvent, notify::INBOX_KEPT};
 
 /// Where an item is and what collapses it.
 struct Pointer {
@@ -94,7 +94,8 @@ fn add(tx: &mut Tx, user: UserId, item: InboxItem, collapse_key: Option<&str>) -
         }
     }
     tx.put(keys::inbox_count(user), count.to_be_bytes().to_vec())?;
-    tx.publish(BusEvent::User(user, Arc::new(UserEvent::Notification(item))));
+    let change = UserChange::unnumbered(UserChangeBody::Notification(item));
+    tx.publish(BusEvent::User(user, Arc::new(UserEvent::Change(change))));
     Ok(())
 }
 

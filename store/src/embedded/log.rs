@@ -16,8 +16,8 @@ use super::{
     tx::Tx,
 };
 use crate::{
-    Actor, Appended, ChangeBody, Changes, HistoryPage, NewMessage, PageRequest, Result, RoomLog, StoreError,
-    StoredMessage, log::DEDUPE_KEPT,
+    Actor, Appended, ChangeBody, Changes, HistoryPage, Marked, Marks, NewMessage, PageRequest, Result, RoomLog,
+    StoreError, StoredMessage, log::DEDUPE_KEPT,
 };
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -96,6 +96,10 @@ fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
         at: now,
         client_message_id: message.client_message_id,
         reply_to: message.reply_to,
+        replies: 0,
+        mentions: message.mentions,
+        reactions: Vec::new(),
+        edited_at: None,
         deleted_at: None,
     };
     tx.put(keys::message(room, seq), codec::encode_message(&stored)?)?;
@@ -133,7 +137,7 @@ fn delete(tx: &mut Tx, id: MessageId, by: &Actor) -> Result<Option<Position>> {
     Ok(Some(row.head.position()))
 }
 
-fn mark_read(tx: &mut Tx, room: RoomId, user: UserId, seq: u64) -> Result<u64> {
+fn mark_read(tx: &mut Tx, room: RoomId, user: UserId, seq: u64) -> Result<Marked> {
     let head = head(tx, room)?.head;
     if !is_member(tx, room, user)? {
         return Err(StoreError::NotAMember);
@@ -143,7 +147,8 @@ fn mark_read(tx: &mut Tx, room: RoomId, user: UserId, seq: u64) -> Result<u64> {
     if wanted > mark {
         put_read_mark(tx, room, user, wanted)?;
     }
-    Ok(wanted.max(mark))
+    let marks = |seq| Marks { delivered: seq, read: seq };
+    Ok(Marked { before: marks(mark), now: marks(wanted.max(mark)) })
 }
 
 #[async_trait]
@@ -166,13 +171,19 @@ impl RoomLog for Embedded {
         self.read(move |read| history::page(read, room, page)).await
     }
 
-    async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<u64> {
+    async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked> {
         self.write(move |tx| mark_read(tx, room, user, seq)).await
     }
 
-    async fn read_marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<u64>> {
+    async fn marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Marks>> {
         let users = users.to_vec();
-        self.read(move |read| users.into_iter().map(|user| read_mark(read, room, user)).collect()).await
+        self.read(move |read| {
+            users
+                .into_iter()
+                .map(|user| read_mark(read, room, user).map(|read| Marks { delivered: read, read }))
+                .collect()
+        })
+        .await
     }
 
     async fn changes(&self, room: RoomId, after: Position, limit: usize) -> Result<Changes> {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Actor, BusEvent, Change, ChangeBody, Head, Membership, Result, RoomEvent, RoomRecord, StoreError, StoredMessage,
-    UserEvent, log::CHANGES_KEPT,
+    UserChange, UserChangeBody, UserEvent, log::CHANGES_KEPT,
 };
 
 pub(super) fn find_head(read: &impl Read, room: RoomId) -> Result<Option<HeadRow>> {
@@ -71,6 +71,8 @@ pub(super) fn record_change(tx: &mut Tx, head: &mut Head, recording: Recording) 
     let what = match &body {
         ChangeBody::Message(message) => What::Message(message.seq),
         ChangeBody::Deleted { seq } => What::Deleted(*seq),
+        ChangeBody::Edited(message) => What::Message(message.seq),
+        ChangeBody::Reacted { seq, .. } => What::Deleted(*seq),
         ChangeBody::Joined => What::Joined,
         ChangeBody::Left => What::Left,
     };
@@ -96,7 +98,10 @@ pub(super) fn add_member(tx: &mut Tx, head: &mut Head, room: RoomId, user: &Acto
     tx.put(keys::member(room, user.id), row)?;
     tx.put(keys::room_of(user.id, room), Vec::new())?;
     put_read_mark(tx, room, user.id, head.seq)?;
-    tx.publish(BusEvent::User(user.id, Arc::new(UserEvent::RoomAdded(room))));
+    tx.publish(BusEvent::User(
+        user.id,
+        Arc::new(UserEvent::Change(UserChange::unnumbered(UserChangeBody::RoomAdded(room)))),
+    ));
     Ok(joined)
 }
 
@@ -110,7 +115,10 @@ pub(super) fn remove_member(tx: &mut Tx, head: &mut Head, room: RoomId, user: &A
     tx.delete(keys::member(room, user.id));
     tx.delete(keys::room_of(user.id, room));
     tx.delete(keys::read_mark(room, user.id));
-    tx.publish(BusEvent::User(user.id, Arc::new(UserEvent::RoomRemoved(room))));
+    tx.publish(BusEvent::User(
+        user.id,
+        Arc::new(UserEvent::Change(UserChange::unnumbered(UserChangeBody::RoomRemoved(room)))),
+    ));
     Ok(())
 }
 

@@ -82,7 +82,7 @@ fn view(read: &impl Read, user: UserId, room: RoomId) -> Result<Option<RoomView>
         HistoryVisibility::Joined => head.floor.max(membership.joined_seq),
     };
     let last_message = if head.seq > hidden { find_message(read, room, head.seq)? } else { None };
-    Ok(Some(RoomView { record, head, membership, read_seq, unread, last_message }))
+    Ok(Some(RoomView { record, head, membership, read_seq, unread, mentions: 0, last_message }))
 }
 
 fn public_rooms(read: &impl Read, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {
@@ -130,6 +130,14 @@ impl Rooms for Embedded {
             remove_member(tx, &mut row.head, room, &user)?;
             put_head(tx, room, &row)?;
             Ok(row.head.position())
+        })
+        .await
+    }
+
+    async fn positions(&self, rooms: &[RoomId]) -> Result<Vec<Option<Position>>> {
+        let rooms = rooms.to_vec();
+        self.read(move |read| {
+            rooms.into_iter().map(|room| Ok(find_head(read, room)?.map(|row| row.head.position()))).collect()
         })
         .await
     }

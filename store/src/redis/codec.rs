@@ -113,6 +113,10 @@ pub(super) fn message(room: RoomId, seq: u64, text: &str) -> Result<StoredMessag
         at: millis(at)?,
         client_message_id: meta.client_message_id,
         reply_to: meta.reply_to,
+        replies: 0,
+        mentions: crate::Mentions::default(),
+        reactions: Vec::new(),
+        edited_at: None,
         deleted_at,
     })
 }

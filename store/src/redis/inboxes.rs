@@ -9,7 +9,7 @@ use super::{
     connection::corrupt,
     scripts::{self, Call},
 };
-use crate::{InboxItem, Inboxes, Result, UserEvent, notify::INBOX_KEPT};
+use crate::{InboxItem, Inboxes, Result, UserChange, UserChangeBody, UserEvent, notify::INBOX_KEPT};
 
 impl Engine {
     /// Gives how many items there are of what was asked for, and how many of them were unread.
@@ -34,7 +34,7 @@ impl Inboxes for Engine {
             .arg(item.id.to_string())
             .arg(item.created_at.as_millis())
             .arg(json(&stored)?)
-            .arg(json(&UserEvent::Notification(item.clone()))?)
+            .arg(json(&UserEvent::Change(UserChange::unnumbered(UserChangeBody::Notification(item.clone()))))?)
             .arg(INBOX_KEPT)
             .arg(item.read_at.map(|at| at.as_millis().to_string()).unwrap_or_default())
             .arg(collapse_key);

@@ -17,7 +17,7 @@ use super::{
     keys::{INTENT_SHARDS, indexed, public_name},
     scripts::{self, Call},
 };
-use crate::{Result, RoomRecord, StoreError, UserEvent, UserRecord};
+use crate::{Result, RoomRecord, StoreError, UserChange, UserChangeBody, UserEvent, UserRecord};
 
 /// An intent this old belongs to a process that died.
 pub(super) const PENDING: Duration = Duration::from_secs(10);
@@ -211,8 +211,8 @@ impl Engine {
             .arg(room.to_string())
             .arg(attempt)
             .arg(u8::from(member))
-            .arg(json(&UserEvent::RoomAdded(room))?)
-            .arg(json(&UserEvent::RoomRemoved(room))?);
+            .arg(json(&UserEvent::Change(UserChange::unnumbered(UserChangeBody::RoomAdded(room))))?)
+            .arg(json(&UserEvent::Change(UserChange::unnumbered(UserChangeBody::RoomRemoved(room))))?);
         self.connections.run("index a membership", apply).await
     }
 

@@ -17,8 +17,8 @@ use super::{
     scripts::{self, Call},
 };
 use crate::{
-    Actor, Appended, Changes, HistoryPage, NewMessage, PageFrom, PageRequest, Result, RoomLog, StoreError,
-    StoredMessage,
+    Actor, Appended, Changes, HistoryPage, Marked, Marks, NewMessage, PageFrom, PageRequest, Result, RoomLog,
+    StoreError, StoredMessage,
     log::{CHANGES_KEPT, DEDUPE_KEPT},
 };
 
@@ -152,21 +152,25 @@ impl RoomLog for Engine {
         })
     }
 
-    async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<u64> {
+    async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked> {
         let mark = Call::new(&scripts::MARK_READ)
             .keys([self.keys.room(room), self.keys.members(room), self.keys.read(room)])
             .arg(user.to_string())
             .arg(seq);
         let answer: Vec<String> = self.connections.run("mark as read", mark).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["OK", mark] => parse(mark, "a read mark"),
+            ["OK", mark] => {
+                let read = parse(mark, "a read mark")?;
+                let marks = Marks { delivered: read, read };
+                Ok(Marked { before: marks, now: marks })
+            }
             ["NO_ROOM"] => Err(StoreError::RoomNotFound),
             ["NOT_A_MEMBER"] => Err(StoreError::NotAMember),
             _ => Err(corrupt("an answer")),
         }
     }
 
-    async fn read_marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<u64>> {
+    async fn marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Marks>> {
         if users.is_empty() {
             return Ok(Vec::new());
         }
@@ -176,7 +180,7 @@ impl RoomLog for Engine {
             read.arg(user.to_string());
         }
         let marks: Vec<Option<u64>> = self.connections.ask("read the read marks", &read).await?;
-        Ok(marks.into_iter().map(Option::unwrap_or_default).collect())
+        Ok(marks.into_iter().map(Option::unwrap_or_default).map(|read| Marks { delivered: read, read }).collect())
     }
 
     async fn changes(&self, room: RoomId, after: Position, limit: usize) -> Result<Changes> {

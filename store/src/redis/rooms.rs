@@ -50,7 +50,7 @@ fn view(user: UserId, room: RoomId, fields: &[Option<String>]) -> Result<RoomVie
     };
     let base = read_seq.max(membership.joined_seq).max(head.floor);
     let unread = head.seq.saturating_sub(base).saturating_sub(deleted);
-    Ok(RoomView { record, head, membership, read_seq, unread, last_message })
+    Ok(RoomView { record, head, membership, read_seq, unread, mentions: 0, last_message })
 }
 
 impl Engine {
@@ -265,6 +265,12 @@ impl Rooms for Engine {
                 Err(refused)
             }
         }
+    }
+
+    async fn positions(&self, rooms: &[RoomId]) -> Result<Vec<Option<Position>>> {
+        let reads =
+            rooms.iter().map(|room| async { Ok(self.read_room(*room).await?.map(|(_, head)| head.position())) });
+        futures_util::future::try_join_all(reads).await
     }
 
     async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Membership>> {
