@@ -48,7 +48,8 @@ impl Fixture {
             Engine::Redis => StoreUrl::Redis(Redis::shared(Kind::Node).url().into()),
             Engine::Cluster => StoreUrl::RedisCluster(vec![Redis::shared(Kind::Cluster).url().into()]),
         };
-        let settings = settings::Store { url, key_prefix: format!("t{}:", EventId::random()), ..settings::Store::default() };
+        let settings =
+            settings::Store { url, key_prefix: format!("t{}:", EventId::random()), ..settings::Store::default() };
         let store = store::open(&settings).await.unwrap();
         Self { engine, store, settings, dir, closed: OnceCell::new() }
     }
