@@ -29,7 +29,7 @@ use shared::{RoomId, UserId, protocol::ServerFrame};
 use socket::{Outbound, Pulse, Pushed};
 use store::{RoomEvent, Subscriptions, Topic};
 use tokio::sync::{Mutex, Notify, Semaphore};
-use tokio_util::sync::CancellationToken;
+use web::Drain;
 
 use crate::{
     dialect::{Dialect, Encoded},
@@ -77,6 +77,7 @@ impl Peer {
 /// This worker's rooms and users.
 pub struct Hub {
     pub domain: Domain,
+    drain: Arc<Drain>,
     pulse: Rc<Pulse>,
     subscriptions: Arc<dyn Subscriptions>,
     state: RefCell<State>,
@@ -241,12 +242,13 @@ impl State {
 
 impl Hub {
     /// A hub for this worker, with its tasks; call inside the worker's runtime. It ends with the worker.
-    pub fn start(domain: Domain, shutdown: CancellationToken) -> Rc<Self> {
+    pub fn start(domain: Domain, drain: Arc<Drain>) -> Rc<Self> {
         let subscriber = domain.store.bus.subscriber();
         let heartbeat = Duration::from_secs(domain.settings.limits.heartbeat_seconds);
         let hub = Rc::new(Self {
-            pulse: Pulse::start(heartbeat, shutdown),
+            pulse: Pulse::start(heartbeat, drain.begun().clone()),
             domain,
+            drain,
             subscriptions: subscriber.subscriptions,
             state: RefCell::default(),
             subscribing: Mutex::new(()),
@@ -256,6 +258,11 @@ impl Hub {
         actix_web::rt::spawn(bus::run(hub.clone(), subscriber.inbox));
         actix_web::rt::spawn(follow::unsubscribe_stale(hub.clone()));
         hub
+    }
+
+    /// The stop of the service.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     /// The worker's pings.

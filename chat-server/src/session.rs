@@ -12,7 +12,7 @@ use domain::{DomainError, Result, Viewer};
 use shared::protocol::{ChatCommand, ServerFrame, Status};
 use socket::{Credential, Flow, Outbound, Step};
 use store::SocketKind;
-use web::sockets::{self, bad_frame, error_frame, no_binary, reconnect, refusal};
+use web::sockets::{self, bad_frame, error_frame, no_binary, refusal};
 
 use crate::{
     dialect::{Dialect, native},
@@ -179,7 +179,7 @@ impl socket::Session for Session {
     }
 
     fn on_drain(&mut self) {
-        self.push(&reconnect(), None);
+        self.push(&self.hub.drain().reconnect(), None);
     }
 
     async fn on_end(&mut self) {

@@ -177,25 +177,6 @@ async fn a_slow_reader_is_cut_4408_without_delaying_the_room(
 
 #[rstest]
 #[tokio::test]
-async fn a_drain_tells_every_socket_to_reconnect_and_closes_1012(
-    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
-) {
-    let mut world = World::start(engine).await;
-    let bob = world.user("bob").await;
-    let mut alice = world.connect(&world.user("alice").await).await;
-    let mut client = world.connect(&bob).await;
-    world.begin_stop(0);
-    for client in [&mut alice, &mut client] {
-        let frame = client.frame().await;
-        assert_eq!(frame, r#"{"payload":{"afterMs":"<ms>"},"type":"RECONNECT"}"#);
-        assert_eq!(client.closed().await, 1012);
-    }
-    world.stop(0).await;
-    assert_eq!(world.domain.presence.own(bob.id).await.unwrap().devices, Some(0), "the server took its users along");
-}
-
-#[rstest]
-#[tokio::test]
 async fn a_client_that_sends_a_thousand_commands_at_once_gets_a_thousand_replies_in_order(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {

@@ -5,6 +5,7 @@ mod auth;
 mod bad_input;
 mod commands;
 mod delivery;
+mod drain;
 mod gaps;
 mod rooms;
 mod support;
