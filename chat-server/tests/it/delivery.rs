@@ -140,6 +140,7 @@ async fn a_slow_reader_is_cut_4408_without_delaying_the_room(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {
     let world = World::start(engine).await;
+    let counted = slow_consumers(&world).await;
     let (mut alice, mut bob) =
         (world.connect(&world.user("alice").await).await, world.connect(&world.user("bob").await).await);
     let mut slow = world.connect(&world.user("slow").await).await;
@@ -173,6 +174,15 @@ async fn a_slow_reader_is_cut_4408_without_delaying_the_room(
         }
     };
     assert_eq!(code, 4408);
+    assert!(slow_consumers(&world).await > counted, "it is counted");
+}
+
+/// What `/metrics` says of those who were cut.
+async fn slow_consumers(world: &World) -> u64 {
+    let url = world.url(0).replace("ws://", "http://").replace("/chat", "/metrics");
+    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("chatapp_slow_consumers_total "));
+    line.map_or(0, |count| count.parse().unwrap())
 }
 
 #[rstest]

@@ -7,5 +7,7 @@ mod commands;
 mod delivery;
 mod drain;
 mod gaps;
+mod receipts;
 mod rooms;
 mod support;
+mod typing;
