@@ -6,13 +6,18 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use chat_server::Server;
 use domain::{Domain, accounts::Guest};
 use futures_util::{SinkExt, StreamExt};
 use redis_fixture::{Kind, Redis};
 use serde_json::{Value, json};
-use shared::{Settings, UserId, settings::StoreUrl};
-use store::{Bus, Subscriber, Subscriptions, Topic};
+use shared::{
+    RoomId, Settings, Timestamp, UserId,
+    protocol::{HistoryVisibility, RoomType},
+    settings::StoreUrl,
+};
+use store::{Actor, Bus, RoomRecord, Subscriber, Subscriptions, Topic, TypingEvent};
 use tempfile::TempDir;
 use tokio::{
     net::TcpStream,
@@ -62,7 +67,12 @@ pub struct LossyBus {
     subscribers: Mutex<Vec<Arc<dyn Subscriptions>>>,
 }
 
+#[async_trait]
 impl Bus for LossyBus {
+    async fn publish_typing(&self, event: &TypingEvent) -> store::Result<()> {
+        self.inner.publish_typing(event).await
+    }
+
     fn subscriber(&self) -> Subscriber {
         let subscriber = self.inner.subscriber();
         self.subscribers.lock().unwrap().push(subscriber.subscriptions.clone());
@@ -99,6 +109,7 @@ pub struct Node {
 #[derive(Clone)]
 pub struct User {
     pub id: UserId,
+    pub name: String,
     pub token: String,
 }
 
@@ -165,7 +176,7 @@ impl World {
         let guest = Guest { username: Some(name.into()) };
         let signed_in = self.domain.accounts.guest(guest, "127.0.0.1").await.unwrap();
         self.names.lock().unwrap().insert(signed_in.user.id.to_string(), format!("<{name}>"));
-        User { id: signed_in.user.id, token: signed_in.token }
+        User { id: signed_in.user.id, name: name.into(), token: signed_in.token }
     }
 
     pub fn url(&self, node: usize) -> String {
@@ -203,6 +214,26 @@ impl World {
         let id = created["payload"]["room"]["id"].as_str().unwrap().to_owned();
         self.name(&id, name);
         id
+    }
+
+    /// A private room of these users from its beginning, the first its owner: nobody is told of anybody's joining who
+    /// connects after it.
+    pub async fn room_of(&self, name: &str, users: &[&User]) -> RoomId {
+        let room = RoomRecord {
+            id: RoomId::new(),
+            handle: None,
+            name: Some(name.into()),
+            description: None,
+            kind: RoomType::Private,
+            created_by: users[0].id,
+            created_at: Timestamp::now(),
+            history_visibility: HistoryVisibility::All,
+            retention: None,
+        };
+        let members: Vec<_> = users.iter().map(|u| Actor { id: u.id, username: u.name.clone() }).collect();
+        self.domain.store.rooms.create_room(&room, &members).await.unwrap();
+        self.name(&room.id.to_string(), name);
+        room.id
     }
 
     /// How snapshots show this id.
@@ -331,7 +362,7 @@ fn redact(value: &mut Value) {
         Value::Object(fields) => {
             for (key, field) in fields.iter_mut() {
                 let shown = match key.as_str() {
-                    "timestamp" | "createdAt" | "joinedAt" | "serverTime" | "deletedAt" => "<time>",
+                    "timestamp" | "createdAt" | "editedAt" | "joinedAt" | "serverTime" | "deletedAt" => "<time>",
                     "eventId" => "<event>",
                     "sessionId" => "<session>",
                     "afterMs" | "retryAfterMs" if field.is_u64() => "<ms>",
