@@ -394,6 +394,10 @@ mod tests {
             at: Timestamp::from_millis(0),
             client_message_id: None,
             reply_to: None,
+            replies: 0,
+            mentions: store::Mentions::default(),
+            reactions: Vec::new(),
+            edited_at: None,
             deleted_at: None,
         };
         let at = Timestamp::from_millis(0);
