@@ -18,11 +18,11 @@ mod presence;
 mod rooms;
 mod scripts;
 mod sessions;
-impl crate::UserLog for Engine {}
+mod user_log;
+mod users;
 
 #[cfg(test)]
 mod tests;
-mod users;
 
 use std::sync::Arc;
 

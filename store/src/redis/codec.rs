@@ -3,6 +3,8 @@
 //! Scripts only cut and join them at spaces and line ends; they never decode. A JSON line holds no raw line end, and
 //! a message's content comes last, so that it may hold anything.
 
+pub(super) mod user;
+
 use std::{str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,7 @@ use shared::{
 
 use super::connection::corrupt;
 use crate::{
-    BusEvent, Change, ChangeBody, Joined, Membership, NewMessage, Result, RoomEvent, StoredMessage, Topic, UserEvent,
+    BusEvent, Change, ChangeBody, Joined, Membership, NewMessage, Result, RoomEvent, StoredMessage, Topic,
     presence::PresenceEvent,
 };
 
@@ -154,7 +156,7 @@ fn room_event(room: RoomId, text: &str) -> Result<RoomEvent> {
 pub(super) fn bus_event(topic: Topic, text: &str) -> Result<BusEvent> {
     Ok(match topic {
         Topic::Room(room) => BusEvent::Room(Arc::new(room_event(room, text)?)),
-        Topic::User(user) => BusEvent::User(user, Arc::new(from_json::<UserEvent>(text)?)),
+        Topic::User(id) => BusEvent::User(id, Arc::new(user::event(text)?)),
         Topic::Presence(_) => BusEvent::Presence(Arc::new(from_json::<PresenceEvent>(text)?)),
     })
 }

@@ -69,6 +69,7 @@ keys! {
     user_rooms(user: UserId) = "{{u:{user}}}:rooms";
     user_intents(user: UserId) = "{{u:{user}}}:intents";
     contacts(user: UserId) = "{{u:{user}}}:contacts";
+    user_log(user: UserId) = "{{u:{user}}}:log";
     devices(user: UserId) = "{{u:{user}}}:devices";
     presence(user: UserId) = "{{u:{user}}}:presence";
     inbox_items(user: UserId) = "{{u:{user}}}:inbox:items";

@@ -14,7 +14,7 @@ use super::{
     connection::corrupt,
     intents::millis,
     keys::shard_of,
-    scripts::{self, Call},
+    scripts::{self, Call, MAX_PAGE},
 };
 use crate::{
     Actor, Appended, Changes, HistoryPage, Marked, Marks, NewMessage, PageFrom, PageRequest, Result, RoomLog,
@@ -22,8 +22,6 @@ use crate::{
     log::{CHANGES_KEPT, DEDUPE_KEPT},
 };
 
-/// A script's page: what one step of Redis' only thread may cost the others.
-const MAX_PAGE: usize = 1000;
 /// How long an append without a key of its own is known by its event id, in a cluster, whose client may send twice
 /// what lost its answer.
 const RESEND_KEPT_MS: u64 = 60_000;

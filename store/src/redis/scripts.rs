@@ -4,6 +4,9 @@ use std::sync::LazyLock;
 
 use redis::{Cmd, Script, ToRedisArgs};
 
+/// Entries of a script's page: what one step of Redis' only thread may cost the others.
+pub(super) const MAX_PAGE: usize = 1000;
+
 macro_rules! scripts {
     ($($name:ident = $file:literal;)*) => {
         $(pub(super) static $name: LazyLock<Script> =
@@ -41,6 +44,9 @@ scripts! {
     SETTLE_JOB = "settle_job";
     ADD_TO_INBOX = "add_to_inbox";
     INBOX = "inbox";
+    USER_CHANGES = "user_changes";
+    NOTE_USER_CHANGE = "note_user_change";
+    CHANGE_CONTACT = "change_contact";
     MARK_INBOX_READ = "mark_inbox_read";
     REGISTER = "register";
     INSTANCES = "instances";
