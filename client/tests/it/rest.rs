@@ -11,8 +11,8 @@ use tokio::{
 
 use crate::support::within;
 
-/// Answers one request with `response` and gives back the request's head and body.
-async fn answer(listener: &TcpListener, status: &str, headers: &str, body: &Value) -> (String, Value) {
+/// Answers one request and gives back the request's head and body.
+pub async fn answer(listener: &TcpListener, status: &str, headers: &str, body: &Value) -> (String, Value) {
     let (mut stream, _) = within(listener.accept()).await.unwrap();
     let mut read = Vec::new();
     let head_end = loop {
@@ -33,7 +33,8 @@ async fn answer(listener: &TcpListener, status: &str, headers: &str, body: &Valu
     (head, serde_json::from_slice(&read[head_end..]).unwrap_or_default())
 }
 
-async fn server() -> (TcpListener, Api) {
+/// A server for [`answer`], and its API.
+pub async fn server() -> (TcpListener, Api) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let api = Api::new(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     (listener, api)
