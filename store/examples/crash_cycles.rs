@@ -74,6 +74,7 @@ async fn make_rooms(store: &Store) -> Result<(Vec<RoomId>, Actor)> {
             created_by: author.id,
             created_at: Timestamp::now(),
             history_visibility: HistoryVisibility::All,
+            retention: None,
         };
         store.rooms.create_room(&record, std::slice::from_ref(&author)).await?;
     }
@@ -93,7 +94,16 @@ fn content(key: &str) -> String {
 fn new_message(room: RoomId, author: &Actor, key: Option<String>, content: String) -> NewMessage {
     let notify_after = Duration::from_secs(5);
     let author = author.clone();
-    NewMessage { room, author, kind: MessageType::Text, content, client_message_id: key, reply_to: None, notify_after }
+    NewMessage {
+        room,
+        author,
+        kind: MessageType::Text,
+        content,
+        client_message_id: key,
+        reply_to: None,
+        mentions: store::Mentions::default(),
+        notify_after,
+    }
 }
 
 // The writer that is killed

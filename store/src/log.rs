@@ -44,7 +44,8 @@ impl Mentions {
 pub struct Tally {
     pub emoji: String,
     pub count: u64,
-    /// Who gave it first, at most [`REACTORS_LISTED`]. One who takes it back leaves the list, and nobody moves up.
+    /// Who gave it first, at most [`REACTORS_LISTED`]. One who takes it back leaves the list, and nobody moves up; who
+    /// gives it next is listed if there is room.
     pub users: Vec<UserId>,
 }
 
@@ -161,7 +162,8 @@ pub struct Appended {
     pub duplicate: bool,
 }
 
-/// One entry of the change log, its message filled in from the current state.
+/// One entry of the change log, its message filled in from the current state. Where retention has removed the message,
+/// `Message` and `Edited` come as `Deleted`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     pub rev: u64,
@@ -182,7 +184,8 @@ pub enum ChangeBody {
         seq: u64,
         emoji: String,
         added: bool,
-        /// How many have given it: at that time on the bus, now when read from the log.
+        /// How many have given it: at that time on the bus; now when read from the log, and 0 where the message is
+        /// deleted or gone.
         count: u64,
     },
     /// The message of this `seq` lost its content.
@@ -251,6 +254,10 @@ pub trait RoomLog: Send + Sync {
     /// up before every other check; author a member, else [`NotAMember`](crate::StoreError::NotAMember) or
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound) → `seq`, `rev` → written → author's read mark to the head →
     /// due for notification → published. O(1) whatever the room's size.
+    ///
+    /// Both of the author's marks move, and no [`MarkEvent`] tells of it: the message does. A `reply_to` that names an
+    /// earlier message of this room above the floor (deleted or not) makes it one of that message's
+    /// [`replies`](Self::replies) and raises its count; any other is only kept.
     async fn append(&self, message: &NewMessage) -> Result<Appended>;
     /// The first result of this message's dedupe key, if it is known: what [`append`](Self::append) would answer, and
     /// nothing is written. Without a key: `None`.
@@ -259,7 +266,8 @@ pub trait RoomLog: Send + Sync {
         let _ = message;
         Err(crate::error::unwritten())
     }
-    /// Replaces content and mentions: one change, and the message as it is now. The same content again is no change.
+    /// Replaces content and mentions: one change, and the message as it is now. The same content again is no change,
+    /// whatever the mentions.
     /// Who is named anew is mentioned as from the beginning, who no longer is, is not. Checks that `by` is a member, not
     /// that they are the author. [`RoomNotFound`](crate::StoreError::RoomNotFound),
     /// [`NotAMember`](crate::StoreError::NotAMember), [`MessageNotFound`](crate::StoreError::MessageNotFound) (also
@@ -275,13 +283,15 @@ pub trait RoomLog: Send + Sync {
         let _ = reacting;
         Err(crate::error::unwritten())
     }
-    /// Which emojis this user has given to these messages: (seq, emoji), in order of seq, then emoji.
+    /// Which emojis this user has given to these messages: (seq, emoji), in order of seq, then of the emoji's bytes, each
+    /// once. None where the message is deleted or gone, or there is no such room.
     async fn reacted(&self, room: RoomId, user: UserId, seqs: &[u64]) -> Result<Vec<(u64, String)>> {
         let _ = (room, user, seqs);
         Err(crate::error::unwritten())
     }
     /// Replies to a message, those with a greater `seq` than `after`, oldest first, and whether there are more; deleted
-    /// ones too (without content). Bytes as [`PageRequest::max_bytes`]. [`RoomNotFound`](crate::StoreError::RoomNotFound).
+    /// ones too (without content). None to a message that is not there or gone. Bytes as [`PageRequest::max_bytes`].
+    /// [`RoomNotFound`](crate::StoreError::RoomNotFound).
     async fn replies(
         &self,
         id: MessageId,
@@ -292,13 +302,16 @@ pub trait RoomLog: Send + Sync {
         let _ = (id, after, limit, max_bytes);
         Err(crate::error::unwritten())
     }
-    /// Removes content, mentions and reactions: one change. A message deleted before: `Ok(None)`, no change.
+    /// Removes content, mentions and reactions: one change. If it was a reply, the count of what it replied to goes down
+    /// (that one itself is no change). A message deleted before: `Ok(None)`, no change. Does not check `by`.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`MessageNotFound`](crate::StoreError::MessageNotFound).
     async fn delete_message(&self, id: MessageId, by: &Actor) -> Result<Option<Position>>;
+    /// `None` below the floor too.
     async fn message(&self, id: MessageId) -> Result<Option<StoredMessage>>;
     /// A page in O(page). [`RoomNotFound`](crate::StoreError::RoomNotFound).
     async fn history(&self, room: RoomId, page: PageRequest) -> Result<HistoryPage>;
-    /// Moves both marks to `min(seq, head.seq)`, only forward; publishes a [`MarkEvent`] if one moved.
+    /// Moves both marks to `min(seq, head.seq)`, each only forward; publishes a [`MarkEvent`] if one moved. Joining sets
+    /// both to the head, leaving removes them; neither is published as marks.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`NotAMember`](crate::StoreError::NotAMember).
     async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked>;
     /// The same for the delivered mark alone.

@@ -33,7 +33,8 @@ pub struct Outcome {
 
 #[async_trait]
 pub trait NotifyQueue: Send + Sync {
-    /// Keeps the last outcome for each of these members, for whoever asks what became of a message.
+    /// Keeps the last outcome for each of these members, for whoever asks what became of a message. Leaving the room
+    /// removes it.
     async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()> {
         let _ = (room, outcomes);
         Err(crate::error::unwritten())
@@ -146,7 +147,8 @@ pub const INBOX_KEPT: usize = 500;
 
 #[async_trait]
 pub trait Inboxes: Send + Sync {
-    /// Adds an item, once by id, and publishes it to the user. An unread one with the same `collapse_key` goes.
+    /// Adds an item, once by id: a change in the user's own log, published. An unread one with the same `collapse_key`
+    /// goes.
     async fn add_to_inbox(&self, user: UserId, item: &InboxItem, collapse_key: Option<&str>) -> Result<()>;
     /// Newest first by (created_at, id), those strictly before the item `before`.
     async fn inbox(&self, user: UserId, before: Option<NotificationId>, limit: usize) -> Result<Vec<InboxItem>>;

@@ -84,8 +84,11 @@ pub trait Maintenance: Send + Sync {
     /// calls it every few seconds; doing it twice at once is harmless. Gives how many intents were settled.
     async fn sweep(&self, now: Timestamp) -> Result<usize>;
     /// Removes messages their room's retention no longer keeps, at most about `limit` of them: the floor rises, and with
-    /// the messages go their mentions, reactions and marks of deletion. No change is recorded. Every process calls it;
-    /// doing it twice at once is harmless. Gives how many were removed.
+    /// the messages go their mentions, reactions, list of replies and marks of deletion. No change is recorded. Every
+    /// process calls it; doing it twice at once is harmless. Gives how many were removed.
+    ///
+    /// By number all but the `max_messages` with the greatest `seq` go, deleted ones counted like others. By age those
+    /// go for which `now − at > max_age`, from the oldest `seq` to the first that is young enough.
     async fn trim(&self, now: Timestamp, limit: usize) -> Result<usize> {
         let _ = (now, limit);
         Err(crate::error::unwritten())

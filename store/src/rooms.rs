@@ -91,7 +91,8 @@ pub struct RoomView {
 #[async_trait]
 pub trait Rooms: Send + Sync {
     /// Makes a room with its first members, in order: the first is owner, each is one change (`Joined`).
-    /// [`HandleTaken`](crate::StoreError::HandleTaken) leaves nothing behind. Publishes `RoomAdded` to the members.
+    /// [`HandleTaken`](crate::StoreError::HandleTaken) leaves nothing behind. `RoomAdded` in each member's own log,
+    /// published.
     /// A room of that id that is there already is left as it is: opening a direct room twice is opening it once
     /// (members of a direct room cannot leave it).
     async fn create_room(&self, room: &RoomRecord, members: &[Actor]) -> Result<()>;

@@ -45,6 +45,7 @@ pub enum UserChangeBody {
         user: UserId,
         added: bool,
     },
+    /// As it was on the bus; as it is now when read from the log.
     Notification(InboxItem),
     /// Something that is no longer there: a notification that left the inbox.
     Nothing,
@@ -68,12 +69,13 @@ pub trait UserLog: Send + Sync {
         let _ = users;
         Err(crate::error::unwritten())
     }
-    /// The changes after `after`, at most `limit`. Rev 0, with any event id, is the beginning.
+    /// The changes after `after`, at most `limit`. Rev 0, with any event id, is the beginning; it is known while the
+    /// first change is kept, and while there is none.
     async fn user_changes(&self, user: UserId, after: Position, limit: usize) -> Result<UserChanges> {
         let _ = (user, after, limit);
         Err(crate::error::unwritten())
     }
-    /// Notes that the user's read mark moved: one change, published.
+    /// Notes that the user's read mark moved: one change, published. Checks nothing.
     async fn note_read_mark(&self, user: UserId, room: RoomId, seq: u64) -> Result<Position> {
         let _ = (user, room, seq);
         Err(crate::error::unwritten())

@@ -1,6 +1,10 @@
 //! What is particular to this engine: surviving a restart, its own events, trimming and sweeping. The contract as a
 //! whole is the conformance suite's.
 
+mod messages;
+mod retention;
+mod user_log;
+
 use std::time::Duration;
 
 use shared::{
@@ -10,8 +14,9 @@ use shared::{
 
 use super::*;
 use crate::{
-    Actor, BusEvent, ChangeBody, Changes, ChosenStatus, InboxItem, Job, JobState, NewMessage, PageFrom, PageRequest,
-    RoomRecord, Rotation, SessionRecord, Signal, Topic, UserEvent, UserRecord, log::CHANGES_KEPT, notify::INBOX_KEPT,
+    Actor, BusEvent, ChangeBody, Changes, ChosenStatus, InboxItem, Job, JobState, Mentions, NewMessage, PageFrom,
+    PageRequest, RoomRecord, Rotation, SessionRecord, Signal, Topic, UserChangeBody, UserEvent, UserRecord,
+    log::CHANGES_KEPT, notify::INBOX_KEPT,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -45,6 +50,7 @@ fn record(by: &Actor) -> RoomRecord {
         created_by: by.id,
         created_at: Timestamp::now(),
         history_visibility: HistoryVisibility::All,
+        retention: None,
     }
 }
 
@@ -56,6 +62,7 @@ fn message(room: RoomId, author: &Actor, content: &str) -> NewMessage {
         content: content.into(),
         client_message_id: None,
         reply_to: None,
+        mentions: Mentions::default(),
         notify_after: Duration::ZERO,
     }
 }
@@ -142,8 +149,11 @@ async fn joins_messages_and_leaves_are_published_to_the_room_and_to_the_user() {
                 ChangeBody::Message(m) => format!("{} {} says {}", e.change.rev, e.username, m.content),
                 body => format!("{} {} {body:?}", e.change.rev, e.username),
             },
-            BusEvent::User(_, e) if *e == UserEvent::RoomAdded(id) => "added".into(),
-            BusEvent::User(_, e) if *e == UserEvent::RoomRemoved(id) => "removed".into(),
+            BusEvent::User(_, e) => match &*e {
+                UserEvent::Change(change) if change.body == UserChangeBody::RoomAdded(id) => "added".into(),
+                UserEvent::Change(change) if change.body == UserChangeBody::RoomRemoved(id) => "removed".into(),
+                other => format!("{other:?}"),
+            },
             other => format!("{other:?}"),
         });
     }
@@ -230,10 +240,10 @@ async fn unread_leaves_out_what_was_deleted_and_what_was_before() {
         store.log.delete_message(MessageId { room: id, seq }, &alice).await.unwrap();
     }
     assert_eq!(unread().await, 2);
-    assert_eq!(store.log.mark_read(id, bob.id, 3).await.unwrap(), 3);
+    assert_eq!(store.log.mark_read(id, bob.id, 3).await.unwrap().now.read, 3);
     assert_eq!(unread().await, 1);
-    assert_eq!(store.log.mark_read(id, bob.id, 99).await.unwrap(), 5);
-    assert_eq!(store.log.mark_read(id, bob.id, 1).await.unwrap(), 5);
+    assert_eq!(store.log.mark_read(id, bob.id, 99).await.unwrap().now.read, 5);
+    assert_eq!(store.log.mark_read(id, bob.id, 1).await.unwrap().now.read, 5);
     assert_eq!(unread().await, 0);
 }
 

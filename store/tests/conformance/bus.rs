@@ -1,11 +1,12 @@
 //! Events: to whoever follows the topic, in order, from whichever process; not to others.
 
-use store::{Signal, Topic, UserEvent};
+use store::{Signal, Topic, UserChangeBody};
 
 use crate::{
     engine::Fixture,
     support::{
-        actor, all_changes, changes, follow, head, id, join, public_room, room_event, room_of, send, signal, user_event,
+        actor, all_changes, changes, follow, head, id, join, public_room, room_event, room_of, send, signal,
+        user_change,
     },
 };
 
@@ -132,7 +133,7 @@ pub async fn events_cross_from_one_process_to_another(s: &Fixture) {
     }
     let added = public_room("far");
     far.rooms.create_room(&added, std::slice::from_ref(&bob)).await.unwrap();
-    assert_eq!(user_event(&mut here).await, (bob.id, UserEvent::RoomAdded(added.id)));
+    assert_eq!(user_change(&mut here).await, (bob.id, UserChangeBody::RoomAdded(added.id)));
     assert_eq!(s.rooms.room(added.id).await.unwrap(), far.rooms.room(added.id).await.unwrap());
 }
 
@@ -170,7 +171,7 @@ pub async fn what_an_event_tells_can_be_read(s: &Fixture) {
             join(&writer, room, &bob_there).await;
             send(&writer, room, &bob_there, "hello").await;
         });
-        assert_eq!(user_event(&mut told).await, (bob.id, UserEvent::RoomAdded(room)));
+        assert_eq!(user_change(&mut told).await, (bob.id, UserChangeBody::RoomAdded(room)));
         assert!(s.rooms.rooms_of(bob.id).await.unwrap().contains(&room), "told of a room before it was there");
         assert!(s.rooms.views(bob.id, &[room]).await.unwrap()[0].is_some());
         for n in 0..2 {

@@ -86,7 +86,7 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("message", s.log.message(id(room, 1))),
         down("history", s.log.history(room, page(PageFrom::Newest, 9))),
         down("mark_read", s.log.mark_read(room, alice.id, 1)),
-        down("read_marks", s.log.read_marks(room, &users)),
+        down("marks", s.log.marks(room, &users)),
         down("changes", s.log.changes(room, after, 9)),
     ]
 }

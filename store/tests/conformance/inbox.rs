@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use shared::{NotificationId, RoomId, Timestamp, UserId};
-use store::{InboxItem, Topic, UserEvent, notify::INBOX_KEPT};
+use store::{InboxItem, Topic, UserChangeBody, notify::INBOX_KEPT};
 
 use crate::{
     engine::Fixture,
-    support::{at_once, follow, user_event},
+    support::{at_once, follow, user_change},
 };
 
 const T0: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -51,7 +51,7 @@ pub async fn an_item_is_kept_and_published_as_it_was_given(s: &Fixture) {
     assert_eq!(s.inboxes.inbox(other, None, 9).await.unwrap(), std::slice::from_ref(&bare));
     assert_eq!(s.inboxes.inbox(UserId::new(), None, 9).await.unwrap(), []);
     for expected in [full, bare] {
-        assert_eq!(user_event(&mut inbox).await, (user, UserEvent::Notification(expected)));
+        assert_eq!(user_change(&mut inbox).await, (user, UserChangeBody::Notification(expected)));
     }
     assert!(inbox.try_recv().is_none(), "published once too");
 }

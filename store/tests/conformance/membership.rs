@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use shared::{RoomId, Timestamp, UserId, protocol::Role};
-use store::{ChangeBody, StoreError, Topic, UserEvent};
+use store::{ChangeBody, StoreError, Topic, UserChangeBody};
 
 use crate::{
     engine::Fixture,
     support::{
-        MANY, actor, actors, all_changes, at_once, changes, fails, follow, head, join, public_room, room_event,
-        room_of, send, user_event, view,
+        MANY, actor, actors, all_changes, at_once, both, changes, fails, follow, head, join, marks, public_room,
+        room_event, room_of, send, user_change, view,
     },
 };
 
@@ -33,7 +33,7 @@ pub async fn a_join_is_one_change_and_told_to_the_joiner(s: &Fixture) {
     assert_eq!((log.len(), log[0].user, &log[0].body), (1, bob.id, &ChangeBody::Joined));
     let event = room_event(&mut events).await;
     assert_eq!((&event.change, event.username.as_str()), (&log[0], "bob"));
-    assert_eq!(user_event(&mut told).await, (bob.id, UserEvent::RoomAdded(room)));
+    assert_eq!(user_change(&mut told).await, (bob.id, UserChangeBody::RoomAdded(room)));
     assert!(told.try_recv().is_none());
 }
 
@@ -51,13 +51,13 @@ pub async fn a_leave_is_one_change_and_told_to_the_leaver(s: &Fixture) {
     assert_eq!((log.len(), log[0].user, &log[0].body), (1, bob.id, &ChangeBody::Left));
     let event = room_event(&mut events).await;
     assert_eq!((&event.change, event.username.as_str()), (&log[0], "bob"));
-    assert_eq!(user_event(&mut told).await, (bob.id, UserEvent::RoomRemoved(room)));
+    assert_eq!(user_change(&mut told).await, (bob.id, UserChangeBody::RoomRemoved(room)));
     assert!(told.try_recv().is_none());
     assert_eq!(s.rooms.membership(room, bob.id).await.unwrap(), None);
     assert_eq!(s.rooms.rooms_of(bob.id).await.unwrap(), []);
     assert_eq!(s.rooms.members(room, 0, 9).await.unwrap().len(), 1);
     assert_eq!(s.rooms.room(room).await.unwrap().unwrap().1.members, 1);
-    assert_eq!(s.log.read_marks(room, &[bob.id]).await.unwrap(), [0], "the read mark goes too");
+    assert_eq!(marks(&s.store, room, &bob).await, both(0), "the marks go too");
 }
 
 pub async fn joining_and_leaving_twice_or_nowhere_is_an_error(s: &Fixture) {

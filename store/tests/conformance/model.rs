@@ -1,15 +1,18 @@
-//! A room's log as plainly as it can be said: vectors in memory. What an engine chooses (names of events, times) is
-//! told to the model after the fact; everything else it must say itself.
+//! A store's rooms and users' logs as plainly as they can be said: vectors in memory. What an engine chooses (names of
+//! events, times, how far it trims in one call) is told to the model after the fact; everything else it must say itself.
 
-use std::collections::{BTreeMap, HashMap};
+mod messages;
+mod reading;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use shared::{
-    EventId, MessageId, RoomId, Timestamp, UserId,
-    protocol::{HistoryVisibility, Position, Role},
+    EventId, RoomId, Timestamp, UserId,
+    protocol::{Position, Role},
 };
 use store::{
-    Actor, Appended, Change, ChangeBody, Changes, Head, HistoryPage, Joined, Membership, NewMessage, PageFrom,
-    PageRequest, RoomRecord, RoomView, StoreError, StoredMessage,
+    Actor, Appended, Change, ChangeBody, Head, Joined, MarkEvent, Marked, Marks, Membership, NewMessage, RoomEvent,
+    RoomRecord, StoreError, StoredMessage, TypingEvent, UserChange, UserChangeBody,
 };
 
 /// An answer, its error as text so that it can be compared.
@@ -30,30 +33,56 @@ pub struct Chosen {
     pub at: Timestamp,
 }
 
+/// What comes on a room's topic.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Heard {
+    Change(Box<RoomEvent>),
+    Marked(MarkEvent),
+    Typing(TypingEvent),
+}
+
 #[derive(Default)]
 pub struct Model {
     rooms: BTreeMap<RoomId, Room>,
+    /// Each user's own log.
+    users: HashMap<UserId, Vec<UserChange>>,
+    contacts: BTreeSet<(UserId, UserId)>,
 }
 
 pub struct Room {
     record: RoomRecord,
-    pub messages: Vec<StoredMessage>,
-    /// A message is pointed at: its `content` here is what was sent, answers take the current state.
-    pub changes: Vec<(Change, String)>,
+    /// All there ever were; those up to the floor are gone.
+    messages: Vec<StoredMessage>,
+    pub floor: u64,
+    /// Bodies as they were made; answers take the current state.
+    pub changes: Vec<Change>,
     /// How many of them there were once it was made.
     pub made: usize,
     /// In order of joining.
     members: Vec<Membership>,
-    marks: HashMap<UserId, u64>,
+    marks: HashMap<UserId, Marks>,
     keys: HashMap<(UserId, String), (NewMessage, Appended)>,
+    /// What was published since it was made. A change's own time is filled in at the end.
+    heard: Vec<Heard>,
 }
 
 impl Model {
     /// A room as the engine has just made it.
-    pub fn add_room(&mut self, record: RoomRecord, members: Vec<Membership>, changes: Vec<(Change, String)>) {
-        let marks = members.iter().map(|m| (m.user, 0)).collect();
-        let (made, messages, keys) = (changes.len(), Vec::new(), HashMap::new());
-        let room = Room { record, messages, changes, made, members, marks, keys };
+    pub fn add_room(&mut self, record: RoomRecord, members: Vec<Membership>, changes: Vec<Change>) {
+        for member in &members {
+            self.note(member.user, UserChangeBody::RoomAdded(record.id));
+        }
+        let room = Room {
+            messages: Vec::new(),
+            floor: 0,
+            made: changes.len(),
+            changes,
+            marks: members.iter().map(|m| (m.user, Marks::default())).collect(),
+            members,
+            keys: HashMap::new(),
+            heard: Vec::new(),
+            record,
+        };
         self.rooms.insert(room.record.id, room);
     }
 
@@ -65,182 +94,133 @@ impl Model {
         self.rooms.get_mut(&id).ok_or_else(|| StoreError::RoomNotFound.to_string())
     }
 
-    pub fn append(&mut self, new: &NewMessage, chosen: Chosen) -> Answer<Appended> {
-        let room = self.room_mut(new.room)?;
-        let key = new.client_message_id.clone().map(|key| (new.author.id, key));
-        if let Some((first, appended)) = key.as_ref().and_then(|key| room.keys.get(key)) {
-            let same = (first.kind, &first.content, first.reply_to) == (new.kind, &new.content, new.reply_to);
-            let repeated = Appended { duplicate: true, ..appended.clone() };
-            return if same { Ok(repeated) } else { fail(StoreError::IdempotencyConflict) };
-        }
-        room.member(new.author.id)?;
-        let seq = room.messages.len() as u64 + 1;
-        let message = StoredMessage {
-            room: new.room,
-            seq,
-            author: new.author.id,
-            kind: new.kind,
-            content: new.content.clone(),
-            at: chosen.at,
-            client_message_id: new.client_message_id.clone(),
-            reply_to: new.reply_to,
-            deleted_at: None,
-        };
-        room.messages.push(message.clone());
-        let position = room.change(&new.author, ChangeBody::Message(message), chosen);
-        room.marks.insert(new.author.id, seq);
-        let appended =
-            Appended { seq, rev: position.rev, event_id: position.event_id, at: chosen.at, duplicate: false };
-        if let Some(key) = key {
-            room.keys.insert(key, (new.clone(), appended.clone()));
-        }
-        Ok(appended)
-    }
-
-    pub fn delete(&mut self, id: MessageId, by: &Actor, chosen: Chosen) -> Answer<Option<Position>> {
-        let room = self.room_mut(id.room)?;
-        let index = id.seq.wrapping_sub(1) as usize;
-        let Some(message) = room.messages.get_mut(index) else { return fail(StoreError::MessageNotFound) };
-        if message.deleted_at.is_some() {
-            return Ok(None);
-        }
-        message.content.clear();
-        message.deleted_at = Some(chosen.at);
-        Ok(Some(room.change(by, ChangeBody::Deleted { seq: id.seq }, chosen)))
-    }
-
-    pub fn message(&self, id: MessageId) -> Option<StoredMessage> {
-        self.room(id.room).ok()?.messages.get(id.seq.wrapping_sub(1) as usize).cloned()
-    }
-
     pub fn join(&mut self, room: RoomId, user: &Actor, max: u64, chosen: Chosen) -> Answer<Joined> {
-        let room = self.room_mut(room)?;
-        if room.member(user.id).is_ok() {
+        let to = self.room_mut(room)?;
+        if to.member(user.id).is_ok() {
             return fail(StoreError::AlreadyAMember);
         }
-        if room.members.len() as u64 >= max {
+        if to.members.len() as u64 >= max {
             return fail(StoreError::RoomFull);
         }
-        let position = room.change(user, ChangeBody::Joined, chosen);
-        let (joined_seq, joined_rev) = (room.messages.len() as u64, position.rev);
+        let position = to.change(user, ChangeBody::Joined, chosen);
+        let (joined_seq, joined_rev) = (to.messages.len() as u64, position.rev);
         let membership = Membership { user: user.id, role: Role::Member, joined_seq, joined_rev, joined_at: chosen.at };
-        room.members.push(membership.clone());
-        room.marks.insert(user.id, joined_seq);
+        to.members.push(membership.clone());
+        to.marks.insert(user.id, Marks { delivered: joined_seq, read: joined_seq });
+        self.note(user.id, UserChangeBody::RoomAdded(room));
         Ok(Joined { membership, position })
     }
 
     pub fn leave(&mut self, room: RoomId, user: &Actor, chosen: Chosen) -> Answer<Position> {
-        let room = self.room_mut(room)?;
-        room.member(user.id)?;
-        room.members.retain(|m| m.user != user.id);
-        room.marks.remove(&user.id);
-        Ok(room.change(user, ChangeBody::Left, chosen))
+        let from = self.room_mut(room)?;
+        from.member(user.id)?;
+        from.members.retain(|m| m.user != user.id);
+        from.marks.remove(&user.id);
+        let position = from.change(user, ChangeBody::Left, chosen);
+        self.note(user.id, UserChangeBody::RoomRemoved(room));
+        Ok(position)
     }
 
-    pub fn mark_read(&mut self, room: RoomId, user: UserId, seq: u64) -> Answer<u64> {
-        let room = self.room_mut(room)?;
-        room.member(user)?;
-        let mark = (*room.marks.get(&user).unwrap_or(&0)).max(seq.min(room.messages.len() as u64));
-        room.marks.insert(user, mark);
-        Ok(mark)
-    }
-
-    pub fn rooms_of(&self, user: UserId) -> Vec<RoomId> {
-        self.rooms.values().filter(|r| r.member(user).is_ok()).map(|r| r.record.id).collect()
-    }
-
-    pub fn view(&self, room: RoomId, user: UserId) -> Option<RoomView> {
-        let room = self.room(room).ok()?;
-        let membership = room.member(user).ok()?.clone();
-        let read_seq = room.mark(user);
-        let from = read_seq.max(membership.joined_seq);
-        let unread = room.messages.iter().filter(|m| m.seq > from && m.deleted_at.is_none()).count() as u64;
-        let visible_after = match room.record.history_visibility {
-            HistoryVisibility::All => 0,
-            HistoryVisibility::Joined => membership.joined_seq,
-        };
-        let last_message = room.messages.last().filter(|m| m.seq > visible_after).cloned();
-        Some(RoomView { record: room.record.clone(), head: room.head(), membership, read_seq, unread, last_message })
-    }
-
-    pub fn changes(&self, room: RoomId, after: Position, limit: usize) -> Answer<Changes> {
-        let room = self.room(room)?;
-        let known = room.changes.iter().position(|(c, _)| (c.rev, c.event_id) == (after.rev, after.event_id));
-        let Some(next) = known.map(|index| index + 1).or((after.rev == 0).then_some(0)) else {
-            return Ok(Changes::Reset { head: room.position() });
-        };
-        let rest = &room.changes[next..];
-        let changes = rest.iter().take(limit).map(|(change, _)| room.current(change)).collect();
-        Ok(Changes::Page { changes, has_more: rest.len() > limit })
-    }
-
-    /// `None` where the contract leaves the answer open: around a message that is not there to be seen.
-    pub fn history(&self, room: RoomId, page: PageRequest) -> Answer<Option<HistoryPage>> {
-        let room = self.room(room)?;
-        let visible = || room.messages.iter().filter(|m| m.seq > page.visible_after);
-        let (wanted, limit): (Vec<&StoredMessage>, usize) = match page.from {
-            PageFrom::Newest => (visible().rev().collect(), page.limit),
-            PageFrom::Before(seq) => (visible().rev().filter(|m| m.seq < seq).collect(), page.limit),
-            PageFrom::After(seq) => (visible().filter(|m| m.seq > seq).collect(), page.limit),
-            PageFrom::Around(seq) => {
-                if !visible().any(|m| m.seq == seq) {
-                    return Ok(None);
-                }
-                let half = page.limit as u64 / 2;
-                let newer = (room.messages.len() as u64 - seq).min(half) as usize;
-                let limit = newer + 1 + half as usize;
-                (visible().rev().filter(|m| m.seq <= seq + half).collect(), limit)
-            }
-        };
-        let (mut items, mut bytes) = (Vec::new(), 0);
-        for message in wanted.iter().take(limit) {
-            bytes += message.content.len();
-            if bytes > page.max_bytes && !items.is_empty() {
-                break;
-            }
-            items.push((*message).clone());
+    /// Moves the delivered mark, and the read mark too where that is asked.
+    pub fn mark(&mut self, room: RoomId, user: UserId, seq: u64, read: bool) -> Answer<Marked> {
+        let marked_in = self.room_mut(room)?;
+        marked_in.member(user)?;
+        let before = marked_in.marks(user);
+        let seq = seq.min(marked_in.messages.len() as u64);
+        let now =
+            Marks { delivered: before.delivered.max(seq), read: if read { before.read.max(seq) } else { before.read } };
+        if now != before {
+            marked_in.marks.insert(user, now);
+            let members = marked_in.members.len() as u64;
+            marked_in.heard.push(Heard::Marked(MarkEvent { room, user, before, now, members }));
         }
-        let has_more = wanted.len() > items.len();
-        Ok(Some(HistoryPage { items, has_more, position: room.position() }))
+        Ok(Marked { before, now })
+    }
+
+    pub fn typing(&mut self, event: &TypingEvent) {
+        if let Ok(room) = self.room_mut(event.room) {
+            room.heard.push(Heard::Typing(event.clone()));
+        }
+    }
+
+    pub fn contact(&mut self, owner: UserId, user: UserId, added: bool) {
+        let pair = (owner, user);
+        if if added { self.contacts.insert(pair) } else { self.contacts.remove(&pair) } {
+            self.note(owner, UserChangeBody::Contact { user, added });
+        }
+    }
+
+    pub fn contacts(&self, owner: UserId) -> Vec<UserId> {
+        self.contacts.iter().filter(|(o, _)| *o == owner).map(|(_, contact)| *contact).collect()
+    }
+
+    /// One more entry of the user's own log; its name is the engine's to choose, see [`learn`](Self::learn).
+    pub fn note(&mut self, user: UserId, body: UserChangeBody) {
+        let log = self.users.entry(user).or_default();
+        log.push(UserChange { rev: log.len() as u64 + 1, event_id: UNNAMED, body });
+    }
+
+    /// The entries whose names are not known yet.
+    pub fn unnamed(&mut self, user: UserId) -> Vec<&mut UserChange> {
+        self.users.entry(user).or_default().iter_mut().filter(|c| c.event_id == UNNAMED).collect()
+    }
+
+    pub fn user_log(&self, user: UserId) -> &[UserChange] {
+        self.users.get(&user).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where the named part of a user's log ends.
+    pub fn user_position(&self, user: UserId) -> Position {
+        let named = self.user_log(user).iter().rfind(|c| c.event_id != UNNAMED);
+        named.map_or(Position::BEGINNING, UserChange::position)
     }
 }
+
+/// The name of no event.
+const UNNAMED: EventId = EventId::from_bits(0);
 
 impl Room {
     fn member(&self, user: UserId) -> Answer<&Membership> {
         self.members.iter().find(|m| m.user == user).ok_or_else(|| StoreError::NotAMember.to_string())
     }
 
-    pub fn mark(&self, user: UserId) -> u64 {
-        self.marks.get(&user).copied().unwrap_or(0)
+    pub fn marks(&self, user: UserId) -> Marks {
+        self.marks.get(&user).copied().unwrap_or_default()
     }
 
     fn change(&mut self, user: &Actor, body: ChangeBody, chosen: Chosen) -> Position {
         let rev = self.changes.len() as u64 + 1;
         let change = Change { rev, event_id: chosen.event_id, at: chosen.at, user: user.id, body };
-        self.changes.push((change, user.username.clone()));
+        let username = user.username.clone();
+        let event = RoomEvent { room: self.record.id, change: change.clone(), username };
+        self.heard.push(Heard::Change(Box::new(event)));
+        self.changes.push(change);
         self.position()
     }
 
-    /// A change with its message as it is now.
-    pub fn current(&self, change: &Change) -> Change {
-        let mut change = change.clone();
-        if let ChangeBody::Message(message) = &mut change.body {
-            *message = self.messages[message.seq as usize - 1].clone();
-        }
-        change
-    }
-
     pub fn position(&self) -> Position {
-        let (last, _) = self.changes.last().unwrap();
+        let last = self.changes.last().unwrap();
         Position { rev: last.rev, event_id: last.event_id }
     }
 
     pub fn head(&self) -> Head {
         let Position { rev, event_id } = self.position();
-        Head { seq: self.messages.len() as u64, rev, event_id, floor: 0, members: self.members.len() as u64 }
+        let (seq, members) = (self.messages.len() as u64, self.members.len() as u64);
+        Head { seq, rev, event_id, floor: self.floor, members }
     }
 
     pub fn members_after(&self, after: u64, limit: usize) -> Vec<Membership> {
         self.members.iter().filter(|m| m.joined_rev > after).take(limit).cloned().collect()
+    }
+
+    /// All that was published, in order.
+    pub fn heard(&self) -> Vec<Heard> {
+        let mut heard = self.heard.clone();
+        for event in &mut heard {
+            if let Heard::Change(event) = event {
+                event.change.at = self.changes[event.change.rev as usize - 1].at;
+            }
+        }
+        heard
     }
 }

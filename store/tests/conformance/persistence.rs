@@ -100,7 +100,7 @@ async fn answers(store: &Store, w: &Written) -> Vec<String> {
         format!("{:?}", store.rooms.members(room, 0, 9).await.unwrap()),
         format!("{:?}", all_messages(store, room).await),
         format!("{:?}", all_changes(store, room, w.start).await),
-        format!("{:?}", store.log.read_marks(room, &ids).await.unwrap()),
+        format!("{:?}", store.log.marks(room, &ids).await.unwrap()),
         format!("{:?}", store.outbox.states(w.request).await.unwrap()),
         format!("{:?}", store.inboxes.inbox(ids[0], None, 9).await.unwrap()),
     ];

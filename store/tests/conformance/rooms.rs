@@ -4,11 +4,11 @@ use shared::{
     RoomId, UserId,
     protocol::{Role, RoomType},
 };
-use store::{RoomRecord, StoreError, Topic, UserEvent};
+use store::{RoomRecord, StoreError, Topic, UserChangeBody};
 
 use crate::{
     engine::Fixture,
-    support::{actor, actors, at_once, fails, follow, private_room, public_room, send, user_event},
+    support::{actor, actors, at_once, fails, follow, private_room, public_room, send, user_change},
 };
 
 pub async fn a_room_is_kept_as_it_was_given(s: &Fixture) {
@@ -55,7 +55,7 @@ pub async fn a_handle_is_taken_in_any_case(s: &Fixture) {
     assert_eq!(s.rooms.room_id_by_handle("lobb").await.unwrap(), None);
     let third = RoomRecord { handle: Some("lobby2".into()), ..second };
     s.rooms.create_room(&third, std::slice::from_ref(&bob)).await.unwrap();
-    assert_eq!(user_event(&mut inbox).await, (bob.id, UserEvent::RoomAdded(third.id)), "told of that one alone");
+    assert_eq!(user_change(&mut inbox).await, (bob.id, UserChangeBody::RoomAdded(third.id)), "told of that one alone");
     assert!(inbox.try_recv().is_none());
 }
 
@@ -126,12 +126,12 @@ pub async fn only_its_members_are_told_of_a_new_room(s: &Fixture) {
     let mut inbox = follow(&s.store, &topics).await;
     let room = public_room("first");
     s.rooms.create_room(&room, &people[..2]).await.unwrap();
-    let mut told = [user_event(&mut inbox).await, user_event(&mut inbox).await];
+    let mut told = [user_change(&mut inbox).await, user_change(&mut inbox).await];
     told.sort_by_key(|(user, _)| *user);
-    assert_eq!(told, [0, 1].map(|i| (people[i].id, UserEvent::RoomAdded(room.id))));
+    assert_eq!(told, [0, 1].map(|i| (people[i].id, UserChangeBody::RoomAdded(room.id))));
     let after = public_room("second");
     s.rooms.create_room(&after, &people[2..]).await.unwrap();
-    assert_eq!(user_event(&mut inbox).await, (people[2].id, UserEvent::RoomAdded(after.id)));
+    assert_eq!(user_change(&mut inbox).await, (people[2].id, UserChangeBody::RoomAdded(after.id)));
     assert!(inbox.try_recv().is_none());
 }
 

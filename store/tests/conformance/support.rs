@@ -11,8 +11,9 @@ use shared::{
     protocol::{HistoryVisibility, MessageType, Position, Role, RoomType},
 };
 use store::{
-    Actor, Appended, BusEvent, Change, Changes, HistoryPage, Inbox, NewMessage, PageFrom, PageRequest, RoomEvent,
-    RoomRecord, RoomView, Signal, Store, StoredMessage, Subscriber, Subscriptions, Topic, UserEvent, UserRecord,
+    Actor, Appended, BusEvent, Change, Changes, HistoryPage, Inbox, Marks, Mentions, NewMessage, PageFrom, PageRequest,
+    RoomEvent, RoomRecord, RoomView, Signal, Store, StoredMessage, Subscriber, Subscriptions, Topic, UserChange,
+    UserChangeBody, UserChanges, UserEvent, UserRecord,
 };
 use tokio::sync::Barrier;
 
@@ -67,6 +68,7 @@ pub fn public_room(name: &str) -> RoomRecord {
         created_by: UserId::new(),
         created_at: Timestamp::now(),
         history_visibility: HistoryVisibility::All,
+        retention: None,
     }
 }
 
@@ -95,6 +97,7 @@ pub fn text(room: RoomId, author: &Actor, content: &str) -> NewMessage {
         content: content.into(),
         client_message_id: None,
         reply_to: None,
+        mentions: Mentions::default(),
         notify_after: Duration::from_secs(2),
     }
 }
@@ -172,6 +175,32 @@ pub async fn all_changes(store: &Store, room: RoomId, after: Position) -> Vec<Ch
             return all;
         }
     }
+}
+
+/// A user's log after a position, read in pages; a reset fails the test.
+pub async fn user_log(store: &Store, user: UserId, after: Position) -> Vec<UserChange> {
+    let mut all: Vec<UserChange> = Vec::new();
+    loop {
+        let from = all.last().map_or(after, UserChange::position);
+        match store.user_log.user_changes(user, from, 400).await.unwrap() {
+            UserChanges::Page { changes, has_more } => {
+                all.extend(changes);
+                if !has_more {
+                    return all;
+                }
+            }
+            UserChanges::Reset { head } => panic!("reset to {head:?} from {from:?}"),
+        }
+    }
+}
+
+/// A member's marks, as one pair.
+pub async fn marks(store: &Store, room: RoomId, user: &Actor) -> Marks {
+    store.log.marks(room, &[user.id]).await.unwrap().remove(0)
+}
+
+pub const fn both(seq: u64) -> Marks {
+    Marks { delivered: seq, read: seq }
 }
 
 pub async fn view(store: &Store, room: RoomId, user: &Actor) -> RoomView {
@@ -253,9 +282,19 @@ pub async fn room_event(inbox: &mut Inbox) -> Arc<RoomEvent> {
     }
 }
 
-pub async fn user_event(inbox: &mut Inbox) -> (UserId, UserEvent) {
+/// The next entry of a user's own log, with its number and name.
+pub async fn user_entry(inbox: &mut Inbox) -> (UserId, UserChange) {
     match signal(inbox).await {
-        Signal::Event(BusEvent::User(user, event)) => (user, (*event).clone()),
+        Signal::Event(BusEvent::User(user, event)) => match &*event {
+            UserEvent::Change(change) => (user, change.clone()),
+            other @ UserEvent::SessionEnded(_) => panic!("expected a change, got {other:?}"),
+        },
         other => panic!("expected a user's event, got {other:?}"),
     }
+}
+
+/// What the next entry of a user's own log says.
+pub async fn user_change(inbox: &mut Inbox) -> (UserId, UserChangeBody) {
+    let (user, change) = user_entry(inbox).await;
+    (user, change.body)
 }

@@ -1,12 +1,13 @@
 //! A room as a member sees it: unread, the read mark, the newest message.
 
 use shared::{RoomId, UserId, protocol::Role};
+use store::Marked;
 
 use crate::{
     engine::Fixture,
     support::{
-        MANY, actor, actors, at_once, fails, id, join, message, private_room, public_room, room_of, send, send_numbers,
-        unread, view,
+        MANY, actor, actors, at_once, both, fails, id, join, marks, message, private_room, public_room, room_of, send,
+        send_numbers, unread, view,
     },
 };
 
@@ -17,7 +18,7 @@ pub async fn unread_is_what_came_after_the_read_mark(s: &Fixture) {
     send_numbers(&s.store, room, &alice, 5).await;
     let seen = view(&s.store, room, &bob).await;
     assert_eq!((seen.unread, seen.read_seq, seen.head.seq), (5, 0, 5));
-    assert_eq!(s.log.mark_read(room, bob.id, 3).await.unwrap(), 3);
+    assert_eq!(s.log.mark_read(room, bob.id, 3).await.unwrap(), Marked { before: both(0), now: both(3) });
     let seen = view(&s.store, room, &bob).await;
     assert_eq!((seen.unread, seen.read_seq), (2, 3));
     assert_eq!(unread(&s.store, room, &alice).await, 0, "own messages are never unread");
@@ -26,11 +27,11 @@ pub async fn unread_is_what_came_after_the_read_mark(s: &Fixture) {
 pub async fn a_read_mark_only_moves_forward_and_no_further_than_the_head(s: &Fixture) {
     let (alice, bob) = (actor("alice"), actor("bob"));
     let room = room_of(&s.store, &[&alice, &bob]).await;
-    assert_eq!(s.log.mark_read(room, bob.id, 7).await.unwrap(), 0, "an empty room");
+    assert_eq!(s.log.mark_read(room, bob.id, 7).await.unwrap().now, both(0), "an empty room");
     send_numbers(&s.store, room, &alice, 4).await;
     for (asked, stands) in [(2, 2), (1, 2), (0, 2), (3, 3), (2, 3), (9, 4), (u64::MAX, 4), (1 << 53, 4), (4, 4)] {
-        assert_eq!(s.log.mark_read(room, bob.id, asked).await.unwrap(), stands, "asked for {asked}");
-        assert_eq!(s.log.read_marks(room, &[bob.id]).await.unwrap(), [stands]);
+        assert_eq!(s.log.mark_read(room, bob.id, asked).await.unwrap().now, both(stands), "asked for {asked}");
+        assert_eq!(marks(&s.store, room, &bob).await, both(stands));
     }
     send(&s.store, room, &alice, "5").await;
     assert_eq!(unread(&s.store, room, &bob).await, 1, "a mark beyond the head was none beyond it");
@@ -52,7 +53,8 @@ pub async fn sending_reads_the_room(s: &Fixture) {
     let seen = view(&s.store, room, &bob).await;
     assert_eq!((seen.unread, seen.read_seq), (0, 4));
     assert_eq!(unread(&s.store, room, &alice).await, 1);
-    assert_eq!(s.log.read_marks(room, &[bob.id, UserId::new(), alice.id]).await.unwrap(), [4, 0, 3]);
+    let marks = s.log.marks(room, &[bob.id, UserId::new(), alice.id]).await.unwrap();
+    assert_eq!(marks, [both(4), both(0), both(3)]);
 }
 
 pub async fn marks_at_once_end_at_the_highest(s: &Fixture) {
@@ -61,13 +63,13 @@ pub async fn marks_at_once_end_at_the_highest(s: &Fixture) {
     send_numbers(&s.store, room, &alice, 16).await;
     let marks = at_once((1..=16_u64).map(|n| {
         let log = s.log.clone();
-        async move { log.mark_read(room, bob.id, (n * 7) % 17).await.unwrap() }
+        async move { log.mark_read(room, bob.id, (n * 7) % 17).await.unwrap().now.read }
     }))
     .await;
     for (n, mark) in (1..=16_u64).zip(marks) {
         assert!(mark >= (n * 7) % 17, "a mark stands no further back than was asked");
     }
-    assert_eq!(s.log.read_marks(room, &[bob.id]).await.unwrap(), [16]);
+    assert_eq!(self::marks(&s.store, room, &bob).await, both(16));
 }
 
 pub async fn a_deleted_message_is_not_unread(s: &Fixture) {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Actor, Bus, BusEvent, ChangeBody, Inbox, InboxItem, Inboxes, NewMessage, RoomLog, RoomRecord, Rooms, Signal,
-    StoreError, Topic, UserEvent,
+    StoreError, Topic, UserChangeBody, UserEvent,
 };
 
 pub(super) fn message(room: &RoomRecord, author: &Actor, content: &str) -> NewMessage {
@@ -23,6 +23,7 @@ pub(super) fn message(room: &RoomRecord, author: &Actor, content: &str) -> NewMe
         content: content.into(),
         client_message_id: None,
         reply_to: None,
+        mentions: crate::Mentions::default(),
         notify_after: Duration::ZERO,
     }
 }
@@ -73,7 +74,8 @@ async fn what_is_published_after_subscribing_arrives_once_for_each_subscriber(#[
     other.leave(record.id, &ann).await.unwrap();
     assert_eq!(next_content(&mut second.inbox).await, "two");
     let Signal::Event(BusEvent::User(user, event)) = next(&mut first.inbox).await else { panic!() };
-    assert_eq!((user, &*event), (ann.id, &UserEvent::RoomRemoved(record.id)));
+    let UserEvent::Change(change) = &*event else { panic!("{event:?}") };
+    assert_eq!((user, &change.body), (ann.id, &UserChangeBody::RoomRemoved(record.id)));
 }
 
 #[rstest]
@@ -185,5 +187,6 @@ async fn a_notification_reaches_its_user() {
     };
     engine.add_to_inbox(user, &item, None).await.unwrap();
     let Signal::Event(BusEvent::User(_, event)) = next(&mut worker.inbox).await else { panic!() };
-    assert_eq!(*event, UserEvent::Notification(item));
+    let UserEvent::Change(change) = &*event else { panic!("{event:?}") };
+    assert_eq!(change.body, UserChangeBody::Notification(item));
 }

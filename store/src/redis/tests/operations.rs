@@ -61,10 +61,11 @@ async fn a_rooms_log_keeps_what_it_acknowledged(#[case] kind: Kind) {
 
     let view = engine.views(bob.id, &[record.id]).await.unwrap().remove(0).unwrap();
     assert_eq!((view.head.seq, view.head.rev, view.head.members, view.unread), (5, 8, 2, 3));
-    assert_eq!(engine.mark_read(record.id, bob.id, 4).await.unwrap(), 4);
-    assert_eq!(engine.mark_read(record.id, bob.id, 2).await.unwrap(), 4);
-    assert_eq!(engine.mark_read(record.id, bob.id, u64::MAX).await.unwrap(), 5);
-    assert_eq!(engine.read_marks(record.id, &[bob.id, UserId::new(), ann.id]).await.unwrap(), [5, 0, 5]);
+    assert_eq!(engine.mark_read(record.id, bob.id, 4).await.unwrap().now.read, 4);
+    assert_eq!(engine.mark_read(record.id, bob.id, 2).await.unwrap().now.read, 4);
+    assert_eq!(engine.mark_read(record.id, bob.id, u64::MAX).await.unwrap().now.read, 5);
+    let marks = engine.marks(record.id, &[bob.id, UserId::new(), ann.id]).await.unwrap();
+    assert_eq!(marks.iter().map(|m| m.read).collect::<Vec<_>>(), [5, 0, 5]);
 
     let seqs = async |from, limit| {
         let page = engine.history(record.id, page(from, limit)).await.unwrap();
