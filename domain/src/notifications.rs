@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use crate::{
     DomainError, Names, Result, Viewer,
     messages::preview,
-    rooms::PAGE_BYTES,
-    validate::{Check, page_limit},
+    pages::{PAGE_BYTES, page_limit},
+    validate::Check,
 };
 
 /// Users one request may name.
