@@ -12,6 +12,6 @@ pub mod server;
 pub mod sockets;
 
 pub use error::{ApiResult, WebError};
-pub use extract::{Address, Caller};
+pub use extract::{Address, Caller, IdempotencyKey};
 pub use observe::request_id;
 pub use server::{ServiceSpec, listen, serve};
