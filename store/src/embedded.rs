@@ -5,6 +5,7 @@
 
 mod bus;
 mod codec;
+mod edits;
 mod history;
 mod inbox;
 mod keys;
@@ -12,17 +13,23 @@ mod kv;
 mod limits;
 mod log;
 mod maintenance;
+mod marks;
 mod membership;
+mod mentions;
 mod notify_queue;
 mod open;
 mod outbox;
 mod presence;
 mod presence_table;
+mod reactions;
 mod registry;
+mod replies;
+mod retention;
 mod rooms;
 mod sessions;
 mod signing_keys;
 mod tx;
+mod user_log;
 mod users;
 mod writer;
 
@@ -40,7 +47,7 @@ pub use self::writer::GroupCommits;
 const READERS: u32 = 32;
 
 /// Opens the store in `dir`, making it if need be. [`StoreError::Unavailable`] when another process has it open;
-/// [`StoreError::Unexpected`] when the directory is not ours, damaged, or of a newer version.
+/// [`StoreError::Unexpected`] when the directory is not ours, damaged, or of another format.
 pub async fn open(dir: &Path) -> Result<Store> {
     Ok(Embedded::open(dir).await?.store())
 }
@@ -124,8 +131,6 @@ impl Embedded {
         Ok((permit, kv))
     }
 }
-
-impl crate::UserLog for Embedded {}
 
 #[cfg(test)]
 mod tests;

@@ -6,14 +6,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Embedded;
-use crate::{Bus, Result, Subscriber, Subscriptions, Topic, bus::Registration};
+use crate::{Bus, BusEvent, Result, Subscriber, Subscriptions, Topic, TypingEvent, bus::Registration};
 
 struct Following(Registration);
 
+#[async_trait]
 impl Bus for Embedded {
     fn subscriber(&self) -> Subscriber {
         let (registration, inbox) = self.dispatcher.register();
         Subscriber { inbox, subscriptions: Arc::new(Following(registration)) }
+    }
+
+    async fn publish_typing(&self, event: &TypingEvent) -> Result<()> {
+        self.dispatcher.deliver(&BusEvent::Typing(Arc::new(event.clone())));
+        Ok(())
     }
 }
 

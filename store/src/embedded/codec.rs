@@ -1,14 +1,17 @@
 //! How rows are written: small ones that change often in a fixed binary form, records as JSON. The format version in
 //! the database names all of it.
 
+mod message;
+
 use anyhow::Context;
 use serde::{Serialize, de::DeserializeOwned};
 use shared::{
-    EventId, MessageId, RoomId, Timestamp, UserId,
-    protocol::{MessageType, Role},
+    EventId, NotificationId, RoomId, Timestamp, UserId,
+    protocol::{Position, Role},
 };
 
-use crate::{Head, Membership, Result, StoreError, StoredMessage};
+pub(super) use self::message::{decode_message, encode_message, kind_code};
+use crate::{Head, Marks, Membership, Result, StoreError};
 
 pub(super) fn to_json<T: Serialize>(record: &T) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(record).context("encode a record")?)
@@ -69,7 +72,12 @@ impl<'a> Row<'a> {
         RoomId::from_slice(&self.take::<16>()?).ok_or_else(|| corrupt(self.what))
     }
 
-    fn text(&mut self, len: usize) -> Result<String> {
+    /// A length or count.
+    pub(super) fn length(&mut self) -> Result<usize> {
+        usize::try_from(u32::from_be_bytes(self.take()?)).map_err(|_| corrupt(self.what))
+    }
+
+    pub(super) fn text(&mut self, len: usize) -> Result<String> {
         let (front, rest) = self.bytes.split_at_checked(len).ok_or_else(|| corrupt(self.what))?;
         self.bytes = rest;
         String::from_utf8(front.to_vec()).map_err(|_| corrupt(self.what))
@@ -96,6 +104,12 @@ impl RowOut {
 
     pub(super) fn number(self, n: u64) -> Self {
         self.bytes(&n.to_be_bytes())
+    }
+
+    /// A length or count.
+    pub(super) fn length(self, n: usize) -> Result<Self> {
+        let n = u32::try_from(n).context("a length in a row")?;
+        Ok(self.bytes(&n.to_be_bytes()))
     }
 
     pub(super) fn time(self, at: Timestamp) -> Self {
@@ -159,90 +173,38 @@ pub(super) fn decode_membership(bytes: &[u8]) -> Result<Membership> {
     Ok(Membership { user, role, joined_seq, joined_rev, joined_at })
 }
 
-pub(super) const fn kind_code(kind: MessageType) -> u8 {
-    match kind {
-        MessageType::Text => 0,
-        MessageType::Image => 1,
-        MessageType::File => 2,
-        MessageType::Encrypted => 3,
-    }
+/// Where a user's own log stands.
+pub(super) fn encode_position(position: Position) -> Vec<u8> {
+    RowOut::default().number(position.rev).number(position.event_id.to_bits()).done()
 }
 
-const HAS_CLIENT_ID: u8 = 1;
-const HAS_REPLY: u8 = 2;
-const HAS_DELETED: u8 = 4;
-
-/// A message without what its key says (room and seq).
-pub(super) fn encode_message(m: &StoredMessage) -> Result<Vec<u8>> {
-    let mut flags = 0;
-    let mut rest = RowOut::default();
-    if let Some(id) = &m.client_message_id {
-        flags |= HAS_CLIENT_ID;
-        let len = u32::try_from(id.len()).context("client message id")?;
-        rest = rest.bytes(&len.to_be_bytes()).bytes(id.as_bytes());
-    }
-    if let Some(reply) = m.reply_to {
-        flags |= HAS_REPLY;
-        rest = rest.bytes(reply.room.as_bytes()).number(reply.seq);
-    }
-    if let Some(at) = m.deleted_at {
-        flags |= HAS_DELETED;
-        rest = rest.time(at);
-    }
-    let row = RowOut::default().byte(flags).byte(kind_code(m.kind)).bytes(m.author.as_bytes()).time(m.at);
-    Ok(row.bytes(&rest.done()).bytes(m.content.as_bytes()).done())
+pub(super) fn decode_position(bytes: &[u8]) -> Result<Position> {
+    let mut row = Row::new(bytes, "position");
+    Ok(Position { rev: row.number()?, event_id: row.event()? })
 }
 
-pub(super) fn decode_message(room: RoomId, seq: u64, bytes: &[u8]) -> Result<StoredMessage> {
-    let mut row = Row::new(bytes, "message");
-    let flags = row.byte()?;
-    let kind = match row.byte()? {
-        0 => MessageType::Text,
-        1 => MessageType::Image,
-        2 => MessageType::File,
-        3 => MessageType::Encrypted,
-        _ => return Err(corrupt("message type")),
-    };
-    let (author, at) = (row.user()?, row.time()?);
-    let mut client_message_id = None;
-    if flags & HAS_CLIENT_ID != 0 {
-        let len = usize::try_from(u32::from_be_bytes(row.take()?)).map_err(|_| corrupt("message"))?;
-        client_message_id = Some(row.text(len)?);
-    }
-    let mut reply_to = None;
-    if flags & HAS_REPLY != 0 {
-        reply_to = Some(MessageId { room: row.room()?, seq: row.number()? });
-    }
-    let deleted_at = if flags & HAS_DELETED != 0 { Some(row.time()?) } else { None };
-    let content = row.text(row.rest().len())?;
-    Ok(StoredMessage {
-        room,
-        seq,
-        author,
-        kind,
-        content,
-        at,
-        client_message_id,
-        reply_to,
-        replies: 0,
-        mentions: Default::default(),
-        reactions: Vec::new(),
-        edited_at: None,
-        deleted_at,
-    })
+pub(super) fn encode_marks(marks: Marks) -> Vec<u8> {
+    RowOut::default().number(marks.read).number(marks.delivered).done()
+}
+
+pub(super) fn decode_marks(bytes: &[u8]) -> Result<Marks> {
+    let mut row = Row::new(bytes, "marks");
+    Ok(Marks { read: row.number()?, delivered: row.number()? })
 }
 
 /// What a change was, pointing at its message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum What {
     Message(u64),
+    Edited(u64),
+    Reacted { seq: u64, emoji: String, added: bool },
     Deleted(u64),
     Joined,
     Left,
 }
 
 /// A change without its number (in its key) and without any content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ChangeRow {
     pub(super) event_id: EventId,
     pub(super) at: Timestamp,
@@ -253,11 +215,15 @@ pub(super) struct ChangeRow {
 impl ChangeRow {
     pub(super) fn encode(&self) -> Vec<u8> {
         let row = RowOut::default().number(self.event_id.to_bits()).time(self.at).bytes(self.user.as_bytes());
-        match self.what {
-            What::Message(seq) => row.byte(0).number(seq),
-            What::Deleted(seq) => row.byte(1).number(seq),
+        match &self.what {
+            What::Message(seq) => row.byte(0).number(*seq),
+            What::Deleted(seq) => row.byte(1).number(*seq),
             What::Joined => row.byte(2),
             What::Left => row.byte(3),
+            What::Edited(seq) => row.byte(4).number(*seq),
+            What::Reacted { seq, emoji, added } => {
+                row.byte(if *added { 5 } else { 6 }).number(*seq).bytes(emoji.as_bytes())
+            }
         }
         .done()
     }
@@ -270,51 +236,64 @@ impl ChangeRow {
             1 => What::Deleted(row.number()?),
             2 => What::Joined,
             3 => What::Left,
+            4 => What::Edited(row.number()?),
+            tag @ (5 | 6) => {
+                let seq = row.number()?;
+                What::Reacted { seq, emoji: row.text(row.rest().len())?, added: tag == 5 }
+            }
             _ => return Err(corrupt("change")),
         };
         Ok(Self { event_id, at, user, what })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+/// What a change in a user's own log was, pointing at its notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UserWhat {
+    RoomAdded(RoomId),
+    RoomRemoved(RoomId),
+    ReadMark { room: RoomId, seq: u64 },
+    Contact { user: UserId, added: bool },
+    Notification(NotificationId),
+}
 
-    use super::*;
+/// A change of a user's own log without its number (in its key) and without any content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct UserChangeRow {
+    pub(super) event_id: EventId,
+    pub(super) what: UserWhat,
+}
 
-    proptest! {
-        #[test]
-        fn a_message_survives_its_row(
-            content in ".*", id in proptest::option::of(".*"), reply in proptest::option::of(1u64..),
-            deleted in proptest::option::of(any::<i64>()), at in any::<i64>(), kind in 0usize..4,
-        ) {
-            let kinds = [MessageType::Text, MessageType::Image, MessageType::File, MessageType::Encrypted];
-            let room = RoomId::new();
-            let message = StoredMessage {
-                room, seq: 7, author: UserId::new(), kind: kinds[kind], content, at: Timestamp::from_millis(at),
-                client_message_id: id, reply_to: reply.map(|seq| MessageId { room: RoomId::new(), seq }),
-                replies: 0, mentions: Default::default(), reactions: Vec::new(), edited_at: None,
-                deleted_at: deleted.map(Timestamp::from_millis),
-            };
-            let row = encode_message(&message).unwrap();
-            prop_assert_eq!(decode_message(room, 7, &row).unwrap(), message);
+impl UserChangeRow {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let row = RowOut::default().number(self.event_id.to_bits());
+        match self.what {
+            UserWhat::RoomAdded(room) => row.byte(0).bytes(room.as_bytes()),
+            UserWhat::RoomRemoved(room) => row.byte(1).bytes(room.as_bytes()),
+            UserWhat::ReadMark { room, seq } => row.byte(2).bytes(room.as_bytes()).number(seq),
+            UserWhat::Contact { user, added } => row.byte(if added { 3 } else { 4 }).bytes(user.as_bytes()),
+            UserWhat::Notification(id) => row.byte(5).bytes(id.as_bytes()),
         }
-
-        #[test]
-        fn bytes_that_are_no_row_are_an_error_not_a_panic(bytes in any::<Vec<u8>>()) {
-            let _ = decode_message(RoomId::new(), 1, &bytes);
-            let _ = HeadRow::decode(&bytes);
-            let _ = decode_membership(&bytes);
-            let _ = ChangeRow::decode(&bytes);
-        }
+        .done()
     }
 
-    #[test]
-    fn a_head_row_survives_with_and_without_a_due_time() {
-        let head = Head { seq: 3, rev: 9, event_id: EventId::random(), floor: 1, members: 2 };
-        for due in [None, Some(Timestamp::from_millis(-5))] {
-            let row = HeadRow { head, due, notified: 2 };
-            assert_eq!(HeadRow::decode(&row.encode()).unwrap(), row);
-        }
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut row = Row::new(bytes, "user change");
+        let event_id = row.event()?;
+        let what = match row.byte()? {
+            0 => UserWhat::RoomAdded(row.room()?),
+            1 => UserWhat::RoomRemoved(row.room()?),
+            2 => UserWhat::ReadMark { room: row.room()?, seq: row.number()? },
+            tag @ (3 | 4) => UserWhat::Contact { user: row.user()?, added: tag == 3 },
+            5 => {
+                let id = NotificationId::from_slice(&row.take::<16>()?);
+                UserWhat::Notification(id.ok_or_else(|| corrupt("user change"))?)
+            }
+            _ => return Err(corrupt("user change")),
+        };
+        Ok(Self { event_id, what })
     }
 }
+
+#[cfg(test)]
+mod tests;

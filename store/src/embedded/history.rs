@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use shared::{RoomId, protocol::Position};
+use shared::{MessageId, RoomId, protocol::Position};
 
 use super::{
     codec::{self, ChangeRow, What},
@@ -13,15 +13,19 @@ use super::{
 use crate::{Change, ChangeBody, Changes, HistoryPage, PageFrom, PageRequest, Result, StoredMessage};
 
 /// Messages a page may still take.
-struct Room {
+pub(super) struct Room {
     items: usize,
     bytes: usize,
     taken: usize,
 }
 
 impl Room {
+    pub(super) fn new(items: usize, bytes: usize) -> Self {
+        Self { items, bytes, taken: 0 }
+    }
+
     /// Takes one of this size, or says that the page is full. The first always fits.
-    fn take(&mut self, size: usize) -> bool {
+    pub(super) fn take(&mut self, size: usize) -> bool {
         if self.taken >= self.items || (self.taken > 0 && size > self.bytes) {
             return false;
         }
@@ -40,7 +44,7 @@ pub(super) fn page(read: &impl Read, room: RoomId, request: PageRequest) -> Resu
     let head = head(read, room)?.head;
     let hidden = request.visible_after.max(head.floor);
     let end = head.seq.saturating_add(1);
-    let mut left = Room { items: request.limit, bytes: request.max_bytes, taken: 0 };
+    let mut left = Room::new(request.limit, request.max_bytes);
     let (items, has_more) = match request.from {
         PageFrom::Newest => newest_first(read, (room, hidden, end), &mut left)?,
         PageFrom::Before(seq) => newest_first(read, (room, hidden, seq.min(end)), &mut left)?,
@@ -101,7 +105,7 @@ fn around(
     request: PageRequest,
 ) -> Result<(Vec<StoredMessage>, bool)> {
     let (limit, seq) = (request.limit, seq.min(end));
-    let middle = if hidden < seq && seq < end { find_message(read, room, seq)? } else { None };
+    let middle = if seq < end { find_message(read, hidden, MessageId { room, seq })? } else { None };
     let overfull = middle.as_ref().is_some_and(|m| m.content.len() > request.max_bytes);
     let beside = if overfull { 0 } else { limit.saturating_sub(usize::from(middle.is_some())) };
     let bytes = request.max_bytes.saturating_sub(middle.as_ref().map_or(0, |m| m.content.len()));
@@ -133,20 +137,24 @@ pub(super) fn changes(read: &impl Read, room: RoomId, after: Position, limit: us
     let span = keys::changes_after(room, after.rev);
     let changes = read.collect(&span, Order::Ascending, limit, |key, row| {
         let rev = keys::last_number(key).ok_or_else(|| codec::corrupt("change key"))?;
-        fill_in(read, room, rev, ChangeRow::decode(row)?)
+        fill_in(read, (room, head.floor), rev, ChangeRow::decode(row)?)
     })?;
     let last = changes.last().map_or(after.rev, |c| c.rev);
     Ok(Changes::Page { has_more: last < head.rev, changes })
 }
 
 /// A change with its message as it is now.
-fn fill_in(read: &impl Read, room: RoomId, rev: u64, row: ChangeRow) -> Result<Change> {
+fn fill_in(read: &impl Read, (room, floor): (RoomId, u64), rev: u64, row: ChangeRow) -> Result<Change> {
+    let find = |seq| find_message(read, floor, MessageId { room, seq });
     let body = match row.what {
-        What::Message(seq) => match find_message(read, room, seq)? {
-            Some(message) => ChangeBody::Message(message),
-            // Gone by retention: for whoever catches up it has no content any more.
-            None => ChangeBody::Deleted { seq },
-        },
+        // Gone by retention: for whoever catches up it has no content any more.
+        What::Message(seq) => find(seq)?.map_or(ChangeBody::Deleted { seq }, ChangeBody::Message),
+        What::Edited(seq) => find(seq)?.map_or(ChangeBody::Deleted { seq }, ChangeBody::Edited),
+        What::Reacted { seq, emoji, added } => {
+            let tallies = find(seq)?.map(|message| message.reactions).unwrap_or_default();
+            let count = tallies.iter().find(|tally| tally.emoji == emoji).map_or(0, |tally| tally.count);
+            ChangeBody::Reacted { seq, emoji, added, count }
+        }
         What::Deleted(seq) => ChangeBody::Deleted { seq },
         What::Joined => ChangeBody::Joined,
         What::Left => ChangeBody::Left,

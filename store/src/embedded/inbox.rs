@@ -1,7 +1,5 @@
 //! Each user's inbox: items in order of (created_at, id), with an index by id and one by collapse key.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use shared::{NotificationId, Timestamp, UserId};
 
@@ -11,8 +9,9 @@ use super::{
     keys,
     kv::{Order, Read},
     tx::Tx,
+    user_log::record_user_change,
 };
-use crate::{BusEvent, InboxItem, Inboxes, Result, UserChange, UserChangeBody, UserEvent, notify::INBOX_KEPT};
+use crate::{InboxItem, Inboxes, Result, UserChangeBody, notify::INBOX_KEPT};
 
 /// Where an item is and what collapses it.
 struct Pointer {
@@ -46,7 +45,7 @@ fn count(read: &impl Read, user: UserId) -> Result<u64> {
     read.get(&keys::inbox_count(user))?.map_or(Ok(0), |row| codec::number(&row))
 }
 
-fn find(read: &impl Read, user: UserId, id: NotificationId) -> Result<Option<InboxItem>> {
+pub(super) fn find(read: &impl Read, user: UserId, id: NotificationId) -> Result<Option<InboxItem>> {
     let Some(pointer) = Pointer::find(read, user, id)? else { return Ok(None) };
     let row = read.get(&keys::inbox_item(user, pointer.created, id))?;
     row.map(|row| codec::from_json(&row)).transpose()
@@ -94,8 +93,7 @@ fn add(tx: &mut Tx, user: UserId, item: InboxItem, collapse_key: Option<&str>) -
         }
     }
     tx.put(keys::inbox_count(user), count.to_be_bytes().to_vec())?;
-    let change = UserChange::unnumbered(UserChangeBody::Notification(item));
-    tx.publish(BusEvent::User(user, Arc::new(UserEvent::Change(change))));
+    record_user_change(tx, user, UserChangeBody::Notification(item))?;
     Ok(())
 }
 

@@ -20,8 +20,16 @@
 //! | state | `m` room user | membership row |
 //! | state | `j` room joinedRev | membership row; members in order of joining |
 //! | state | `i` user room | empty; the rooms of a user |
-//! | state | `w` room user | read mark (u64) |
+//! | state | `w` room user | marks: read (u64), delivered (u64) |
 //! | state | `d` room seq | empty; deleted messages |
+//! | state | `a` room user seq | empty; messages that name the user |
+//! | state | `A` room seq | empty; messages that name everybody |
+//! | state | `y` room seq user emoji | empty; reactions |
+//! | state | `b` room seq replySeq | empty; replies to a message |
+//! | state | `t` room | empty; rooms with retention |
+//! | state | `g` prefix | empty; the keys of `state` with this prefix belong to nothing any more, and go bit by bit |
+//! | state | `o` room user | last [`Outcome`](crate::Outcome), JSON |
+//! | state | `U` user | where the user's own log stands: rev, event (u64 each) |
 //! | state | `x` day room author hash(dedupe key) | dedupe row; the day first, so that the oldest go in one range |
 //! | state | `q` due room | empty; rooms due for notification |
 //! | state | `J` notification user | job row |
@@ -35,9 +43,14 @@
 //! | state | `P` user | what presence remembers, JSON |
 //! | log | `M` room seq | message row |
 //! | log | `C` room rev | change row |
+//! | log | `V` user rev | row of a change in the user's own log |
+
+mod notify;
 
 use sha2::{Digest, Sha256};
-use shared::{NotificationId, RoomId, SessionId, Timestamp, UserId, token::Kid};
+use shared::{RoomId, SessionId, Timestamp, UserId, token::Kid};
+
+pub(super) use self::notify::*;
 
 /// The two parts of the database: what is overwritten, and what is appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -271,7 +284,7 @@ pub(super) fn rooms_of(user: UserId) -> Span {
     state(b'i', &[user.as_bytes()]).prefix()
 }
 
-pub(super) fn read_mark(room: RoomId, user: UserId) -> Key {
+pub(super) fn marks(room: RoomId, user: UserId) -> Key {
     state(b'w', &[room.as_bytes(), user.as_bytes()])
 }
 
@@ -282,6 +295,95 @@ pub(super) fn deleted(room: RoomId, seq: u64) -> Key {
 /// Deleted messages after `seq`.
 pub(super) fn deleted_after(room: RoomId, seq: u64) -> Span {
     state(b'd', &[room.as_bytes()]).prefix().above(deleted(room, seq))
+}
+
+// Mentions, reactions, replies
+
+pub(super) fn mention(room: RoomId, user: UserId, seq: u64) -> Key {
+    state(b'a', &[room.as_bytes(), user.as_bytes(), &seq.to_be_bytes()])
+}
+
+/// Messages after `seq` that name the user.
+pub(super) fn mentions_after(room: RoomId, user: UserId, seq: u64) -> Span {
+    state(b'a', &[room.as_bytes(), user.as_bytes()]).prefix().above(mention(room, user, seq))
+}
+
+pub(super) fn mention_of_all(room: RoomId, seq: u64) -> Key {
+    state(b'A', &[room.as_bytes(), &seq.to_be_bytes()])
+}
+
+/// Messages after `seq` that name everybody.
+pub(super) fn mentions_of_all_after(room: RoomId, seq: u64) -> Span {
+    state(b'A', &[room.as_bytes()]).prefix().above(mention_of_all(room, seq))
+}
+
+pub(super) fn reaction(room: RoomId, seq: u64, user: UserId, emoji: &str) -> Key {
+    state(b'y', &[room.as_bytes(), &seq.to_be_bytes(), user.as_bytes(), emoji.as_bytes()])
+}
+
+/// Reactions of one user to a message, in order of the emoji's bytes.
+pub(super) fn reactions_by(room: RoomId, seq: u64, user: UserId) -> Span {
+    reaction(room, seq, user, "").prefix()
+}
+
+pub(super) fn reactions_to(room: RoomId, seq: u64) -> Span {
+    state(b'y', &[room.as_bytes(), &seq.to_be_bytes()]).prefix()
+}
+
+/// The emoji of a reaction's key.
+pub(super) fn emoji(key: &[u8]) -> Option<&str> {
+    str::from_utf8(key.get(TAG + ID + 8 + ID..)?).ok()
+}
+
+pub(super) fn reply(room: RoomId, to: u64, seq: u64) -> Key {
+    state(b'b', &[room.as_bytes(), &to.to_be_bytes(), &seq.to_be_bytes()])
+}
+
+pub(super) fn replies_to(room: RoomId, to: u64) -> Span {
+    state(b'b', &[room.as_bytes(), &to.to_be_bytes()]).prefix()
+}
+
+/// Replies to the message `to`, those after `seq`.
+pub(super) fn replies_after(room: RoomId, to: u64, seq: u64) -> Span {
+    replies_to(room, to).above(reply(room, to, seq))
+}
+
+// Retention
+
+pub(super) fn room_with_retention(room: RoomId) -> Key {
+    state(b't', &[room.as_bytes()])
+}
+
+pub(super) fn rooms_with_retention() -> Span {
+    state(b't', &[]).prefix()
+}
+
+/// Names all keys of a prefix in `state` for removal; [`left_behind`] is the way back.
+pub(super) fn leaving(span: &Span) -> Key {
+    state(b'g', &[&span.lo])
+}
+
+pub(super) fn leavings() -> Span {
+    state(b'g', &[]).prefix()
+}
+
+/// What a key of [`leavings`] names.
+pub(super) fn left_behind(leaving: &[u8]) -> Span {
+    Key { space: Space::State, bytes: leaving[TAG.min(leaving.len())..].to_vec() }.prefix()
+}
+
+// A user's own log
+
+pub(super) fn user_log(user: UserId) -> Key {
+    state(b'U', &[user.as_bytes()])
+}
+
+pub(super) fn user_change(user: UserId, rev: u64) -> Key {
+    key(Space::Log, b'V', &[user.as_bytes(), &rev.to_be_bytes()])
+}
+
+pub(super) fn user_changes_after(user: UserId, rev: u64) -> Span {
+    key(Space::Log, b'V', &[user.as_bytes()]).prefix().above(user_change(user, rev))
 }
 
 // The log
@@ -314,88 +416,6 @@ pub(super) fn dedupe_before(day: u32) -> Span {
     state(b'x', &[]).prefix().below(state(b'x', &[&day.to_be_bytes()]))
 }
 
-// Notifications
-
-pub(super) fn due(at: Timestamp, room: RoomId) -> Key {
-    state(b'q', &[&time(at), room.as_bytes()])
-}
-
-pub(super) fn due_until(now: Timestamp) -> Span {
-    until(b'q', now)
-}
-
-/// A job's (id, user), as other keys end with it.
-pub(super) type JobName = (NotificationId, UserId);
-
-pub(super) fn job((id, user): JobName) -> Key {
-    state(b'J', &[id.as_bytes(), user.as_bytes()])
-}
-
-pub(super) fn job_due(at: Timestamp, (id, user): JobName) -> Key {
-    state(b'Q', &[&[0], &time(at), id.as_bytes(), user.as_bytes()])
-}
-
-pub(super) fn job_claimed(at: Timestamp, (id, user): JobName) -> Key {
-    state(b'Q', &[&[1], &time(at), id.as_bytes(), user.as_bytes()])
-}
-
-pub(super) fn jobs_due_until(now: Timestamp) -> Span {
-    let hi = after_prefix(&state(b'Q', &[&[0], &time(now)]).bytes);
-    Span { hi, ..state(b'Q', &[&[0]]).prefix() }
-}
-
-pub(super) fn jobs_claimed_until(at: Timestamp) -> Span {
-    let hi = after_prefix(&state(b'Q', &[&[1], &time(at)]).bytes);
-    Span { hi, ..state(b'Q', &[&[1]]).prefix() }
-}
-
-pub(super) fn job_state((id, user): JobName) -> Key {
-    state(b'R', &[id.as_bytes(), user.as_bytes()])
-}
-
-pub(super) fn job_states(id: NotificationId) -> Span {
-    state(b'R', &[id.as_bytes()]).prefix()
-}
-
-pub(super) fn job_over(at: Timestamp, (id, user): JobName) -> Key {
-    state(b'X', &[&time(at), id.as_bytes(), user.as_bytes()])
-}
-
-pub(super) fn jobs_over_until(at: Timestamp) -> Span {
-    until(b'X', at)
-}
-
-/// The job a key ends with.
-pub(super) fn job_name(key: &[u8]) -> Option<JobName> {
-    let name = &key[key.len().checked_sub(2 * ID)?..];
-    Some((NotificationId::from_slice(&name[..ID])?, UserId::from_slice(&name[ID..])?))
-}
-
-pub(super) fn inbox_item(user: UserId, created: Timestamp, id: NotificationId) -> Key {
-    state(b'L', &[user.as_bytes(), &time(created), id.as_bytes()])
-}
-
-pub(super) fn inbox(user: UserId) -> Span {
-    state(b'L', &[user.as_bytes()]).prefix()
-}
-
-/// Items strictly older than this one.
-pub(super) fn inbox_before(user: UserId, created: Timestamp, id: NotificationId) -> Span {
-    inbox(user).below(inbox_item(user, created, id))
-}
-
-pub(super) fn inbox_id(user: UserId, id: NotificationId) -> Key {
-    state(b'I', &[user.as_bytes(), id.as_bytes()])
-}
-
-pub(super) fn collapse(user: UserId, hash: [u8; ID]) -> Key {
-    state(b'K', &[user.as_bytes(), &hash])
-}
-
-pub(super) fn inbox_count(user: UserId) -> Key {
-    state(b'N', &[user.as_bytes()])
-}
-
 pub(super) fn presence(user: UserId) -> Key {
     state(b'P', &[user.as_bytes()])
 }
@@ -407,70 +427,4 @@ fn until(tag: u8, at: Timestamp) -> Span {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn holds(span: &Span, key: &Key) -> bool {
-        span.space == key.space && span.lo <= key.bytes && key.bytes < span.hi
-    }
-
-    #[test]
-    fn numbers_and_times_sort_as_they_count() {
-        let room = RoomId::new();
-        assert!(message(room, 255) < message(room, 256));
-        assert!(message(room, u64::from(u32::MAX)) < message(room, 1 << 32));
-        let at = Timestamp::from_millis;
-        assert!(due(at(-1), room) < due(at(0), room));
-        assert!(due(at(0), room) < due(at(1), room));
-        assert!(due(at(i64::MIN), room) < due(at(-1), room));
-        assert!(due(at(1), room) < due(at(i64::MAX), room));
-    }
-
-    #[test]
-    fn a_span_of_messages_excludes_its_bounds_and_other_rooms() {
-        let (room, other) = (RoomId::new(), RoomId::new());
-        let span = messages_between(room, 3, 6);
-        let inside: Vec<u64> = (0..10).filter(|seq| holds(&span, &message(room, *seq))).collect();
-        assert_eq!(inside, [4, 5]);
-        assert!(!holds(&span, &message(other, 4)));
-        assert!(holds(&messages_between(room, 0, u64::MAX), &message(room, u64::MAX - 1)));
-    }
-
-    #[test]
-    fn a_time_span_includes_its_own_millisecond() {
-        let (room, at) = (RoomId::new(), Timestamp::from_millis);
-        assert!(holds(&due_until(at(5)), &due(at(5), room)));
-        assert!(!holds(&due_until(at(5)), &due(at(6), room)));
-    }
-
-    #[test]
-    fn public_rooms_sort_by_folded_name_then_id() {
-        let mut ids = [RoomId::new(), RoomId::new()];
-        ids.sort();
-        assert!(public_room("Tea", ids[0]) < public_room("tea", ids[1]));
-        assert!(public_room("tea", ids[1]) < public_room("tea\0", ids[0]));
-        assert!(public_room("tea\0", ids[1]) < public_room("tea room", ids[0]));
-        assert!(holds(&public_rooms("TE", None), &public_room("tea", ids[0])));
-        assert!(!holds(&public_rooms("", Some(("tea", ids[0]))), &public_room("tea", ids[0])));
-        assert!(holds(&public_rooms("tea", Some(("alpha", ids[0]))), &public_room("tea", ids[0])));
-        assert!(!holds(&public_rooms("tea", Some(("alpha", ids[0]))), &public_room("beta", ids[0])));
-    }
-
-    #[test]
-    fn a_search_goes_on_strictly_after_a_name_and_stays_in_its_prefix() {
-        assert!(!holds(&searchable_span("al", Some("alice")), &searchable("alice")));
-        assert!(holds(&searchable_span("al", Some("alice")), &searchable("alice2")));
-        assert!(!holds(&searchable_span("al", Some("aaa")), &searchable("ab")));
-        assert!(!holds(&searchable_span("al", None), &searchable("am")));
-    }
-
-    #[test]
-    fn no_family_reaches_into_another() {
-        let (user, room) = (UserId::new(), RoomId::new());
-        let spans = [contacts(user), signing_keys(), rooms_of(user), joined_after(room, 0), deleted_after(room, 0)];
-        for (i, span) in spans.iter().enumerate() {
-            assert_eq!(spans.iter().filter(|s| s.lo[0] == span.lo[0]).count(), 1, "{i}");
-            assert!(span.hi[0] - span.lo[0] <= 1);
-        }
-    }
-}
+mod tests;

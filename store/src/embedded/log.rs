@@ -1,7 +1,9 @@
-//! Writing a room's log: appending, deleting, read marks.
+//! A room's log: appending, and the trait, whose other operations have files of their own.
 //!
-//! An append writes the head, the message, the change and the author's read mark, and, when they apply, the dedupe key,
-//! the due index and the trimming of the oldest change: 4 to 7 keys, after 3 to 5 point reads, whatever the room's size.
+//! An append writes the head, the message, the change and the author's marks, and, when they apply, the dedupe key, the
+//! due index and the trimming of the oldest change: 4 to 7 keys, after 2 to 4 point reads, whatever the room's size.
+//! Only a message that names somebody pays for it (a read and a write for each user, a write for everybody), and only a
+//! reply for its place (a read, two writes).
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
@@ -10,14 +12,16 @@ use shared::{MessageId, RoomId, Timestamp, UserId, protocol::Position};
 use super::{
     Embedded,
     codec::{self, Row, RowOut},
-    history, keys,
+    edits, history, keys,
     kv::Read,
-    membership::{Recording, find_message, head, is_member, put_head, put_read_mark, read_mark, record_change},
+    marks::{Mark, find_marks, mark, put_marks},
+    membership::{Recording, find_head, find_message, member_head, put_head, put_message, record_change},
+    mentions, reactions, replies,
     tx::Tx,
 };
 use crate::{
-    Actor, Appended, ChangeBody, Changes, HistoryPage, Marked, Marks, NewMessage, PageRequest, Result, RoomLog,
-    StoreError, StoredMessage, log::DEDUPE_KEPT,
+    Actor, Appended, ChangeBody, Changes, Edit, HistoryPage, Marked, Marks, NewMessage, PageRequest, Reacting, Result,
+    RoomLog, StoreError, StoredMessage, log::DEDUPE_KEPT,
 };
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -56,9 +60,10 @@ fn decode_dedupe(row: &[u8]) -> Result<([u8; 16], Appended)> {
 
 /// The first result of this key, if it is known still. Keys are filed by day, so one of the last
 /// [`DEDUPE_KEPT`] is under today or yesterday.
-fn find_duplicate(tx: &Tx, message: &NewMessage, key: &str, now: Timestamp) -> Result<Option<Appended>> {
+fn find_duplicate(read: &impl Read, message: &NewMessage, now: Timestamp) -> Result<Option<Appended>> {
+    let Some(key) = &message.client_message_id else { return Ok(None) };
     for day in [day(now), day(now.before(DEDUPE_KEPT))] {
-        let Some(row) = tx.get(&keys::dedupe(day, message.room, message.author.id, key))? else { continue };
+        let Some(row) = read.get(&keys::dedupe(day, message.room, message.author.id, key))? else { continue };
         let (fingerprint_then, first) = decode_dedupe(&row)?;
         if now.since(first.at) >= DEDUPE_KEPT {
             continue;
@@ -71,18 +76,14 @@ fn find_duplicate(tx: &Tx, message: &NewMessage, key: &str, now: Timestamp) -> R
     Ok(None)
 }
 
-fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
+/// See [`RoomLog::append`]; what it costs is said above.
+pub(super) fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
     let now = Timestamp::now();
-    if let Some(key) = &message.client_message_id
-        && let Some(first) = find_duplicate(tx, &message, key, now)?
-    {
+    if let Some(first) = find_duplicate(tx, &message, now)? {
         return Ok(first);
     }
     let (room, author) = (message.room, message.author.id);
-    let mut row = head(tx, room)?;
-    if !is_member(tx, room, author)? {
-        return Err(StoreError::NotAMember);
-    }
+    let mut row = member_head(tx, room, author)?;
     let dedupe = message.client_message_id.as_ref();
     let dedupe = dedupe.map(|key| (keys::dedupe(day(now), room, author, key), fingerprint(&message)));
     row.head.seq += 1;
@@ -97,15 +98,17 @@ fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
         client_message_id: message.client_message_id,
         reply_to: message.reply_to,
         replies: 0,
-        mentions: message.mentions,
+        mentions: mentions::of_members(tx, room, message.mentions)?,
         reactions: Vec::new(),
         edited_at: None,
         deleted_at: None,
     };
-    tx.put(keys::message(room, seq), codec::encode_message(&stored)?)?;
+    put_message(tx, &stored)?;
+    mentions::enter(tx, &stored)?;
+    replies::enter(tx, row.head.floor, &stored)?;
     let body = ChangeBody::Message(stored);
     record_change(tx, &mut row.head, Recording { room, by: &message.author, at: now, body })?;
-    put_read_mark(tx, room, author, seq)?;
+    put_marks(tx, room, author, seq)?;
     if row.due.is_none() {
         let due = now.after(message.notify_after);
         row.due = Some(due);
@@ -119,38 +122,6 @@ fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
     Ok(appended)
 }
 
-fn delete(tx: &mut Tx, id: MessageId, by: &Actor) -> Result<Option<Position>> {
-    let MessageId { room, seq } = id;
-    let mut row = head(tx, room)?;
-    let message = if seq > row.head.floor { find_message(tx, room, seq)? } else { None };
-    let mut message = message.ok_or(StoreError::MessageNotFound)?;
-    if message.deleted_at.is_some() {
-        return Ok(None);
-    }
-    let at = Timestamp::now();
-    message.content.clear();
-    message.deleted_at = Some(at);
-    tx.put(keys::message(room, seq), codec::encode_message(&message)?)?;
-    tx.put(keys::deleted(room, seq), Vec::new())?;
-    record_change(tx, &mut row.head, Recording { room, by, at, body: ChangeBody::Deleted { seq } })?;
-    put_head(tx, room, &row)?;
-    Ok(Some(row.head.position()))
-}
-
-fn mark_read(tx: &mut Tx, room: RoomId, user: UserId, seq: u64) -> Result<Marked> {
-    let head = head(tx, room)?.head;
-    if !is_member(tx, room, user)? {
-        return Err(StoreError::NotAMember);
-    }
-    let mark = read_mark(tx, room, user)?;
-    let wanted = seq.min(head.seq);
-    if wanted > mark {
-        put_read_mark(tx, room, user, wanted)?;
-    }
-    let marks = |seq| Marks { delivered: seq, read: seq };
-    Ok(Marked { before: marks(mark), now: marks(wanted.max(mark)) })
-}
-
 #[async_trait]
 impl RoomLog for Embedded {
     async fn append(&self, message: &NewMessage) -> Result<Appended> {
@@ -158,13 +129,46 @@ impl RoomLog for Embedded {
         self.write(move |tx| append(tx, message)).await
     }
 
+    async fn find_append(&self, message: &NewMessage) -> Result<Option<Appended>> {
+        self.read_point(|read| find_duplicate(read, message, Timestamp::now())).await
+    }
+
+    async fn edit_message(&self, edit: &Edit) -> Result<StoredMessage> {
+        let edit = edit.clone();
+        self.write(move |tx| edits::edit(tx, edit)).await
+    }
+
+    async fn react(&self, reacting: &Reacting) -> Result<u64> {
+        let reacting = reacting.clone();
+        self.write(move |tx| reactions::react(tx, reacting)).await
+    }
+
+    async fn reacted(&self, room: RoomId, user: UserId, seqs: &[u64]) -> Result<Vec<(u64, String)>> {
+        let seqs = seqs.to_vec();
+        self.read(move |read| reactions::reacted(read, room, user, seqs)).await
+    }
+
+    async fn replies(
+        &self,
+        id: MessageId,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<(Vec<StoredMessage>, bool)> {
+        self.read(move |read| replies::page(read, id, after, (limit, max_bytes))).await
+    }
+
     async fn delete_message(&self, id: MessageId, by: &Actor) -> Result<Option<Position>> {
         let by = by.clone();
-        self.write(move |tx| delete(tx, id, &by)).await
+        self.write(move |tx| edits::delete(tx, id, &by)).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<StoredMessage>> {
-        self.read_point(|read| find_message(read, id.room, id.seq)).await
+        self.read_point(|read| match find_head(read, id.room)? {
+            Some(row) => find_message(read, row.head.floor, id),
+            None => Ok(None),
+        })
+        .await
     }
 
     async fn history(&self, room: RoomId, page: PageRequest) -> Result<HistoryPage> {
@@ -172,18 +176,16 @@ impl RoomLog for Embedded {
     }
 
     async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked> {
-        self.write(move |tx| mark_read(tx, room, user, seq)).await
+        self.write(move |tx| mark(tx, room, user, (Mark::Read, seq))).await
+    }
+
+    async fn mark_delivered(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked> {
+        self.write(move |tx| mark(tx, room, user, (Mark::Delivered, seq))).await
     }
 
     async fn marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Marks>> {
         let users = users.to_vec();
-        self.read(move |read| {
-            users
-                .into_iter()
-                .map(|user| read_mark(read, room, user).map(|read| Marks { delivered: read, read }))
-                .collect()
-        })
-        .await
+        self.read(move |read| users.into_iter().map(|user| find_marks(read, room, user)).collect()).await
     }
 
     async fn changes(&self, room: RoomId, after: Position, limit: usize) -> Result<Changes> {

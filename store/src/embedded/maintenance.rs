@@ -12,7 +12,7 @@ use super::{
     kv::{Order, Read},
     log::day,
     notify_queue::nothing_in,
-    sessions, signing_keys,
+    retention, sessions, signing_keys,
     tx::Tx,
 };
 use crate::{Health, Maintenance, Result, StoreError, log::DEDUPE_KEPT};
@@ -60,6 +60,24 @@ fn sweep_sessions(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     Ok(swept)
 }
 
+/// What deleted and removed messages left behind.
+fn sweep_leavings(tx: &mut Tx, _: Timestamp) -> Result<usize> {
+    let mut swept = 0;
+    for leaving in first_keys(tx, &keys::leavings())? {
+        let room = STEP - swept;
+        let left = tx.collect(&keys::left_behind(&leaving), Order::Ascending, room, |key, _| Ok(key.to_vec()))?;
+        swept += left.len();
+        let is_all = left.len() < room;
+        left.into_iter().for_each(|key| delete(tx, key));
+        if !is_all {
+            break;
+        }
+        delete(tx, leaving);
+        swept += 1;
+    }
+    Ok(swept)
+}
+
 fn sweep_states(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     let over = first_keys(tx, &keys::jobs_over_until(now.before(STATES_KEPT)))?;
     let swept = over.len();
@@ -99,7 +117,8 @@ impl Embedded {
 #[async_trait]
 impl Maintenance for Embedded {
     async fn sweep(&self, now: Timestamp) -> Result<usize> {
-        let jobs: [(Span, Step); 4] = [
+        let jobs: [(Span, Step); 5] = [
+            (keys::leavings(), sweep_leavings),
             (old_dedupe_keys(now), sweep_dedupe),
             (keys::expired_sessions(now), sweep_sessions),
             (keys::jobs_over_until(now.before(STATES_KEPT)), sweep_states),
@@ -113,6 +132,24 @@ impl Maintenance for Embedded {
         self.buckets.lock().prune(Instant::now());
         self.presence.lock().forget_idle(now);
         Ok(0)
+    }
+
+    async fn trim(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        let mut removed = 0;
+        for room in self.read(move |read| retention::overfull_rooms(read, now, limit)).await? {
+            loop {
+                let step = retention::MESSAGES_A_STEP.min(limit - removed);
+                let done = self.write(move |tx| retention::trim(tx, room, now, step)).await?;
+                removed += done;
+                if done < step || removed >= limit {
+                    break;
+                }
+            }
+            if removed >= limit {
+                break;
+            }
+        }
+        Ok(removed)
     }
 
     async fn close(&self) -> Result<()> {

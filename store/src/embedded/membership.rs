@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use shared::{EventId, RoomId, Timestamp, UserId, protocol::Role};
+use shared::{EventId, MessageId, RoomId, Timestamp, UserId, protocol::Role};
 
 use super::{
     codec::{self, ChangeRow, HeadRow, What},
     keys,
     kv::Read,
+    marks::put_marks,
     tx::Tx,
+    user_log::record_user_change,
 };
 use crate::{
     Actor, BusEvent, Change, ChangeBody, Head, Membership, Result, RoomEvent, RoomRecord, StoreError, StoredMessage,
-    UserChange, UserChangeBody, UserEvent, log::CHANGES_KEPT,
+    UserChangeBody, log::CHANGES_KEPT,
 };
 
 pub(super) fn find_head(read: &impl Read, room: RoomId) -> Result<Option<HeadRow>> {
@@ -46,12 +48,10 @@ pub(super) fn is_member(read: &impl Read, room: RoomId, user: UserId) -> Result<
     Ok(read.get(&keys::member(room, user))?.is_some())
 }
 
-pub(super) fn read_mark(read: &impl Read, room: RoomId, user: UserId) -> Result<u64> {
-    read.get(&keys::read_mark(room, user))?.map_or(Ok(0), |row| codec::number(&row))
-}
-
-pub(super) fn put_read_mark(tx: &mut Tx, room: RoomId, user: UserId, seq: u64) -> Result<()> {
-    tx.put(keys::read_mark(room, user), seq.to_be_bytes().to_vec())
+/// The head of a room, for one of its members; or [`StoreError::RoomNotFound`], [`StoreError::NotAMember`].
+pub(super) fn member_head(read: &impl Read, room: RoomId, user: UserId) -> Result<HeadRow> {
+    let row = head(read, room)?;
+    if is_member(read, room, user)? { Ok(row) } else { Err(StoreError::NotAMember) }
 }
 
 /// A change about to be recorded.
@@ -70,9 +70,11 @@ pub(super) fn record_change(tx: &mut Tx, head: &mut Head, recording: Recording) 
     head.event_id = EventId::random();
     let what = match &body {
         ChangeBody::Message(message) => What::Message(message.seq),
+        ChangeBody::Edited(message) => What::Edited(message.seq),
+        ChangeBody::Reacted { seq, emoji, added, .. } => {
+            What::Reacted { seq: *seq, emoji: emoji.clone(), added: *added }
+        }
         ChangeBody::Deleted { seq } => What::Deleted(*seq),
-        ChangeBody::Edited(message) => What::Message(message.seq),
-        ChangeBody::Reacted { seq, .. } => What::Deleted(*seq),
         ChangeBody::Joined => What::Joined,
         ChangeBody::Left => What::Left,
     };
@@ -86,8 +88,8 @@ pub(super) fn record_change(tx: &mut Tx, head: &mut Head, recording: Recording) 
     Ok(())
 }
 
-/// Adds somebody who is no member yet: the change, the rows, the user's index, `RoomAdded`. Their read mark is the
-/// head: what was said before they came is not unread. The caller puts the head.
+/// Adds somebody who is no member yet: the change, the rows, the user's index, `RoomAdded`. Their marks are the head:
+/// what was said before they came is not unread. The caller puts the head.
 pub(super) fn add_member(tx: &mut Tx, head: &mut Head, room: RoomId, user: &Actor, role: Role) -> Result<Membership> {
     let at = Timestamp::now();
     record_change(tx, head, Recording { room, by: user, at, body: ChangeBody::Joined })?;
@@ -97,11 +99,8 @@ pub(super) fn add_member(tx: &mut Tx, head: &mut Head, room: RoomId, user: &Acto
     tx.put(keys::joined(room, joined.joined_rev), row.clone())?;
     tx.put(keys::member(room, user.id), row)?;
     tx.put(keys::room_of(user.id, room), Vec::new())?;
-    put_read_mark(tx, room, user.id, head.seq)?;
-    tx.publish(BusEvent::User(
-        user.id,
-        Arc::new(UserEvent::Change(UserChange::unnumbered(UserChangeBody::RoomAdded(room)))),
-    ));
+    put_marks(tx, room, user.id, head.seq)?;
+    record_user_change(tx, user.id, UserChangeBody::RoomAdded(room))?;
     Ok(joined)
 }
 
@@ -114,15 +113,27 @@ pub(super) fn remove_member(tx: &mut Tx, head: &mut Head, room: RoomId, user: &A
     tx.delete(keys::joined(room, membership.joined_rev));
     tx.delete(keys::member(room, user.id));
     tx.delete(keys::room_of(user.id, room));
-    tx.delete(keys::read_mark(room, user.id));
-    tx.publish(BusEvent::User(
-        user.id,
-        Arc::new(UserEvent::Change(UserChange::unnumbered(UserChangeBody::RoomRemoved(room)))),
-    ));
+    tx.delete(keys::marks(room, user.id));
+    tx.delete(keys::outcome(room, user.id));
+    record_user_change(tx, user.id, UserChangeBody::RoomRemoved(room))?;
     Ok(())
 }
 
-pub(super) fn find_message(read: &impl Read, room: RoomId, seq: u64) -> Result<Option<StoredMessage>> {
-    let row = read.get(&keys::message(room, seq))?;
-    row.map(|row| codec::decode_message(room, seq, &row)).transpose()
+/// A message as it is now; none up to the floor.
+pub(super) fn find_message(read: &impl Read, floor: u64, id: MessageId) -> Result<Option<StoredMessage>> {
+    if id.seq <= floor {
+        return Ok(None);
+    }
+    let row = read.get(&keys::message(id.room, id.seq))?;
+    row.map(|row| codec::decode_message(id.room, id.seq, &row)).transpose()
+}
+
+/// A message that has its content, or [`StoreError::MessageNotFound`].
+pub(super) fn open_message(read: &impl Read, floor: u64, id: MessageId) -> Result<StoredMessage> {
+    let message = find_message(read, floor, id)?.filter(|message| message.deleted_at.is_none());
+    message.ok_or(StoreError::MessageNotFound)
+}
+
+pub(super) fn put_message(tx: &mut Tx, message: &StoredMessage) -> Result<()> {
+    tx.put(keys::message(message.room, message.seq), codec::encode_message(message)?)
 }

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use shared::{RoomId, Timestamp};
+use shared::{RoomId, Timestamp, UserId};
 
 use super::{
     Embedded,
     codec::{self, HeadRow},
     keys,
-    kv::{Order, Read},
+    kv::{Order, Read, Snapshot},
     membership::{find_head, put_head},
     tx::Tx,
 };
-use crate::{DueRoom, NotifyQueue, Result};
+use crate::{DueRoom, NotifyQueue, Outcome, Result};
 
 /// Moves a room's place in the queue; `None` takes it out. The caller puts the head.
 fn move_due(tx: &mut Tx, room: RoomId, row: &mut HeadRow, due: Option<Timestamp>) -> Result<()> {
@@ -52,6 +52,22 @@ fn finish(tx: &mut Tx, room: RoomId, seq: u64) -> Result<()> {
 
 #[async_trait]
 impl NotifyQueue for Embedded {
+    async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()> {
+        let outcomes = outcomes.to_vec();
+        self.write(move |tx| {
+            outcomes.iter().try_for_each(|(user, outcome)| tx.put(keys::outcome(room, *user), codec::to_json(outcome)?))
+        })
+        .await
+    }
+
+    async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>> {
+        let users = users.to_vec();
+        let find = move |read: &Snapshot, user| {
+            read.get(&keys::outcome(room, user))?.map(|row| codec::from_json(&row)).transpose()
+        };
+        self.read(move |read| users.into_iter().map(|user| find(read, user)).collect()).await
+    }
+
     async fn take_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>> {
         // The usual answer is "none", which needs no command.
         if self.read_point(|read| nothing_in(read, &keys::due_until(now))).await? {

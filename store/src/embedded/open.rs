@@ -16,7 +16,7 @@ use super::{
 use crate::{Result, StoreError};
 
 /// What this program writes. Raise it when a row or key changes its meaning.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// A process that is ending may hold the lock a moment longer: tried so often, this far apart.
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -81,6 +81,12 @@ fn open_locked(dir: &Path) -> anyhow::Result<Kv> {
     if format > FORMAT {
         bail!("it was written by a newer version (format {format}; this one reads up to {FORMAT})");
     }
+    if format < FORMAT {
+        bail!(
+            "it was written by an older version (format {format}; this one reads only {FORMAT}): give an empty directory, \
+             or run the version that wrote it"
+        );
+    }
     Ok(kv)
 }
 
@@ -128,13 +134,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_newer_format_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let kv = open(dir.path()).await.unwrap();
-        kv.commit([(keys::format(), Some((FORMAT + 1).to_be_bytes().to_vec()))].into_iter()).unwrap();
-        drop(kv);
-        let error = open(dir.path()).await.err().unwrap();
-        assert!(format!("{error:?}").contains("newer version"), "{error:?}");
+    async fn another_format_is_refused_and_named() {
+        for (format, whose) in [(FORMAT + 1, "a newer version (format 3;"), (FORMAT - 1, "an older version (format 1;")]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let kv = open(dir.path()).await.unwrap();
+            kv.commit([(keys::format(), Some(format.to_be_bytes().to_vec()))].into_iter()).unwrap();
+            drop(kv);
+            let error = open(dir.path()).await.err().unwrap();
+            assert!(format!("{error:?}").contains(whose), "{error:?}");
+        }
     }
 
     #[tokio::test]

@@ -2,17 +2,19 @@
 
 use async_trait::async_trait;
 use shared::{
-    RoomId, UserId,
+    MessageId, RoomId, UserId,
     protocol::{HistoryVisibility, Position, Role, RoomType},
 };
 
 use super::{
     Embedded, codec, keys,
     kv::{Order, Read},
+    marks::find_marks,
     membership::{
         add_member, blank_head, find_head, find_member, find_message, find_record, head, is_member, put_head,
-        read_mark, remove_member,
+        remove_member,
     },
+    mentions,
     tx::Tx,
 };
 use crate::{Actor, Head, Joined, Membership, Result, RoomRecord, RoomView, Rooms, StoreError};
@@ -38,6 +40,9 @@ fn create(tx: &mut Tx, room: &RoomRecord, members: &[Actor]) -> Result<()> {
         tx.put(keys::public_room(index_name(room), room.id), Vec::new())?;
     }
     tx.put(keys::room(room.id), codec::to_json(room)?)?;
+    if room.retention.is_some() {
+        tx.put(keys::room_with_retention(room.id), Vec::new())?;
+    }
     let mut row = blank_head();
     for (i, member) in members.iter().enumerate() {
         let role = if i == 0 { Role::Owner } else { Role::Member };
@@ -66,23 +71,28 @@ fn join(tx: &mut Tx, room: RoomId, user: &Actor, (role, max_members): (Role, u64
     Ok(Joined { membership, position: row.head.position() })
 }
 
-/// Four reads, the count of deleted messages among the unread, and the last message.
+/// Four reads, the last message, and where something may be unread the counts of what is deleted and what names the
+/// user among it.
 fn view(read: &impl Read, user: UserId, room: RoomId) -> Result<Option<RoomView>> {
     let Some(membership) = find_member(read, room, user)? else { return Ok(None) };
     let (Some(record), Some(row)) = (find_record(read, room)?, find_head(read, room)?) else {
         return Err(codec::corrupt("room"));
     };
     let head = row.head;
-    let read_seq = read_mark(read, room, user)?;
+    let read_seq = find_marks(read, room, user)?.read;
     let seen = read_seq.max(membership.joined_seq).max(head.floor);
-    let deleted = if seen < head.seq { read.count(&keys::deleted_after(room, seen))? } else { 0 };
-    let unread = head.seq.saturating_sub(seen).saturating_sub(deleted);
+    let (mut unread, mut mentions) = (0, 0);
+    if seen < head.seq {
+        unread = (head.seq - seen).saturating_sub(read.count(&keys::deleted_after(room, seen))?);
+        mentions = mentions::count(read, room, user, seen)?;
+    }
     let hidden = match record.history_visibility {
         HistoryVisibility::All => head.floor,
         HistoryVisibility::Joined => head.floor.max(membership.joined_seq),
     };
-    let last_message = if head.seq > hidden { find_message(read, room, head.seq)? } else { None };
-    Ok(Some(RoomView { record, head, membership, read_seq, unread, mentions: 0, last_message }))
+    let newest = MessageId { room, seq: head.seq };
+    let last_message = find_message(read, hidden, newest)?;
+    Ok(Some(RoomView { record, head, membership, read_seq, unread, mentions, last_message }))
 }
 
 fn public_rooms(read: &impl Read, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {

@@ -7,8 +7,9 @@ use super::{
     Embedded, codec, keys,
     kv::{Order, Read},
     tx::Tx,
+    user_log::record_user_change,
 };
-use crate::{ProfilePatch, Result, StoreError, UserRecord, Users};
+use crate::{ProfilePatch, Result, StoreError, UserChangeBody, UserRecord, Users};
 
 /// The id a row or key holds.
 pub(super) fn user_id(bytes: &[u8]) -> Result<UserId> {
@@ -55,6 +56,21 @@ fn patch(tx: &mut Tx, id: UserId, patch: ProfilePatch) -> Result<UserRecord> {
     Ok(user)
 }
 
+/// A change in the owner's own log, where it is one.
+fn set_contact(tx: &mut Tx, owner: UserId, user: UserId, added: bool) -> Result<()> {
+    let key = keys::contact(owner, user);
+    if tx.get(&key)?.is_some() == added {
+        return Ok(());
+    }
+    if added {
+        tx.put(key, Vec::new())?;
+    } else {
+        tx.delete(key);
+    }
+    record_user_change(tx, owner, UserChangeBody::Contact { user, added })?;
+    Ok(())
+}
+
 #[async_trait]
 impl Users for Embedded {
     async fn create_user(&self, user: &UserRecord) -> Result<()> {
@@ -96,15 +112,11 @@ impl Users for Embedded {
     }
 
     async fn add_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        self.write(move |tx| tx.put(keys::contact(owner, contact), Vec::new())).await
+        self.write(move |tx| set_contact(tx, owner, contact, true)).await
     }
 
     async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        self.write(move |tx| {
-            tx.delete(keys::contact(owner, contact));
-            Ok(())
-        })
-        .await
+        self.write(move |tx| set_contact(tx, owner, contact, false)).await
     }
 
     async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {

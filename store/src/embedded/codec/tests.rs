@@ -1,0 +1,90 @@
+//! That rows come back as they were written, and that bytes which are no row are an error.
+
+use proptest::{collection::vec, option, prelude::*};
+use shared::{MessageId, protocol::MessageType};
+
+use super::*;
+use crate::{Mentions, StoredMessage, Tally};
+
+fn users(most: usize) -> impl Strategy<Value = Vec<UserId>> {
+    vec(Just(()), 0..most).prop_map(|users| users.into_iter().map(|()| UserId::new()).collect())
+}
+
+fn tallies() -> impl Strategy<Value = Vec<Tally>> {
+    vec((".+", any::<u64>(), users(3)).prop_map(|(emoji, count, users)| Tally { emoji, count, users }), 0..4)
+}
+
+fn times() -> impl Strategy<Value = Option<Timestamp>> {
+    option::of(any::<i64>().prop_map(Timestamp::from_millis))
+}
+
+proptest! {
+    #[test]
+    fn a_message_survives_its_row(
+        (content, id) in (".*", option::of(".*")),
+        (reply, replies) in (option::of(1u64..), any::<u64>()),
+        (deleted_at, edited_at, at) in (times(), times(), any::<i64>()),
+        (kind, all) in (0usize..4, any::<bool>()),
+        (users, reactions) in (users(4), tallies()),
+    ) {
+        let kinds = [MessageType::Text, MessageType::Image, MessageType::File, MessageType::Encrypted];
+        let room = RoomId::new();
+        let message = StoredMessage {
+            room, seq: 7, author: UserId::new(), kind: kinds[kind], content, at: Timestamp::from_millis(at),
+            client_message_id: id, reply_to: reply.map(|seq| MessageId { room: RoomId::new(), seq }),
+            replies, mentions: Mentions { users, all }, reactions, edited_at, deleted_at,
+        };
+        let row = encode_message(&message).unwrap();
+        prop_assert_eq!(decode_message(room, 7, &row).unwrap(), message);
+    }
+
+    #[test]
+    fn bytes_that_are_no_row_are_an_error_not_a_panic(bytes in any::<Vec<u8>>()) {
+        let _ = decode_message(RoomId::new(), 1, &bytes);
+        let _ = HeadRow::decode(&bytes);
+        let _ = decode_membership(&bytes);
+        let _ = decode_marks(&bytes);
+        let _ = decode_position(&bytes);
+        let _ = ChangeRow::decode(&bytes);
+        let _ = UserChangeRow::decode(&bytes);
+    }
+
+    #[test]
+    fn a_change_survives_its_row(seq in any::<u64>(), emoji in ".*", added in any::<bool>(), what in 0usize..6) {
+        let whats = [
+            What::Message(seq), What::Edited(seq), What::Reacted { seq, emoji, added }, What::Deleted(seq),
+            What::Joined, What::Left,
+        ];
+        let what = whats[what].clone();
+        let row = ChangeRow { event_id: EventId::random(), at: Timestamp::from_millis(-3), user: UserId::new(), what };
+        prop_assert_eq!(ChangeRow::decode(&row.encode()).unwrap(), row);
+    }
+
+    #[test]
+    fn a_user_change_survives_its_row(seq in any::<u64>(), added in any::<bool>(), what in 0usize..5) {
+        let whats = [
+            UserWhat::RoomAdded(RoomId::new()), UserWhat::RoomRemoved(RoomId::new()),
+            UserWhat::ReadMark { room: RoomId::new(), seq }, UserWhat::Contact { user: UserId::new(), added },
+            UserWhat::Notification(NotificationId::new()),
+        ];
+        let row = UserChangeRow { event_id: EventId::random(), what: whats[what] };
+        prop_assert_eq!(UserChangeRow::decode(&row.encode()).unwrap(), row);
+    }
+}
+
+#[test]
+fn a_head_row_survives_with_and_without_a_due_time() {
+    let head = Head { seq: 3, rev: 9, event_id: EventId::random(), floor: 1, members: 2 };
+    for due in [None, Some(Timestamp::from_millis(-5))] {
+        let row = HeadRow { head, due, notified: 2 };
+        assert_eq!(HeadRow::decode(&row.encode()).unwrap(), row);
+    }
+}
+
+#[test]
+fn marks_and_positions_survive_their_rows() {
+    let marks = Marks { delivered: 9, read: 7 };
+    assert_eq!(decode_marks(&encode_marks(marks)).unwrap(), marks);
+    let position = Position { rev: 3, event_id: EventId::random() };
+    assert_eq!(decode_position(&encode_position(position)).unwrap(), position);
+}

@@ -1,0 +1,59 @@
+//! Changing messages that are there: editing and deleting.
+
+use shared::{MessageId, Timestamp, protocol::Position};
+
+use super::{
+    keys,
+    membership::{Recording, find_message, head, member_head, open_message, put_head, put_message, record_change},
+    mentions, replies,
+    tx::Tx,
+};
+use crate::{Actor, ChangeBody, Edit, Result, StoreError, StoredMessage};
+
+/// See [`RoomLog::edit_message`](crate::RoomLog::edit_message). Three reads and three writes, and some for each mention.
+pub(super) fn edit(tx: &mut Tx, edit: Edit) -> Result<StoredMessage> {
+    let Edit { id, by, content, mentions } = edit;
+    let mut row = member_head(tx, id.room, by.id)?;
+    let mut message = open_message(tx, row.head.floor, id)?;
+    if message.content == content {
+        return Ok(message);
+    }
+    let at = Timestamp::now();
+    mentions::remove(tx, &message);
+    message.content = content;
+    message.mentions = mentions::of_members(tx, id.room, mentions)?;
+    message.edited_at = Some(at);
+    mentions::enter(tx, &message)?;
+    put_message(tx, &message)?;
+    let body = ChangeBody::Edited(message.clone());
+    record_change(tx, &mut row.head, Recording { room: id.room, by: &by, at, body })?;
+    put_head(tx, id.room, &row)?;
+    Ok(message)
+}
+
+/// See [`RoomLog::delete_message`](crate::RoomLog::delete_message). Two reads and four writes, and some for each mention
+/// and for what it replied to. Its reactions are out of sight at once and out of the index with the next sweep: there
+/// may be as many as members.
+pub(super) fn delete(tx: &mut Tx, id: MessageId, by: &Actor) -> Result<Option<Position>> {
+    let MessageId { room, seq } = id;
+    let mut row = head(tx, room)?;
+    let mut message = find_message(tx, row.head.floor, id)?.ok_or(StoreError::MessageNotFound)?;
+    if message.deleted_at.is_some() {
+        return Ok(None);
+    }
+    let at = Timestamp::now();
+    mentions::remove(tx, &message);
+    replies::uncount(tx, row.head.floor, &message)?;
+    if !message.reactions.is_empty() {
+        tx.put(keys::leaving(&keys::reactions_to(room, seq)), Vec::new())?;
+    }
+    message.content.clear();
+    message.mentions = Default::default();
+    message.reactions.clear();
+    message.deleted_at = Some(at);
+    put_message(tx, &message)?;
+    tx.put(keys::deleted(room, seq), Vec::new())?;
+    record_change(tx, &mut row.head, Recording { room, by, at, body: ChangeBody::Deleted { seq } })?;
+    put_head(tx, room, &row)?;
+    Ok(Some(row.head.position()))
+}
