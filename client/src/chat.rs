@@ -9,7 +9,10 @@ use shared::{
     protocol::{Member, Message, MessageType, Position, Room, RoomType, ServerFrame},
 };
 
-use crate::{Error, Events, Identity, Options, Result, TokenProvider, pending::Repeat, socket::Link};
+use crate::{
+    Endpoint, Error, Events, Identity, Options, Result, TokenProvider, pending::Repeat, positions::Positions,
+    socket::Link,
+};
 
 /// A connection to `/chat`. Clones share it; when the last is dropped it is closed.
 #[derive(Clone)]
@@ -115,15 +118,20 @@ pub struct HistoryPage {
 }
 
 impl Chat {
-    /// Connects to `url` (`/chat` where it has no path) with default [`Options`]. Fails if the first attempt does;
+    /// Connects to `endpoint` (`/chat` where it has no path) with default [`Options`]. Fails if the first attempt does;
     /// later losses are repaired.
-    pub async fn connect(url: &str, tokens: impl TokenProvider) -> Result<(Self, Events)> {
-        Self::connect_with(url, tokens, Options::default()).await
+    pub async fn connect(endpoint: impl Into<Endpoint>, tokens: impl TokenProvider) -> Result<(Self, Events)> {
+        Self::connect_with(endpoint, tokens, Options::default()).await
     }
 
     /// [`connect`](Self::connect) with the options given.
-    pub async fn connect_with(url: &str, tokens: impl TokenProvider, options: Options) -> Result<(Self, Events)> {
-        let (link, events) = Link::open(url, "/chat", Arc::new(tokens), Arc::new(()), options).await?;
+    pub async fn connect_with(
+        endpoint: impl Into<Endpoint>,
+        tokens: impl TokenProvider,
+        options: Options,
+    ) -> Result<(Self, Events)> {
+        let positions = Arc::new(Positions::default());
+        let (link, events) = Link::open(endpoint.into(), "/chat", Arc::new(tokens), positions, options).await?;
         Ok((Self(link), events))
     }
 
@@ -221,6 +229,12 @@ impl Chat {
             ServerFrame::Pong { server_time } => Ok(server_time),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Ends the connection as a loss of the network would, without a close handshake; then it comes back and resumes as
+    /// after any loss. For tests of applications.
+    pub async fn cut(&self) {
+        self.0.cut().await;
     }
 
     /// Closes the connection and waits until it is closed. Calls under way fail.

@@ -167,6 +167,7 @@ impl Notifications {
             expires_at: request.ttl.map(|ttl| now.after(Duration::from_secs(ttl))),
             created_at: now,
             message: None,
+            request_hash: None,
         };
         let jobs: Vec<Job> = users.into_iter().map(job).collect();
         self.store.outbox.enqueue(&jobs).await?;
@@ -331,6 +332,7 @@ fn message_job(
         expires_at: None,
         created_at: now,
         message: Some(message.id()),
+        request_hash: None,
     }
 }
 
@@ -394,6 +396,10 @@ mod tests {
             at: Timestamp::from_millis(0),
             client_message_id: None,
             reply_to: None,
+            replies: 0,
+            mentions: store::Mentions::default(),
+            reactions: Vec::new(),
+            edited_at: None,
             deleted_at: None,
         };
         let at = Timestamp::from_millis(0);

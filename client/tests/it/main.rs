@@ -6,5 +6,6 @@ mod moves;
 mod presence;
 mod replies;
 mod rest;
+mod resumes;
 mod support;
 mod tokens;

@@ -111,23 +111,14 @@ async fn frames_a_client_does_not_know_are_passed_over() {
 async fn an_application_that_reads_no_events_still_gets_its_replies() {
     let server = Server::start().await;
     let url = server.url();
-    let options = client::Options { event_queue: 4, ..options() };
+    let options = client::Options { event_queue: 4, event_patience: Duration::from_millis(50), ..options() };
     let (mut peer, client) = tokio::join!(server.welcome(), Chat::connect_with(&url, "secret", options));
-    let (chat, mut events) = client.unwrap();
+    let (chat, _events) = client.unwrap();
     for _ in 0..50 {
         peer.say(json!({ "type": "ROOM_LEFT", "payload": { "roomId": room() } })).await;
     }
     let (pong, ()) = tokio::join!(chat.ping(), peer.answer_ping());
     pong.unwrap();
-    let mut frames = 0;
-    loop {
-        match within(events.next()).await.unwrap() {
-            Event::Frame(_) => frames += 1,
-            Event::Gap(gap) => break assert_eq!(gap, client::Gap::Overflow),
-            _ => {}
-        }
-    }
-    assert!(frames < 50);
 }
 
 #[tokio::test]

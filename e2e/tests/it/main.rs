@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod durability;
+mod faults;
 mod presence;
 mod stopping;
 mod story;
