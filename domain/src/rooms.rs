@@ -93,6 +93,12 @@ impl Rooms {
         }
     }
 
+    /// [`DomainError::RoomNotFound`] or, for public rooms, [`DomainError::NotAMember`], unless the viewer is a member; two
+    /// reads of the store.
+    pub async fn check_member(&self, viewer: &Viewer, room: RoomId) -> Result<()> {
+        self.access(viewer.user, room).await.map(drop)
+    }
+
     /// The error a non-member gets for this room, when the store has said only that they are none.
     pub(crate) async fn hide(&self, room: RoomId, error: DomainError) -> DomainError {
         match error {

@@ -145,11 +145,12 @@ async fn leave(session: &Session, input: LeaveRoom) -> Result<Reply> {
     Ok(Reply::Frame(ServerFrame::RoomLeft { room_id }))
 }
 
-/// The hub knows the user's rooms; the store is not asked.
+/// The store is asked only where the hub does not know of the membership: on a connection that has yet to resume, and
+/// where there is none.
 async fn type_in(session: &Session, input: &TypingStatus) -> Result<Reply> {
     let Session { hub, peer, typing, .. } = session;
     if !hub.is_in(peer, input.room_id) {
-        return Err(DomainError::RoomNotFound);
+        hub.domain.rooms.check_member(&peer.viewer, input.room_id).await?;
     }
     let news = typing.borrow_mut().say(input.room_id, input.is_typing, Instant::now())?;
     if news {

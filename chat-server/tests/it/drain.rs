@@ -65,3 +65,21 @@ async fn a_drain_sends_clients_to_the_other_instance_and_the_last_one_names_none
     assert_eq!(again.closed().await, 1012);
     world.stop(1).await;
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_store_that_hangs_does_not_keep_clients_from_being_told(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let mut world = World::start(engine).await;
+    world.add_node().await;
+    world.registered(2).await;
+    let mut client = world.connect(&world.user("bob").await).await;
+    let registry = world.registry.clone();
+    let held = registry.gate.lock().await;
+    world.begin_stop(0);
+    assert_eq!(client.frame().await, r#"{"payload":{"afterMs":"<ms>"},"type":"RECONNECT"}"#);
+    assert_eq!(client.closed().await, 1012);
+    world.stop(0).await;
+    drop(held);
+}

@@ -1,6 +1,9 @@
 //! How far others have come, as members and authors are told.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use futures_util::{
     StreamExt,
@@ -50,9 +53,10 @@ async fn what_is_read_is_told_to_all_but_the_reader_and_once_for_many_marks(
         (world.connect(&alice).await, world.connect(&bob).await, world.connect_to(1, &bob).await);
     let mut far = world.connect_to(1, &carol).await;
     for n in 1..=3 {
-        say(&mut author, room, &n.to_string()).await;
+        let sent = author.ask_among_events("SEND_MESSAGE", json!({"roomId": room, "content": n.to_string()})).await;
+        author.until_settled(sent, 1).await;
     }
-    for client in [&mut author, &mut reader, &mut own, &mut far] {
+    for client in [&mut reader, &mut own, &mut far] {
         while client.until("NEW_MESSAGE").await.pop().unwrap()["payload"]["seq"] != 3 {}
     }
     for seq in 1..=3 {
@@ -153,10 +157,10 @@ async fn a_room_of_256_where_each_marks_every_message_gets_a_frame_a_second_and_
     for (n, client) in clients.iter_mut().enumerate().take(AUTHORS) {
         client.tell("SEND_MESSAGE", json!({"roomId": room, "content": n.to_string()})).await;
     }
-    let marking = clients.into_iter().enumerate().map(|(n, client)| mark_all(client, room, n < AUTHORS));
+    let marking = clients.into_iter().enumerate().map(|(n, client)| mark_all(client, room, n));
     let mut seen: Vec<Seen> = marking.collect::<FuturesUnordered<_>>().collect().await;
-    // An author has heard of all others to the end; then nothing is on its way.
-    join_all(seen.iter_mut().filter(|seen| seen.author).map(|seen| seen.hear_all())).await;
+    // Every author has heard that all who only read have their message: then nothing is on its way.
+    join_all(seen.iter_mut().filter(|seen| seen.own.is_some()).map(Seen::hear_all)).await;
     join_all(seen.iter_mut().map(Seen::settle)).await;
 
     let periods = begun.elapsed().as_millis() / every.as_millis() + 1;
@@ -165,7 +169,7 @@ async fn a_room_of_256_where_each_marks_every_message_gets_a_frame_a_second_and_
     assert!(most as u128 <= periods, "{most} frames to one connection in {periods} periods");
     // A frame for each mark would be this for one author, and 255 times as many if all were told of all.
     assert!(periods < MEMBERS as u128, "too slow to tell: {frames} frames in {periods} periods");
-    for seen in seen.iter().filter(|seen| !seen.author) {
+    for seen in seen.iter().filter(|seen| seen.own.is_none()) {
         assert_eq!(seen.frames, 0, "who wrote nothing is told nothing in so large a room");
     }
 }
@@ -173,20 +177,24 @@ async fn a_room_of_256_where_each_marks_every_message_gets_a_frame_a_second_and_
 /// What one connection was told.
 struct Seen {
     client: Client,
-    author: bool,
+    /// The number of its own message.
+    own: Option<u64>,
     frames: usize,
-    /// Members of whom it has heard that all has been delivered to them.
-    complete: std::collections::BTreeSet<String>,
+    /// Each member's delivered mark, as it was last told.
+    delivered: BTreeMap<String, u64>,
 }
 
 /// Marks each message as it comes.
-async fn mark_all(client: Client, room: RoomId, author: bool) -> Seen {
-    let mut seen = Seen { client, author, frames: 0, complete: Default::default() };
+async fn mark_all(client: Client, room: RoomId, number: usize) -> Seen {
+    let mut seen = Seen { client, own: None, frames: 0, delivered: BTreeMap::new() };
     loop {
         let frame = seen.client.next().await;
         seen.note(&frame);
         if frame["type"] == "NEW_MESSAGE" {
             let seq = frame["payload"]["seq"].as_u64().unwrap();
+            if frame["payload"]["content"] == number.to_string() {
+                seen.own = Some(seq);
+            }
             seen.client.tell("MARK_READ", json!({"roomId": room, "seq": seq})).await;
             if seq == AUTHORS as u64 {
                 return seen;
@@ -200,15 +208,15 @@ impl Seen {
         if frame["type"] == "RECEIPT" {
             self.frames += 1;
             for receipt in frame["payload"]["receipts"].as_array().unwrap() {
-                if receipt["deliveredSeq"] == AUTHORS {
-                    self.complete.insert(receipt["userId"].as_str().unwrap().into());
-                }
+                let user = receipt["userId"].as_str().unwrap().to_owned();
+                self.delivered.insert(user, receipt["deliveredSeq"].as_u64().unwrap());
             }
         }
     }
 
+    /// Of the other authors it need not hear: sending moved their marks, and the message tells that.
     async fn hear_all(&mut self) {
-        while self.complete.len() < MEMBERS - 1 {
+        while self.delivered.values().filter(|seq| Some(**seq) >= self.own).count() < MEMBERS - AUTHORS {
             let frame = self.client.next().await;
             self.note(&frame);
         }

@@ -13,11 +13,11 @@ use futures_util::{SinkExt, StreamExt};
 use redis_fixture::{Kind, Redis};
 use serde_json::{Value, json};
 use shared::{
-    RoomId, Settings, Timestamp, UserId,
+    InstanceId, RoomId, Settings, Timestamp, UserId,
     protocol::{HistoryVisibility, RoomType},
     settings::StoreUrl,
 };
-use store::{Actor, Bus, RoomRecord, Subscriber, Subscriptions, Topic, TypingEvent};
+use store::{Actor, Bus, Instance, Registry, RoomRecord, Service, Subscriber, Subscriptions, Topic, TypingEvent};
 use tempfile::TempDir;
 use tokio::{
     net::TcpStream,
@@ -52,6 +52,8 @@ pub(crate) use assert_frame;
 pub struct World {
     pub domain: Domain,
     pub bus: Arc<LossyBus>,
+    /// Of the first server.
+    pub registry: Arc<GatedRegistry>,
     settings: Settings,
     names: Names,
     nodes: Vec<Node>,
@@ -65,6 +67,28 @@ type Names = Arc<Mutex<BTreeMap<String, String>>>;
 pub struct LossyBus {
     inner: Arc<dyn Bus>,
     subscribers: Mutex<Vec<Arc<dyn Subscriptions>>>,
+}
+
+/// The store's registry, which does not let go of who leaves it while its gate is held.
+pub struct GatedRegistry {
+    inner: Arc<dyn Registry>,
+    pub gate: tokio::sync::Mutex<()>,
+}
+
+#[async_trait]
+impl Registry for GatedRegistry {
+    async fn register(&self, instance: &Instance, ttl: Duration) -> store::Result<()> {
+        self.inner.register(instance, ttl).await
+    }
+
+    async fn deregister(&self, service: Service, id: InstanceId) -> store::Result<()> {
+        let _gate = self.gate.lock().await;
+        self.inner.deregister(service, id).await
+    }
+
+    async fn instances(&self, service: Service) -> store::Result<Vec<Instance>> {
+        self.inner.instances(service).await
+    }
 }
 
 #[async_trait]
@@ -133,8 +157,10 @@ impl World {
         let mut store = store::open(&settings.store).await.unwrap();
         let bus = Arc::new(LossyBus { inner: store.bus.clone(), subscribers: Mutex::default() });
         store.bus = bus.clone();
+        let registry = Arc::new(GatedRegistry { inner: store.registry.clone(), gate: tokio::sync::Mutex::new(()) });
+        store.registry = registry.clone();
         let domain = Domain::new(store, Arc::new(settings.clone()));
-        let mut world = Self { domain, settings, bus, names: Names::default(), nodes: Vec::new(), _dir: dir };
+        let mut world = Self { domain, settings, bus, registry, names: Names::default(), nodes: Vec::new(), _dir: dir };
         world.add_node().await;
         world
     }
