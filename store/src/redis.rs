@@ -6,23 +6,27 @@
 mod bus;
 mod codec;
 mod connection;
+mod edits;
 mod inboxes;
 mod intents;
 mod keys;
 mod log;
 mod maintenance;
+mod marks;
 mod notify_queue;
 mod ops;
 mod outbox;
 mod presence;
+mod reactions;
+mod retention;
 mod rooms;
 mod scripts;
 mod sessions;
-impl crate::UserLog for Engine {}
+mod user_log;
+mod users;
 
 #[cfg(test)]
 mod tests;
-mod users;
 
 use std::sync::Arc;
 

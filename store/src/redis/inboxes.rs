@@ -1,15 +1,14 @@
 //! Each user's inbox, in the user's tag.
 
 use async_trait::async_trait;
-use shared::{NotificationId, Timestamp, UserId};
+use shared::{EventId, NotificationId, Timestamp, UserId};
 
 use super::{
-    Engine,
-    codec::{from_json, json, parse},
+    Engine, codec,
     connection::corrupt,
     scripts::{self, Call},
 };
-use crate::{InboxItem, Inboxes, Result, UserChange, UserChangeBody, UserEvent, notify::INBOX_KEPT};
+use crate::{InboxItem, Inboxes, Result, notify::INBOX_KEPT, user_log::USER_CHANGES_KEPT};
 
 impl Engine {
     /// Gives how many items there are of what was asked for, and how many of them were unread.
@@ -26,17 +25,17 @@ impl Engine {
 impl Inboxes for Engine {
     async fn add_to_inbox(&self, user: UserId, item: &InboxItem, collapse_key: Option<&str>) -> Result<()> {
         let keys = &self.keys;
-        // When it was read stands apart, so that reading it later need not rewrite the item.
-        let stored = InboxItem { read_at: None, ..item.clone() };
         let add = Call::new(&scripts::ADD_TO_INBOX)
             .keys([keys.inbox_items(user), keys.inbox_order(user), keys.inbox_read(user)])
-            .keys([keys.inbox_collapse(user), keys.inbox_keys(user), keys.user_channel(user)])
+            .keys([keys.inbox_collapse(user), keys.inbox_keys(user), keys.user_log(user), keys.user_channel(user)])
             .arg(item.id.to_string())
             .arg(item.created_at.as_millis())
-            .arg(json(&stored)?)
-            .arg(json(&UserEvent::Change(UserChange::unnumbered(UserChangeBody::Notification(item.clone()))))?)
+            .arg(codec::user::stored_item(item)?)
             .arg(INBOX_KEPT)
             .arg(item.read_at.map(|at| at.as_millis().to_string()).unwrap_or_default())
+            .arg(EventId::random().to_string())
+            .arg(codec::user::notification(item.id))
+            .arg(USER_CHANGES_KEPT)
             .arg(collapse_key);
         self.connections.run::<i64>("add to an inbox", add).await.map(drop)
     }
@@ -51,10 +50,7 @@ impl Inboxes for Engine {
             .arg(before.map(|id| id.to_string()));
         let answer: Vec<Option<String>> = self.connections.run("read an inbox", read).await?;
         let items = answer.chunks_exact(2).map(|item| match item {
-            [Some(text), read_at] => {
-                let read_at: Option<i64> = read_at.as_deref().map(|at| parse(at, "a time")).transpose()?;
-                Ok(InboxItem { read_at: read_at.map(Timestamp::from_millis), ..from_json(text)? })
-            }
+            [Some(text), read_at] => codec::user::item(text, read_at.as_deref()),
             _ => Err(corrupt("an inbox")),
         });
         items.collect()

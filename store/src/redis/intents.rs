@@ -13,11 +13,11 @@ use shared::{EventId, RoomId, Timestamp, UserId};
 
 use super::{
     Engine,
-    codec::{from_json, json},
+    codec::{from_json, json, user},
     keys::{INTENT_SHARDS, indexed, public_name},
     scripts::{self, Call},
 };
-use crate::{Result, RoomRecord, StoreError, UserChange, UserChangeBody, UserEvent, UserRecord};
+use crate::{Result, RoomRecord, StoreError, UserRecord, user_log::USER_CHANGES_KEPT};
 
 /// An intent this old belongs to a process that died.
 pub(super) const PENDING: Duration = Duration::from_secs(10);
@@ -205,14 +205,15 @@ impl Engine {
     }
 
     async fn apply_membership(&self, user: UserId, room: RoomId, attempt: &str, member: bool) -> Result<bool> {
-        let keys = [self.keys.user_rooms(user), self.keys.user_intents(user), self.keys.user_channel(user)];
+        let keys = &self.keys;
         let apply = Call::new(&scripts::APPLY_MEMBERSHIP)
-            .keys(keys)
+            .keys([keys.user_rooms(user), keys.user_intents(user), keys.user_log(user), keys.user_channel(user)])
             .arg(room.to_string())
             .arg(attempt)
             .arg(u8::from(member))
-            .arg(json(&UserEvent::Change(UserChange::unnumbered(UserChangeBody::RoomAdded(room))))?)
-            .arg(json(&UserEvent::Change(UserChange::unnumbered(UserChangeBody::RoomRemoved(room))))?);
+            .arg(EventId::random().to_string())
+            .arg(if member { user::room_added(room) } else { user::room_removed(room) })
+            .arg(USER_CHANGES_KEPT);
         self.connections.run("index a membership", apply).await
     }
 

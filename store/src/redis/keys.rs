@@ -53,10 +53,14 @@ room_keys! {
     room() = "";
     members() = ":members";
     joined() = ":joined";
-    read() = ":read";
+    marks() = ":marks";
     messages() = ":messages";
     changes() = ":changes";
     deleted() = ":deleted";
+    mentions() = ":mentions";
+    reactions() = ":reactions";
+    replies() = ":replies";
+    outcomes() = ":outcomes";
     dedupe(user: UserId, key: &str) = ":dedupe:{user}:{key}";
     void(attempt: &str) = ":void:{attempt}";
     room_channel() = ":events";
@@ -64,11 +68,13 @@ room_keys! {
 
 keys! {
     due(shard: u16) = "{{s{shard:03}}}:due";
+    retention(shard: u16) = "{{s{shard:03}}}:retention";
 
     user(user: UserId) = "{{u:{user}}}:user";
     user_rooms(user: UserId) = "{{u:{user}}}:rooms";
     user_intents(user: UserId) = "{{u:{user}}}:intents";
     contacts(user: UserId) = "{{u:{user}}}:contacts";
+    user_log(user: UserId) = "{{u:{user}}}:log";
     devices(user: UserId) = "{{u:{user}}}:devices";
     presence(user: UserId) = "{{u:{user}}}:presence";
     inbox_items(user: UserId) = "{{u:{user}}}:inbox:items";

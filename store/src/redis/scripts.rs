@@ -4,6 +4,9 @@ use std::sync::LazyLock;
 
 use redis::{Cmd, Script, ToRedisArgs};
 
+/// Entries of a script's page: what one step of Redis' only thread may cost the others.
+pub(super) const MAX_PAGE: usize = 1000;
+
 macro_rules! scripts {
     ($($name:ident = $file:literal;)*) => {
         $(pub(super) static $name: LazyLock<Script> =
@@ -21,11 +24,15 @@ scripts! {
     LEAVE = "leave";
     APPLY_MEMBERSHIP = "apply_membership";
     APPEND = "append";
+    EDIT_MESSAGE = "edit_message";
     DELETE_MESSAGE = "delete_message";
+    REACT = "react";
+    REPLIES = "replies";
+    TRIM = "trim";
     HISTORY = "history";
     CHANGES = "changes";
     VIEW = "view";
-    MARK_READ = "mark_read";
+    MARK = "mark";
     TAKE_DUE = "take_due";
     FINISH_DUE = "finish_due";
     COMPARE_AND_SET = "compare_and_set";
@@ -41,6 +48,9 @@ scripts! {
     SETTLE_JOB = "settle_job";
     ADD_TO_INBOX = "add_to_inbox";
     INBOX = "inbox";
+    USER_CHANGES = "user_changes";
+    NOTE_USER_CHANGE = "note_user_change";
+    CHANGE_CONTACT = "change_contact";
     MARK_INBOX_READ = "mark_inbox_read";
     REGISTER = "register";
     INSTANCES = "instances";

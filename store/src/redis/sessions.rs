@@ -5,12 +5,12 @@ use redis::cmd;
 use shared::{SessionId, Timestamp, UserId};
 
 use super::{
-    Engine,
-    codec::{json, parse},
+    Engine, codec,
+    codec::parse,
     connection::corrupt,
     scripts::{self, Call},
 };
-use crate::{Result, Rotation, SessionRecord, Sessions, UserEvent};
+use crate::{Result, Rotation, SessionRecord, Sessions};
 
 fn hex(bytes: &[u8; 32]) -> String {
     use std::fmt::Write;
@@ -47,7 +47,7 @@ fn session(id: SessionId, fields: &[Option<String>]) -> Result<Option<SessionRec
 impl Engine {
     async fn publish_session_ended(&self, user: UserId, session: SessionId) -> Result<()> {
         let mut publish = cmd("SPUBLISH");
-        publish.arg(self.keys.user_channel(user)).arg(json(&UserEvent::SessionEnded(session))?);
+        publish.arg(self.keys.user_channel(user)).arg(codec::user::session_ended(session));
         self.connections.ask::<i64>("publish the end of a session", &publish).await.map(drop)
     }
 }

@@ -6,3 +6,4 @@ mod faults;
 mod halves;
 mod operations;
 mod server;
+mod user_log;

@@ -4,15 +4,16 @@
 
 use async_trait::async_trait;
 use redis::cmd;
-use shared::{Timestamp, UserId};
+use shared::{EventId, Timestamp, UserId};
 
 use super::{
-    Engine,
+    Engine, codec,
     codec::{from_json, json, parse},
     connection::corrupt,
     intents::{Claim, Intent, Pending, VOID_USER, count, voided},
+    scripts::{self, Call},
 };
-use crate::{ProfilePatch, Result, StoreError, UserRecord, Users};
+use crate::{ProfilePatch, Result, StoreError, UserRecord, Users, user_log::USER_CHANGES_KEPT};
 
 /// Changes of one profile at the same moment that one of them waits for.
 const CONTENDERS: usize = 32;
@@ -58,6 +59,17 @@ impl Engine {
     pub(super) async fn read_user(&self, id: UserId) -> Result<Option<UserRecord>> {
         let text: Option<String> = self.connections.ask("read a user", cmd("GET").arg(self.keys.user(id))).await?;
         record(text.as_deref())
+    }
+
+    async fn change_contact(&self, owner: UserId, contact: UserId, added: bool) -> Result<()> {
+        let change = Call::new(&scripts::CHANGE_CONTACT)
+            .keys([self.keys.contacts(owner), self.keys.user_log(owner), self.keys.user_channel(owner)])
+            .arg(contact.to_string())
+            .arg(if added { "SADD" } else { "SREM" })
+            .arg(EventId::random().to_string())
+            .arg(codec::user::contact(contact, added))
+            .arg(USER_CHANGES_KEPT);
+        self.connections.run::<i64>("change a contact", change).await.map(drop)
     }
 
     /// Whose name it is. A claim that is still pending is settled from the record.
@@ -164,13 +176,11 @@ impl Users for Engine {
     }
 
     async fn add_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        let add = cmd("SADD").arg(self.keys.contacts(owner)).arg(contact.to_string()).to_owned();
-        self.connections.ask::<i64>("add a contact", &add).await.map(drop)
+        self.change_contact(owner, contact, true).await
     }
 
     async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        let remove = cmd("SREM").arg(self.keys.contacts(owner)).arg(contact.to_string()).to_owned();
-        self.connections.ask::<i64>("remove a contact", &remove).await.map(drop)
+        self.change_contact(owner, contact, false).await
     }
 
     async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {
