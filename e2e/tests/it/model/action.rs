@@ -5,21 +5,57 @@ use proptest::prelude::*;
 /// Who and what are numbers, taken modulo what there is.
 #[derive(Debug, Clone, Copy)]
 pub enum Action {
-    Send { by: usize, room: usize, mention: bool },
-    Reply { by: usize, to: usize },
-    Edit { by: usize, of: usize },
-    Delete { by: usize, of: usize },
-    React { by: usize, to: usize, emoji: usize, add: bool },
-    Read { by: usize, of: usize },
-    Deliver { by: usize, of: usize },
-    Join { by: usize, room: usize },
-    Leave { by: usize, room: usize },
+    Send {
+        by: usize,
+        room: usize,
+        mention: bool,
+    },
+    Reply {
+        by: usize,
+        to: usize,
+    },
+    Edit {
+        by: usize,
+        of: usize,
+    },
+    Delete {
+        by: usize,
+        of: usize,
+    },
+    React {
+        by: usize,
+        to: usize,
+        emoji: usize,
+        add: bool,
+    },
+    Read {
+        by: usize,
+        of: usize,
+    },
+    Deliver {
+        by: usize,
+        of: usize,
+    },
+    Join {
+        by: usize,
+        room: usize,
+    },
+    Leave {
+        by: usize,
+        room: usize,
+    },
     /// The connection is lost and comes back to the same server.
-    Cut { device: usize },
+    Cut {
+        device: usize,
+    },
     /// It comes back to the other one.
-    Move { device: usize },
+    Move {
+        device: usize,
+    },
     /// A server dies and is started again.
-    Crash { server: usize },
+    Crash {
+        server: usize,
+    },
     /// Everything is told and compared before it goes on.
     Quiet,
 }

@@ -82,7 +82,9 @@ impl<'a> World<'a> {
     /// Does it, by the connection of a device where there is a choice. Commands that are refused change nothing.
     pub async fn perform(&mut self, action: Action) {
         match action {
-            Action::Send { by, room, mention } => self.say(by, self.rooms[room % self.rooms.len()], None, mention).await,
+            Action::Send { by, room, mention } => {
+                self.say(by, self.rooms[room % self.rooms.len()], None, mention).await
+            }
             Action::Reply { by, to } => {
                 if let Some(to) = self.message(to) {
                     self.say(by, to.room, Some(to), false).await;
