@@ -95,8 +95,7 @@ impl Run {
     fn start_load(&mut self) {
         for (person, chat) in self.people.iter().zip(&self.chats) {
             let friend = self.people[(person.device + 1) % self.people.len()].name.clone();
-            let actor =
-                Actor::new(self.shared.clone(), person.clone(), chat.clone(), self.rooms.clone(), friend);
+            let actor = Actor::new(self.shared.clone(), person.clone(), chat.clone(), self.rooms.clone(), friend);
             self.actors.spawn(actor.act());
         }
         self.actors.spawn(cut(self.shared.clone(), self.chats.clone()));
@@ -211,8 +210,8 @@ async fn make_rooms(people: &[Arc<Person>], count: usize) -> anyhow::Result<Vec<
     let mut rooms = Vec::new();
     for n in 0..count {
         let name = format!("verify {n}");
-        let room = NewRoom::new(&name, RoomType::Public);
-        let room = people[0].insist(PREPARE_WITHIN, |api| async { api.create_room(&room).await });
+        let room = &NewRoom::new(&name, RoomType::Public);
+        let room = people[0].insist(PREPARE_WITHIN, |api| async move { api.create_room(room).await });
         rooms.push(room.await.context("make a room")?.id);
     }
     let joins = people[1..].iter().flat_map(|person| rooms.iter().map(move |room| (person, *room)));
