@@ -145,6 +145,7 @@ fn job(request: NotificationId, user: UserId) -> Job {
         expires_at: Some(Timestamp::from_millis(1_900_000_000_001)),
         created_at: Timestamp::from_millis(1_760_000_000_001),
         message: Some(id(RoomId::new(), 7)),
+        request_hash: None,
     }
 }
 
@@ -168,7 +169,7 @@ fn told(user: UserId, done: bool, states: &[&str]) -> JobState {
         detail: (*state == "failed").then(|| "410 gone".into()),
         at,
     };
-    JobState { user, done, attempts: states.iter().map(attempt).collect() }
+    JobState { user, done, attempts: states.iter().map(attempt).collect(), request_hash: None }
 }
 
 async fn claim(s: &Store, now: Timestamp) -> Vec<ClaimedJob> {

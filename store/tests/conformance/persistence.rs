@@ -120,6 +120,7 @@ fn job(id: NotificationId, user: UserId) -> Job {
         expires_at: None,
         created_at,
         message: None,
+        request_hash: None,
     }
 }
 
