@@ -188,4 +188,3 @@ pub(super) async fn cut(shared: Arc<Shared>, chats: Vec<Chat>) {
         shared.count(|counts| counts.cuts += 1);
     }
 }
-

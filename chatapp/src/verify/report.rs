@@ -48,13 +48,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(
-        plan: &Plan,
-        counts: &Counts,
-        breaches: &Breaches,
-        latency_ms: Latency,
-        seconds: f64,
-    ) -> Self {
+    pub(super) fn new(plan: &Plan, counts: &Counts, breaches: &Breaches, latency_ms: Latency, seconds: f64) -> Self {
         Self {
             passed: breaches.total() == 0,
             sent: counts.tally.sent,

@@ -95,8 +95,7 @@ impl Run {
     fn start_load(&mut self) {
         for (person, chat) in self.people.iter().zip(&self.chats) {
             let friend = self.people[(person.device + 1) % self.people.len()].name.clone();
-            let actor =
-                Actor::new(self.shared.clone(), person.clone(), chat.clone(), self.rooms.clone(), friend);
+            let actor = Actor::new(self.shared.clone(), person.clone(), chat.clone(), self.rooms.clone(), friend);
             self.actors.spawn(actor.act());
         }
         self.actors.spawn(cut(self.shared.clone(), self.chats.clone()));

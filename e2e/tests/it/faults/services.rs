@@ -16,7 +16,8 @@ async fn kill_9_of_the_embedded_process_breaks_no_promise() {
     for _ in 0..rounds() {
         goes_on(&run).await;
         system.kill9("chatapp").await.unwrap();
-        grows(&run, "the connections are lost", |counts| counts.disconnects - counts.cuts.min(counts.disconnects)).await;
+        grows(&run, "the connections are lost", |counts| counts.disconnects - counts.cuts.min(counts.disconnects))
+            .await;
         system.restart("chatapp").await.unwrap();
     }
     is_kept(run).await;
