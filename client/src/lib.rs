@@ -27,7 +27,7 @@ mod token;
 
 pub use api::Api;
 pub use backoff::Backoff;
-pub use chat::{Ack, Chat, HistoryPage, JoinedRoom, OutgoingMessage, PageQuery, Recipient};
+pub use chat::{Ack, Chat, HistoryPage, JoinedRoom, OutgoingMessage, PageQuery, Recipient, SyncPage};
 pub use disconnect::{Disconnect, Verdict};
 pub use endpoint::Endpoint;
 pub use error::{Error, Result};

@@ -16,6 +16,6 @@ pub mod sockets;
 pub use announced::{Announced, Sockets};
 pub use drain::Drain;
 pub use error::{ApiResult, WebError};
-pub use extract::{Address, Caller};
+pub use extract::{Address, Caller, IdempotencyKey};
 pub use observe::request_id;
 pub use server::{ServiceSpec, listen, serve};

@@ -9,7 +9,7 @@ mod stream;
 mod verdict;
 mod view;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use client::{
     Ack,
@@ -127,6 +127,11 @@ impl Ledger {
         let watched = Watched { owner, stream: Stream::new(rev), view: View::fetched(rev, &history.items) };
         self.watched.insert((device, room), watched);
         self.rooms.entry(room).or_default();
+    }
+
+    /// A device no longer watches a room: its user has left.
+    pub fn unwatch(&mut self, device: Device, room: RoomId) {
+        self.watched.remove(&(device, room));
     }
 
     /// A message is about to be tried for the first time. Its content begins with a key that no other has.
@@ -295,14 +300,9 @@ impl Ledger {
         &self.breaches
     }
 
-    /// The messages that were tried and not acknowledged: they may or may not be stored.
-    pub fn unknown(&self) -> u64 {
-        self.tally.sent - self.tally.acknowledged
-    }
-
-    /// The rooms there are.
-    pub fn rooms(&self) -> HashSet<RoomId> {
-        self.rooms.keys().copied().collect()
+    /// The rooms a device watches.
+    pub fn watched_by(&self, device: Device) -> BTreeSet<RoomId> {
+        self.watched.keys().filter(|(of, _)| *of == device).map(|(_, room)| *room).collect()
     }
 }
 

@@ -210,8 +210,8 @@ async fn make_rooms(people: &[Arc<Person>], count: usize) -> anyhow::Result<Vec<
     let mut rooms = Vec::new();
     for n in 0..count {
         let name = format!("verify {n}");
-        let room = NewRoom::new(&name, RoomType::Public);
-        let room = people[0].insist(PREPARE_WITHIN, |api| async { api.create_room(&room).await });
+        let room = &NewRoom::new(&name, RoomType::Public);
+        let room = people[0].insist(PREPARE_WITHIN, |api| async move { api.create_room(room).await });
         rooms.push(room.await.context("make a room")?.id);
     }
     let joins = people[1..].iter().flat_map(|person| rooms.iter().map(move |room| (person, *room)));

@@ -4,6 +4,7 @@
 mod losses;
 mod moves;
 mod presence;
+mod registry;
 mod replies;
 mod rest;
 mod resumes;

@@ -3,6 +3,7 @@
 
 mod durability;
 mod faults;
+mod model;
 mod presence;
 mod stopping;
 mod story;

@@ -1,5 +1,4 @@
 //! A judge must be able to condemn: each breach is fed to it once. What is right is not condemned.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use client::{
     protocol::{MessageType, Reaction},

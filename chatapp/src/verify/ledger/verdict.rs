@@ -7,7 +7,7 @@ use client::{
     shared::{RoomId, UserId},
 };
 
-use super::{Account, History, Ledger, Sent, Truth, key_of, view::View};
+use super::{Account, Device, History, Ledger, Sent, Truth, key_of, view::View};
 use crate::verify::breach::{Breach, Breaches};
 
 impl Ledger {
@@ -17,7 +17,8 @@ impl Ledger {
         for (room, history) in &truth.histories {
             judge_numbers(*room, history, &mut breaches);
             self.judge_messages(*room, history, &mut breaches);
-            self.judge_devices(*room, history, &mut breaches);
+            self.judge_watched(None, *room, history, &mut breaches);
+            self.judge_reactions(*room, history, &mut breaches);
         }
         for account in &truth.accounts {
             match truth.histories.get(&account.room) {
@@ -25,6 +26,14 @@ impl Ledger {
                 None => breaches.note(Breach::Lost, format_args!("the history of {} cannot be read", account.room)),
             }
         }
+        breaches
+    }
+
+    /// What is wrong with what one device was told: so far, and in comparison with a room's history, or the part of it
+    /// that its user may see. Judges nothing of what was sent.
+    pub fn judge_device(&self, device: Device, room: RoomId, history: &History) -> Breaches {
+        let mut breaches = self.breaches.clone();
+        self.judge_watched(Some(device), room, history, &mut breaches);
         breaches
     }
 
@@ -71,10 +80,11 @@ impl Ledger {
         }
     }
 
-    /// Each device was told of each change, and built from that what the history says.
-    fn judge_devices(&self, room: RoomId, history: &History, breaches: &mut Breaches) {
+    /// Each device, or one, was told of each change, and built from that what the history says.
+    fn judge_watched(&self, only: Option<Device>, room: RoomId, history: &History, breaches: &mut Breaches) {
         let truth = View::fetched(history.position.rev, &history.items);
-        for ((device, _), watched) in self.watched.iter().filter(|((_, of), _)| *of == room) {
+        let meant = |device: Device, of: RoomId| of == room && only.is_none_or(|only| only == device);
+        for ((device, _), watched) in self.watched.iter().filter(|((device, of), _)| meant(*device, *of)) {
             for hole in watched.stream.holes(history.position.rev) {
                 let count = hole.end() - hole.start() + 1;
                 let what = format_args!("device {device} was never told rev {hole:?} of {room}");
@@ -87,7 +97,6 @@ impl Ledger {
                 breaches.note(Breach::Diverged, what);
             }
         }
-        self.judge_reactions(room, history, breaches);
     }
 
     /// Who acknowledged reactions are given by, as far as the history names them.
