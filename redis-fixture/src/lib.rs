@@ -134,7 +134,17 @@ impl Redis {
 
     /// Cuts every connection that waits for published messages; gives how many there were.
     pub fn cut_subscribers(&self) -> usize {
-        let answer = self.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).unwrap();
+        self.cut("pubsub")
+    }
+
+    /// Cuts every connection, of whatever kind; gives how many there were.
+    pub fn cut_all(&self) -> usize {
+        let kinds = ["normal", "pubsub"];
+        kinds.iter().map(|kind| self.cut(kind)).sum()
+    }
+
+    fn cut(&self, kind: &str) -> usize {
+        let answer = self.command(&["CLIENT", "KILL", "TYPE", kind]).unwrap();
         answer.lines().next().unwrap().trim_start_matches(':').parse().unwrap()
     }
 

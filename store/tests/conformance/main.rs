@@ -230,6 +230,8 @@ conformance! {
         a_finished_room_leaves_the_queue_until_there_is_more,
         each_due_room_is_given_to_one_taker,
         a_repeated_message_makes_no_room_due,
+        the_last_outcome_is_kept_for_each_member,
+        an_outcome_goes_with_its_member,
         a_job_is_claimed_as_it_was_enqueued,
         jobs_are_enqueued_once,
         a_job_to_retry_is_due_again_then_and_not_before,
@@ -266,6 +268,7 @@ conformance! {
     }
     crowd {
         whatever_many_do_at_once_the_log_is_whole,
+        reactions_of_many_to_one_message_count_right,
     }
     walk {
         every_answer_is_the_model_s,
