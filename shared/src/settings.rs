@@ -32,13 +32,17 @@ pub struct Settings {
     pub log: Log,
 }
 
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
     /// `embedded:DIR`, `redis://[user:password@]host[:port][/db]`, `rediss://…`, `redis+cluster://host:port,…`.
     pub url: StoreUrl,
     /// Put before every key in Redis, so that several deployments share one server; empty for none.
     pub key_prefix: String,
+    /// Redis replicas that must have a message, an edit or a deletion before it is acknowledged; 0: none.
+    pub wait_replicas: u32,
+    /// How long they may take; then the answer is `UNAVAILABLE`, and a retry with the same key waits anew.
+    pub wait_ms: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -265,6 +269,12 @@ const fn local(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
 }
 
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: StoreUrl::default(), key_prefix: String::new(), wait_replicas: 0, wait_ms: 1000 }
+    }
+}
+
 impl Default for Api {
     fn default() -> Self {
         Self { listen: local(3000), public_url: None }
@@ -376,6 +386,12 @@ impl Settings {
         if !self.store.key_prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
             return bad("store.key_prefix", "use letters, digits and - _ . : only");
         }
+        if self.store.wait_replicas > 0 && matches!(self.store.url, StoreUrl::Embedded(_)) {
+            return bad("store.wait_replicas", "an embedded store has no replicas");
+        }
+        if !(1..=60_000).contains(&self.store.wait_ms) {
+            return bad("store.wait_ms", "must be 1 to 60000");
+        }
         let positive = [
             ("chat.typing_ms", self.chat.typing_ms),
             ("chat.receipt_ms", self.chat.receipt_ms),
@@ -457,6 +473,8 @@ mod tests {
             ("CHATAPP__STORE__ULR", "x", "ulr"),
             ("CHATAPP__SHOP__X", "1", "shop"),
             ("CHATAPP__LOG__FORMAT", "xml", "log.format"),
+            ("CHATAPP__STORE__WAIT_REPLICAS", "1", "store.wait_replicas"),
+            ("CHATAPP__STORE__WAIT_MS", "0", "store.wait_ms"),
             ("CHATAPP__NOTIFICATION__API_KEYS", "short", "notification.api_keys"),
         ] {
             let line = load(&[(name, value)]).unwrap_err().to_string();
