@@ -3,6 +3,7 @@
 
 mod durability;
 mod presence;
+mod resumes;
 mod stopping;
 mod story;
 mod support;
