@@ -2,6 +2,7 @@
 
 pub mod on_client_frame;
 pub mod on_event;
+mod resume;
 
 use std::{
     rc::Rc,
@@ -34,6 +35,8 @@ pub struct Handshake {
     hub: Rc<Hub>,
     outbound: Outbound,
     dialect: Dialect,
+    /// The client will resume: it said so in its request, or says so in `AUTHENTICATE`.
+    hold: bool,
 }
 
 /// A user on a connection: attached to their rooms, announced to presence.
@@ -51,14 +54,16 @@ struct Announced {
 }
 
 impl Handshake {
-    pub fn new(hub: Rc<Hub>, outbound: Outbound, dialect: Dialect) -> Self {
-        Self { hub, outbound, dialect }
+    /// `hold`: the client will resume.
+    pub fn new(hub: Rc<Hub>, outbound: Outbound, dialect: Dialect, hold: bool) -> Self {
+        Self { hub, outbound, dialect, hold }
     }
 
     async fn authenticate(&mut self, credential: Credential, request_id: Option<&str>) -> Step<Session> {
         let session = async {
             let viewer = sockets::authenticate(&self.hub.domain, &credential).await?;
-            Session::begin(&self.hub, viewer, self.dialect, self.outbound.clone(), request_id).await
+            let peer = Peer::new(viewer, self.dialect, self.outbound.clone());
+            Session::begin(&self.hub, peer, self.hold, request_id).await
         };
         match session.await {
             Ok(session) => Step::Done(session),
@@ -86,6 +91,7 @@ impl socket::Handshake for Handshake {
             Ok(frame) => {
                 let id = frame.request_id;
                 if let ChatCommand::Authenticate(input) = frame.command {
+                    self.hold |= input.resume;
                     return self.authenticate(Credential::Token(input.token), id.as_deref()).await;
                 }
                 self.push(&error_frame(&DomainError::Unauthorized("send AUTHENTICATE first")), id.as_deref());
@@ -104,15 +110,8 @@ impl socket::Handshake for Handshake {
 }
 
 impl Session {
-    /// Attaches the user's rooms, then says so: `AUTH_SUCCESS` is the first frame.
-    async fn begin(
-        hub: &Rc<Hub>,
-        viewer: Viewer,
-        dialect: Dialect,
-        outbound: Outbound,
-        request_id: Option<&str>,
-    ) -> Result<Self> {
-        let peer = Peer::new(viewer, dialect, outbound);
+    /// Attaches the user's rooms, or holds the connection, then says so: `AUTH_SUCCESS` is the first frame.
+    async fn begin(hub: &Rc<Hub>, peer: Rc<Peer>, hold: bool, request_id: Option<&str>) -> Result<Self> {
         let viewer = &peer.viewer;
         // Leaves everything again when it is dropped on the way.
         let presence = Announced::new(hub, &peer);
@@ -121,10 +120,14 @@ impl Session {
         hub.domain.identity.check_session(viewer).await?;
         hub.domain.presence.connected(viewer, peer.id, SocketKind::Chat).await?;
         let status = hub.domain.presence.own(viewer.user).await?.status;
-        let pins = follow_rooms(hub, &peer).await?;
-        let first = dialect.encode(&auth_success(hub, viewer, status), request_id);
-        hub.attach_all(&peer, &pins, first);
-        drop(pins);
+        let first = peer.dialect.encode(&auth_success(hub, viewer, status, hold), request_id);
+        if hold {
+            hub.hold(&peer);
+            peer.outbound.push(first);
+        } else {
+            let pins = follow_rooms(hub, &peer).await?;
+            hub.attach_all(&peer, &pins, first);
+        }
         hub.end_busy(&peer);
         Ok(Self { hub: hub.clone(), peer, presence })
     }
@@ -148,14 +151,14 @@ async fn follow_rooms(hub: &Rc<Hub>, peer: &Rc<Peer>) -> Result<Pins> {
     Ok(pins)
 }
 
-fn auth_success(hub: &Hub, viewer: &Viewer, status: Status) -> ServerFrame {
+fn auth_success(hub: &Hub, viewer: &Viewer, status: Status, resuming: bool) -> ServerFrame {
     ServerFrame::AuthSuccess {
         user_id: viewer.user,
         username: viewer.username.clone(),
         status,
         session_id: viewer.session,
         heartbeat_ms: u64::try_from(hub.pulse().period().as_millis()).unwrap_or(u64::MAX),
-        resuming: false,
+        resuming,
     }
 }
 

@@ -1,9 +1,12 @@
 //! Rooms and membership: who may see, join and leave what.
 
+mod standing;
+
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
+pub use standing::Standing;
 use shared::{
     RoomId, Timestamp, UserId,
     protocol::{

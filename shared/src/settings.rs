@@ -55,6 +55,10 @@ pub struct Chat {
     pub listen: SocketAddr,
     /// `ws://host:port` where clients reach this instance, as the registry tells them; default: from `listen`.
     pub public_url: Option<String>,
+    /// How long a connection that will resume is held for its `RESUME` or the next `SYNC`; then it is closed (4409).
+    pub hold_seconds: u64,
+    /// How often the heads of all logs that are followed are compared with what has been delivered.
+    pub heads_seconds: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -263,7 +267,7 @@ impl Default for Api {
 
 impl Default for Chat {
     fn default() -> Self {
-        Self { listen: local(3001), public_url: None }
+        Self { listen: local(3001), public_url: None, hold_seconds: 60, heads_seconds: 15 }
     }
 }
 
@@ -359,6 +363,8 @@ impl Settings {
             return bad("store.key_prefix", "use letters, digits and - _ . : only");
         }
         let positive = [
+            ("chat.hold_seconds", self.chat.hold_seconds),
+            ("chat.heads_seconds", self.chat.heads_seconds),
             ("presence.lease_seconds", self.presence.lease_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),
             ("auth.refresh_token_days", self.auth.refresh_token_days),

@@ -11,7 +11,7 @@ use shared::{
 
 use web::sockets::error_frame;
 
-use super::Session;
+use super::{Session, resume};
 use crate::hub::GateGuard;
 
 /// How a command is answered.
@@ -25,7 +25,12 @@ enum Reply {
 /// Handles one command to its end; its replies are queued when it returns.
 pub async fn on_client_frame(session: &Session, frame: ClientFrame<ChatCommand>) {
     let id = frame.request_id.as_deref();
-    match answer(session, frame.command).await {
+    let answer = match frame.command {
+        ChatCommand::Resume(input) => resume::resume(session, input, id).await.map(|()| Reply::None),
+        ChatCommand::Sync(input) => resume::sync(session, input, id).await.map(|()| Reply::None),
+        command => answer(session, command).await,
+    };
+    match answer {
         Ok(Reply::None) => {}
         Ok(Reply::Frame(frame)) => session.push(&frame, id),
         Ok(Reply::Opens(frame, gate, position)) => {
@@ -66,7 +71,7 @@ async fn answer(session: &Session, command: ChatCommand) -> Result<Reply> {
             domain.messages.mark_delivered(viewer, &input).await?;
             Ok(Reply::None)
         }
-        ChatCommand::TypingStatus(_) | ChatCommand::Sync(_) | ChatCommand::Resume(_) => {
+        ChatCommand::Sync(_) | ChatCommand::Resume(_) | ChatCommand::TypingStatus(_) => {
             Err(DomainError::invalid("type", "not written yet"))
         }
         ChatCommand::Ping => Ok(Reply::Frame(ServerFrame::Pong { server_time: Timestamp::now() })),

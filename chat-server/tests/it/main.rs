@@ -6,5 +6,6 @@ mod bad_input;
 mod commands;
 mod delivery;
 mod gaps;
+mod resume;
 mod rooms;
 mod support;

@@ -1,10 +1,6 @@
 //! What is particular to this engine: surviving a restart, its own events, trimming and sweeping. The contract as a
 //! whole is the conformance suite's.
 
-mod messages;
-mod retention;
-mod user_log;
-
 use std::time::Duration;
 
 use shared::{

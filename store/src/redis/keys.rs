@@ -53,14 +53,10 @@ room_keys! {
     room() = "";
     members() = ":members";
     joined() = ":joined";
-    marks() = ":marks";
+    read() = ":read";
     messages() = ":messages";
     changes() = ":changes";
     deleted() = ":deleted";
-    mentions() = ":mentions";
-    reactions() = ":reactions";
-    replies() = ":replies";
-    outcomes() = ":outcomes";
     dedupe(user: UserId, key: &str) = ":dedupe:{user}:{key}";
     void(attempt: &str) = ":void:{attempt}";
     room_channel() = ":events";
@@ -68,7 +64,6 @@ room_keys! {
 
 keys! {
     due(shard: u16) = "{{s{shard:03}}}:due";
-    retention(shard: u16) = "{{s{shard:03}}}:retention";
 
     user(user: UserId) = "{{u:{user}}}:user";
     user_rooms(user: UserId) = "{{u:{user}}}:rooms";
