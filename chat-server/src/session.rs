@@ -2,17 +2,25 @@
 
 pub mod on_client_frame;
 pub mod on_event;
+mod typing;
 
 use std::{
+    cell::RefCell,
     rc::Rc,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use domain::{DomainError, Result, Viewer};
-use shared::protocol::{ChatCommand, ServerFrame, Status};
+use shared::{
+    RoomId,
+    protocol::{ChatCommand, ServerFrame, Status, command::TypingStatus},
+};
 use socket::{Credential, Flow, Outbound, Step};
 use store::SocketKind;
-use web::sockets::{self, bad_frame, error_frame, no_binary, reconnect, refusal};
+use tokio::time::Instant;
+use typing::Said;
+use web::sockets::{self, bad_frame, error_frame, no_binary, refusal};
 
 use crate::{
     dialect::{Dialect, native},
@@ -41,6 +49,7 @@ pub struct Session {
     pub(crate) hub: Rc<Hub>,
     pub(crate) peer: Rc<Peer>,
     presence: Announced,
+    typing: RefCell<Said>,
 }
 
 /// Counts a connection, and takes it out of presence when it ends.
@@ -126,7 +135,8 @@ impl Session {
         hub.attach_all(&peer, &pins, first);
         drop(pins);
         hub.end_busy(&peer);
-        Ok(Self { hub: hub.clone(), peer, presence })
+        let typing = RefCell::new(Said::new(Duration::from_millis(hub.domain.settings.chat.typing_ms)));
+        Ok(Self { hub: hub.clone(), peer, presence, typing })
     }
 
     pub(crate) fn push(&self, frame: &ServerFrame, request_id: Option<&str>) {
@@ -179,11 +189,21 @@ impl socket::Session for Session {
     }
 
     fn on_drain(&mut self) {
-        self.push(&reconnect(), None);
+        self.push(&self.hub.drain().reconnect(), None);
     }
 
     async fn on_end(&mut self) {
-        self.presence.end().await;
+        let typed_in = self.typing.get_mut().take(Instant::now());
+        tokio::join!(self.presence.end(), stop_typing(&self.hub, &self.peer.viewer, typed_in));
+    }
+}
+
+/// The others need not wait until it ends by itself, as it does where this fails. At most a few rooms.
+async fn stop_typing(hub: &Hub, viewer: &Viewer, rooms: Vec<RoomId>) {
+    for room_id in rooms {
+        if let Err(e) = hub.domain.messages.typing(viewer, &TypingStatus { room_id, is_typing: false }).await {
+            return e.log();
+        }
     }
 }
 

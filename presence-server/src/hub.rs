@@ -12,7 +12,7 @@ use shared::{
 };
 use socket::{CloseCode, Outbound, Pulse, Pushed, text_frame};
 use store::{BusEvent, Inbox, Signal, Subscriptions, Topic, UserEvent, presence::PresenceEvent};
-use tokio_util::sync::CancellationToken;
+use web::Drain;
 
 struct Watch {
     watcher: u64,
@@ -35,22 +35,29 @@ pub(crate) struct Hub {
     /// The sockets of each user, by connection number: their session may end elsewhere.
     sockets: RefCell<HashMap<UserId, Vec<Own>>>,
     pulse: Rc<Pulse>,
+    drain: Arc<Drain>,
 }
 
 impl Hub {
     /// Call inside the worker's runtime.
-    pub fn start(domain: &Domain, shutdown: CancellationToken) -> Rc<Self> {
+    pub fn start(domain: &Domain, drain: Arc<Drain>) -> Rc<Self> {
         let heartbeat = Duration::from_secs(domain.settings.limits.heartbeat_seconds);
-        let pulse = Pulse::start(heartbeat, shutdown);
+        let pulse = Pulse::start(heartbeat, drain.begun().clone());
         let subscriber = domain.store.bus.subscriber();
         let hub = Rc::new(Self {
             subscriptions: subscriber.subscriptions,
             watches: RefCell::default(),
             sockets: RefCell::default(),
             pulse,
+            drain,
         });
         actix_web::rt::spawn(deliver(Rc::downgrade(&hub), domain.clone(), subscriber.inbox));
         hub
+    }
+
+    /// The stop of the service.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     /// Pings and drains this worker's sockets.

@@ -13,7 +13,7 @@ use shared::{
 };
 use socket::{Credential, Flow, Outbound, Step, text_frame};
 use store::SocketKind;
-use web::sockets::{self, bad_frame, error_frame, no_binary, reconnect, refusal};
+use web::sockets::{self, bad_frame, error_frame, no_binary, refusal};
 
 use crate::{hub::Hub, server::Counted};
 
@@ -130,7 +130,7 @@ impl socket::Session for Session {
     }
 
     fn on_drain(&mut self) {
-        self.reply(&reconnect(), None);
+        self.reply(&self.hub.drain().reconnect(), None);
     }
 
     async fn on_end(&mut self) {

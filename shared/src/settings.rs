@@ -55,6 +55,12 @@ pub struct Chat {
     pub listen: SocketAddr,
     /// `ws://host:port` where clients reach this instance, as the registry tells them; default: from `listen`.
     pub public_url: Option<String>,
+    /// Typing ends by itself so long after it was last said; a connection's repeats are passed on after half of it.
+    pub typing_ms: u64,
+    /// A connection gets at most one `RECEIPT` of a room in so long.
+    pub receipt_ms: u64,
+    /// In larger rooms nobody is told what others have read.
+    pub receipt_members: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -263,7 +269,7 @@ impl Default for Api {
 
 impl Default for Chat {
     fn default() -> Self {
-        Self { listen: local(3001), public_url: None }
+        Self { listen: local(3001), public_url: None, typing_ms: 6000, receipt_ms: 1000, receipt_members: 32 }
     }
 }
 
@@ -359,6 +365,8 @@ impl Settings {
             return bad("store.key_prefix", "use letters, digits and - _ . : only");
         }
         let positive = [
+            ("chat.typing_ms", self.chat.typing_ms),
+            ("chat.receipt_ms", self.chat.receipt_ms),
             ("presence.lease_seconds", self.presence.lease_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),
             ("auth.refresh_token_days", self.auth.refresh_token_days),
