@@ -43,7 +43,7 @@ pub async fn every_answer_is_the_model_s(s: &Fixture) {
     let seed = config.rng_seed;
     tokio::task::block_in_place(|| {
         let runtime = tokio::runtime::Handle::current();
-        let outcome = TestRunner::new(config).run(&vec(op(), 80..130), |ops| {
+        let outcome = TestRunner::new(config).run(&vec(op(), 120..200), |ops| {
             runtime.block_on(async {
                 let mut walk = Walk::start(&s.store).await;
                 for op in &ops {
