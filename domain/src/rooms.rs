@@ -2,6 +2,7 @@
 
 mod creating;
 mod reading;
+mod standing;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use shared::{
     protocol::{HistoryVisibility, Position, Role, RoomType, command::JoinRoom},
     settings::Limits,
 };
+pub use standing::Standing;
 use store::{Actor, Head, Membership, RoomRecord, Store};
 
 use crate::{DomainError, Names, Result, Viewer, validate::Check};
@@ -91,6 +93,12 @@ impl Rooms {
             Some(membership) => Ok(Access { record, head, membership }),
             None => Err(hidden(record.kind)),
         }
+    }
+
+    /// [`DomainError::RoomNotFound`] or, for public rooms, [`DomainError::NotAMember`], unless the viewer is a member; two
+    /// reads of the store.
+    pub async fn check_member(&self, viewer: &Viewer, room: RoomId) -> Result<()> {
+        self.access(viewer.user, room).await.map(drop)
     }
 
     /// The error a non-member gets for this room, when the store has said only that they are none.

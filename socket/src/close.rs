@@ -25,6 +25,8 @@ pub enum CloseCode {
     Unauthorized,
     /// The peer does not read what it is sent.
     SlowConsumer,
+    /// The peer said it would resume, and did not in time.
+    NotResumed,
     /// The account is deleted or banned.
     AccountClosed,
 }
@@ -44,6 +46,7 @@ impl CloseCode {
             Self::BadFrames => 4400,
             Self::Unauthorized => 4401,
             Self::SlowConsumer => 4408,
+            Self::NotResumed => 4409,
             Self::AccountClosed => 4503,
         }
     }
@@ -62,6 +65,7 @@ impl CloseCode {
             Self::BadFrames => "too many bad frames",
             Self::Unauthorized => "not authenticated",
             Self::SlowConsumer => "too slow, connect again and resume",
+            Self::NotResumed => "not resumed in time, connect again",
             Self::AccountClosed => "account closed",
         }
     }

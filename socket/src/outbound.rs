@@ -16,7 +16,7 @@ use std::{
 
 use actix_http::body::{BodySize, BoxBody, MessageBody};
 use bytes::{BufMut, Bytes, BytesMut};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::CloseCode;
 
@@ -71,6 +71,8 @@ pub(crate) struct Inner {
     pub(crate) silent: Cell<u8>,
     /// The server stops; the connection is to say so and close.
     draining: Cell<bool>,
+    /// A [`Replay`] is under way: what counts is progress.
+    replaying: Cell<bool>,
 }
 
 impl Inner {
@@ -78,6 +80,20 @@ impl Inner {
     fn wait<T>(&self, cx: &Context<'_>) -> Poll<T> {
         self.task.set(Some(cx.waker().clone()));
         Poll::Pending
+    }
+
+    /// Is half the queue free?
+    fn is_roomy(&self, queue: &Queue) -> bool {
+        queue.frames.len() * 2 <= self.limits.frames && queue.bytes * 2 <= self.limits.bytes
+    }
+
+    /// A queue is dropped whole: after a gap the rest would be worth nothing.
+    fn overflow(&self, queue: &mut Queue) {
+        queue.frames = VecDeque::from([close_frame(CloseCode::SlowConsumer)]);
+        queue.bytes = 0;
+        queue.stage = Stage::Overflowed;
+        self.wake_task();
+        metrics::counter!("chatapp_slow_consumers_total").increment(1);
     }
 
     fn wake_task(&self) {
@@ -99,7 +115,7 @@ pub(crate) enum Interrupt {
 struct Queue {
     frames: VecDeque<Bytes>,
     bytes: usize,
-    /// Since when it has not been empty.
+    /// Since when it has not been empty; during a replay, since when nothing was taken from it.
     since: Option<Instant>,
     stage: Stage,
     /// Frames were pushed since the last wake.
@@ -129,6 +145,7 @@ impl Outbound {
             heard: Cell::new(true),
             silent: Cell::new(0),
             draining: Cell::new(false),
+            replaying: Cell::new(false),
         };
         Self { inner: Rc::new(inner) }
     }
@@ -142,12 +159,7 @@ impl Outbound {
         let limits = &self.inner.limits;
         let too_long = queue.since.is_some_and(|since| since.elapsed() > limits.time);
         if too_long || queue.frames.len() >= limits.frames || queue.bytes + frame.len() > limits.bytes {
-            // A queue is dropped whole: after a gap the rest would be worth nothing.
-            queue.frames = VecDeque::from([close_frame(CloseCode::SlowConsumer)]);
-            queue.bytes = 0;
-            queue.stage = Stage::Overflowed;
-            self.inner.wake_task();
-            metrics::counter!("chatapp_slow_consumers_total").increment(1);
+            self.inner.overflow(&mut queue);
             return Pushed::Overflowed;
         }
         queue.since.get_or_insert_with(Instant::now);
@@ -225,14 +237,23 @@ impl Outbound {
     /// Waits until half the queue is free, so that one's own replies cannot overflow it: a client that does not read
     /// its replies is not read from. For the connection's task alone. Cancel-safe.
     pub async fn room(&self) {
-        let limits = self.inner.limits;
         poll_fn(|cx| {
             let mut queue = self.inner.queue.borrow_mut();
-            let roomy = queue.frames.len() * 2 <= limits.frames && queue.bytes * 2 <= limits.bytes;
-            queue.wants_room = !roomy && queue.stage == Stage::Open;
+            queue.wants_room = !self.inner.is_roomy(&queue) && queue.stage == Stage::Open;
             if queue.wants_room { self.inner.wait(cx) } else { Poll::Ready(()) }
         })
         .await;
+    }
+
+    /// Begins to send more than the queue holds, at the pace of the peer. For the connection's task alone.
+    pub fn replay(&self) -> Replay {
+        self.inner.replaying.set(true);
+        Replay { outbound: self.clone() }
+    }
+
+    /// Must the connection end? It has been closed, the transport has ended, or the server stops.
+    pub fn is_ending(&self) -> bool {
+        self.inner.draining.get() || self.stage() != Stage::Open
     }
 
     /// The same connection?
@@ -255,6 +276,63 @@ impl Outbound {
 
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
+    }
+}
+
+/// While it lives, what goes out is pulled by the peer: a frame is pushed when half the queue is free, so that together
+/// they may be more than the queue holds; the limit of time counts from the last progress, and progress is a sign of
+/// life. Nothing is read from the peer meanwhile, since it is the connection's task that waits here.
+pub struct Replay {
+    outbound: Outbound,
+}
+
+impl Replay {
+    /// Pushes a frame of at most half the queue's bytes as soon as there is room. `false`: the connection is about to
+    /// end, or the peer took nothing for the limit of time and is closed as a slow consumer. Cancel-safe.
+    pub async fn push(&self, frame: Bytes) -> bool {
+        self.room().await && !matches!(self.outbound.push(frame), Pushed::Overflowed | Pushed::Closed)
+    }
+
+    /// Lets the socket send what has been pushed.
+    pub fn flush(&self) {
+        self.outbound.wake();
+    }
+
+    async fn room(&self) -> bool {
+        let inner = &self.outbound.inner;
+        loop {
+            let stuck_at = {
+                let mut queue = inner.queue.borrow_mut();
+                if queue.stage != Stage::Open || inner.draining.get() {
+                    return false;
+                }
+                if inner.is_roomy(&queue) {
+                    return true;
+                }
+                queue.wants_room = true;
+                queue.since.unwrap_or_else(Instant::now) + inner.limits.time
+            };
+            if stuck_at <= Instant::now() {
+                inner.overflow(&mut inner.queue.borrow_mut());
+                self.flush();
+                return false;
+            }
+            self.flush();
+            let woken = poll_fn(|cx| {
+                let queue = inner.queue.borrow();
+                let go_on = !queue.wants_room || queue.stage != Stage::Open || inner.draining.get();
+                if go_on { Poll::Ready(()) } else { inner.wait(cx) }
+            });
+            // Out of time: the peer may have taken something meanwhile, which the next round sees.
+            let _ = timeout_at(stuck_at, woken).await;
+        }
+    }
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        self.outbound.inner.replaying.set(false);
+        self.flush();
     }
 }
 
@@ -292,6 +370,11 @@ impl MessageBody for OutboundBody {
             };
         };
         queue.bytes = queue.bytes.saturating_sub(frame.len());
+        if inner.replaying.get() {
+            // A peer that takes what is sent is there, though what it says is not read meanwhile.
+            inner.heard.set(true);
+            queue.since = Some(Instant::now());
+        }
         if queue.frames.is_empty() {
             queue.since = None;
             // Idle connections are the many: what a burst needed is not kept.
@@ -299,7 +382,7 @@ impl MessageBody for OutboundBody {
                 queue.frames = VecDeque::new();
             }
         }
-        if queue.wants_room && queue.frames.len() * 2 <= inner.limits.frames && queue.bytes * 2 <= inner.limits.bytes {
+        if queue.wants_room && inner.is_roomy(&queue) {
             queue.wants_room = false;
             inner.wake_task();
         }
@@ -457,6 +540,61 @@ mod tests {
         assert_eq!(room.as_mut().now_or_never(), None);
         assert!(next(&mut body).is_some());
         assert_eq!(room.now_or_never(), Some(()));
+    }
+
+    /// Polls a push of a replay: `None` while it waits.
+    fn poll(push: &mut Pin<Box<impl Future<Output = bool>>>) -> Option<bool> {
+        push.as_mut().now_or_never()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replay_sends_more_than_the_queue_holds_however_long_a_peer_that_reads_takes() {
+        let (outbound, mut body) = socket();
+        outbound.inner.heard.set(false);
+        let replay = outbound.replay();
+        let mut taken = 0;
+        for _ in 0..10 {
+            let mut push = Box::pin(replay.push(text_frame(vec![b'x'; 400])));
+            while poll(&mut push).is_none() {
+                tokio::time::advance(LIMITS.time - Duration::from_millis(1)).await;
+                assert!(matches!(next(&mut body), Some(Some(_))));
+                taken += 1;
+            }
+        }
+        assert!(taken >= 8, "it had to wait for the peer: {taken}");
+        assert!(outbound.inner.heard.get(), "who takes frames is alive");
+        assert_eq!(outbound.stage(), Stage::Open);
+        drop(replay);
+        tokio::time::advance(LIMITS.time * 2).await;
+        assert_eq!(outbound.push(text_frame("live")), Pushed::Overflowed, "afterwards the old rule holds");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_of_a_replay_is_closed_4408() {
+        let (outbound, mut body) = socket();
+        let replay = outbound.replay();
+        while outbound.waiting() < 3 {
+            assert!(replay.push(text_frame("x")).await);
+        }
+        assert!(!replay.push(text_frame("x")).await, "time goes by while it waits");
+        assert_eq!(outbound.stage(), Stage::Overflowed);
+        assert_eq!(next(&mut body), Some(Some(close_frame(CloseCode::SlowConsumer))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replay_ends_when_the_server_stops_or_the_peer_goes() {
+        for end in [Outbound::drain, Outbound::end] {
+            let (outbound, _body) = socket();
+            let replay = outbound.replay();
+            while outbound.waiting() < 3 {
+                assert!(replay.push(text_frame("x")).await);
+            }
+            let mut push = Box::pin(replay.push(text_frame("x")));
+            assert_eq!(poll(&mut push), None);
+            end(&outbound);
+            assert_eq!(poll(&mut push), Some(false));
+            assert!(outbound.is_ending());
+        }
     }
 
     #[test]

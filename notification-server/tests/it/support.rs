@@ -69,7 +69,7 @@ impl World {
         };
         let key_prefix = format!("t{:08x}:", rand::random::<u32>());
         let settings = Settings {
-            store: settings::Store { url: url.parse().unwrap(), key_prefix },
+            store: settings::Store { url: url.parse().unwrap(), key_prefix, ..settings::Store::default() },
             notification: settings::Notification {
                 listen: "127.0.0.1:0".parse().unwrap(),
                 api_keys: vec!["another-key-0123456789".into(), API_KEY.into()],

@@ -68,6 +68,7 @@ room_keys! {
 
 keys! {
     due(shard: u16) = "{{s{shard:03}}}:due";
+    waited(shard: u16) = "{{s{shard:03}}}:waited";
     retention(shard: u16) = "{{s{shard:03}}}:retention";
 
     user(user: UserId) = "{{u:{user}}}:user";

@@ -79,6 +79,14 @@ pub(super) fn messages(room: RoomId, fields: &[Option<String>]) -> Result<Vec<St
     items.collect()
 }
 
+impl Engine {
+    /// An append, the first or one found again, once as many replicas have it as are asked for.
+    async fn acknowledged(&self, room: RoomId, appended: Appended) -> Result<Appended> {
+        self.replicated(room, Position { rev: appended.rev, event_id: appended.event_id }).await?;
+        Ok(appended)
+    }
+}
+
 #[async_trait]
 impl RoomLog for Engine {
     async fn append(&self, message: &NewMessage) -> Result<Appended> {
@@ -107,7 +115,7 @@ impl RoomLog for Engine {
             .arg(codec::message::mentions(&message.mentions));
         let answer: Vec<String> = self.connections.run("append a message", append).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["OK", result] => appended(result, event_id),
+            ["OK", result] => self.acknowledged(room, appended(result, event_id)?).await,
             ref other => Err(refused(other.first().copied())),
         }
     }
@@ -119,7 +127,8 @@ impl RoomLog for Engine {
         match first.as_deref().map(|text| text.split_once(' ')) {
             None => Ok(None),
             Some(Some((hash, first))) if hash == content_hash(message) => {
-                Ok(Some(Appended { duplicate: true, ..appended(first, EventId::from_bits(0))? }))
+                let first = Appended { duplicate: true, ..appended(first, EventId::from_bits(0))? };
+                self.acknowledged(message.room, first).await.map(Some)
             }
             Some(Some(_)) => Err(StoreError::IdempotencyConflict),
             Some(None) => Err(corrupt("an append")),

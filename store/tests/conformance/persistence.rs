@@ -199,7 +199,7 @@ async fn goes_on(store: &Store, w: &Written) {
 }
 
 async fn open(dir: &Path) -> store::Result<Store> {
-    store::open(&settings::Store { url: StoreUrl::Embedded(dir.into()), key_prefix: String::new() }).await
+    store::open(&settings::Store { url: StoreUrl::Embedded(dir.into()), ..settings::Store::default() }).await
 }
 
 pub async fn a_closed_store_is_the_same_when_opened_again(s: &Fixture) {

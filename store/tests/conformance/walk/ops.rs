@@ -37,6 +37,7 @@ pub enum Op {
     Join { at: At },
     Leave { at: At },
     Trim { limit: usize, late: bool },
+    Sweep,
     History { room: usize, page: PageRequest },
     Replies { room: usize, seq: u64, after: u64, limit: usize, max_bytes: usize },
     Reacted { at: At, seqs: Vec<u64> },
@@ -121,6 +122,7 @@ fn other_change() -> impl Strategy<Value = Op> {
         3 => at().prop_map(|at| Op::Leave { at }),
         3 => (prop_oneof![1..6_usize, Just(100)], prop::bool::weighted(0.1))
             .prop_map(|(limit, late)| Op::Trim { limit, late }),
+        1 => Just(Op::Sweep),
     ]
 }
 
