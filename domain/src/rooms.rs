@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
-pub use standing::Standing;
 use shared::{
     RoomId, Timestamp, UserId,
     protocol::{
@@ -15,6 +14,7 @@ use shared::{
     },
     settings::Limits,
 };
+pub use standing::Standing;
 use store::{Actor, Head, Membership, PageFrom, PageRequest, RoomRecord, RoomView, Store};
 use utoipa::ToSchema;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, rc::Rc};
 
-use shared::UserId;
+use shared::{RoomId, UserId};
 use socket::CloseCode;
 use store::{BusEvent, Inbox, Signal, UserEvent};
 
@@ -32,7 +32,7 @@ pub(super) async fn run(hub: Rc<Hub>, mut inbox: Inbox) {
 /// What needs the store; begun after the round.
 #[derive(Default)]
 struct Todo {
-    gaps: Vec<shared::RoomId>,
+    gaps: Vec<RoomId>,
     users: HashSet<UserId>,
 }
 
@@ -52,6 +52,9 @@ impl State {
     fn take(&mut self, signal: Signal, todo: &mut Todo) {
         match signal {
             Signal::Event(BusEvent::Room(event)) => {
+                if self.lacks_bounds(&event) && self.suspect(event.room) {
+                    todo.gaps.push(event.room);
+                }
                 let Some(room) = self.rooms.get_mut(&event.room) else { return };
                 match room.track.take(&event) {
                     Verdict::Deliver => self.deliver(&event),
@@ -65,12 +68,8 @@ impl State {
             Signal::Event(BusEvent::User(user, event)) => self.take_user_event(user, &event, todo),
             Signal::Event(BusEvent::Presence(_) | BusEvent::Marked(_) | BusEvent::Typing(_)) => {}
             Signal::Lost => {
-                for (id, room) in &mut self.rooms {
-                    if room.track.suspect() {
-                        room.latch = Rc::default();
-                        todo.gaps.push(*id);
-                    }
-                }
+                let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+                todo.gaps.extend(rooms.into_iter().filter(|room| self.suspect(*room)));
                 tracing::warn!("events may have been missed: reading the logs of all rooms and users");
                 for (id, user) in &mut self.users {
                     user.own.suspect();

@@ -146,11 +146,14 @@ pub struct Room {
     pub pins: u32,
     /// Opens when the track is no longer reading.
     pub latch: Rc<Latch>,
+    /// A message has been edited here: what members may see is to be known.
+    pub edited: bool,
 }
 
 impl Room {
     pub fn new(epoch: u64) -> Self {
-        Self { epoch, track: Track::starting(), members: Members::default(), pins: 0, latch: Rc::default() }
+        let (track, members) = (Track::starting(), Members::default());
+        Self { epoch, track, members, pins: 0, latch: Rc::default(), edited: false }
     }
 
     pub fn is_idle(&self) -> bool {

@@ -22,7 +22,10 @@ use shared::{
 };
 use store::{ChangeBody, RoomEvent, UserChanges};
 
-use super::{Session, on_event::seen_by};
+use super::{
+    Session,
+    on_event::{hidden, is_hidden, on_event},
+};
 use crate::hub::{
     FIRST_RETRY, Hub, LAST_RETRY, Peer,
     users::{self, Added, Told},
@@ -148,10 +151,9 @@ impl Replay<'_> {
         let ids: Vec<RoomId> = page.rooms.iter().map(|room| room.id).collect();
         let standings = self.hub.domain.rooms.standings(self.user(), &ids).await?;
         let bounds: HashMap<RoomId, u64> = standings.iter().flatten().map(|s| (s.room, s.visible_after)).collect();
-        let line = |room: &shared::protocol::Room| {
-            Some(Line::new(room.id, room.position?, *bounds.get(&room.id)?))
-        };
-        let lines: Vec<Line> = page.rooms.iter().filter_map(line).filter(|l| !self.hub.is_in(self.peer, l.room)).collect();
+        let line = |room: &shared::protocol::Room| Some(Line::new(room.id, room.position?, *bounds.get(&room.id)?));
+        let lines: Vec<Line> =
+            page.rooms.iter().filter_map(line).filter(|l| !self.hub.is_in(self.peer, l.room)).collect();
         let ids: Vec<RoomId> = lines.iter().map(|line| line.room).collect();
         let pins = self.hub.follow(&ids).await?;
         let own = self.peer.synced_from(page.user);
@@ -210,12 +212,7 @@ impl Replay<'_> {
         Ok(standing.is_some_and(|standing| position.rev >= standing.joined_rev))
     }
 
-    async fn tell_added(
-        &self,
-        room: RoomId,
-        position: Position,
-        added: &mut HashMap<RoomId, Position>,
-    ) -> Outcome<()> {
+    async fn tell_added(&self, room: RoomId, position: Position, added: &mut HashMap<RoomId, Position>) -> Outcome<()> {
         if added.contains_key(&room) {
             return Ok(());
         }
@@ -299,7 +296,8 @@ impl Replay<'_> {
             if self.is_own_leaving(event) {
                 return Ok(Telling::Left);
             }
-            self.push(&seen_by(event, line.visible_after), None).await?;
+            let frame = if is_hidden(event, line.visible_after) { on_event(&hidden(event)) } else { on_event(event) };
+            self.push(&frame, None).await?;
             line.at = Position { rev: event.change.rev, event_id: event.change.event_id };
         }
         self.pipe.flush();
@@ -317,7 +315,7 @@ impl Replay<'_> {
             self.tell_until(line, |line| !self.hub.is_past(line.room, line.at)).await?;
         }
         for line in &mut lines {
-            self.tell_until(line, |line| self.hub.open_at(self.peer, line.room, line.at)).await?;
+            self.tell_until(line, |line| self.hub.open_at(self.peer, line.room, line.at, line.visible_after)).await?;
         }
         Ok(())
     }
@@ -333,7 +331,7 @@ impl Replay<'_> {
             line.ended = telling != Telling::Done;
             match telling {
                 Telling::Done => {}
-                Telling::Reset => self.hub.open_anew(self.peer, line.room),
+                Telling::Reset => self.hub.open_anew(self.peer, line.room, line.visible_after),
                 Telling::Left => {
                     self.push(&ServerFrame::RoomRemoved { room_id: line.room, user_position: None }, None).await?;
                 }

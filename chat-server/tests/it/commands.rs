@@ -15,11 +15,11 @@ async fn two_users_meet_in_a_room_and_talk(#[values(Engine::Embedded, Engine::Re
     let created = alice.ask("CREATE_ROOM", json!({"name": "Tea", "handle": "tea", "type": "public"})).await;
     let room = created["payload"]["room"]["id"].as_str().unwrap().to_owned();
     world.name(&room, "tea");
-    assert_frame!(alice.show(created), @r#"{"payload":{"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastReadSeq":0,"memberCount":1,"name":"Tea","position":{"eventId":"<event>","rev":1},"role":"owner","type":"public","unread":0}},"requestId":"q1","type":"ROOM_CREATED"}"#);
+    assert_frame!(alice.show(created), @r#"{"payload":{"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastReadSeq":0,"memberCount":1,"mentions":0,"name":"Tea","position":{"eventId":"<event>","rev":1},"role":"owner","type":"public","unread":0}},"requestId":"q1","type":"ROOM_CREATED"}"#);
     let sent = alice.ask_among_events("SEND_MESSAGE", json!({"roomId": room, "content": "first"})).await;
     alice.until_settled(sent, 1).await;
 
-    assert_frame!(bob.reply("JOIN_ROOM", json!({"handle": "TEA"})).await, @r#"{"payload":{"memberCount":2,"messages":[{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":3},"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastMessage":{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},"lastReadSeq":1,"memberCount":2,"name":"Tea","position":{"eventId":"<event>","rev":3},"role":"member","type":"public","unread":0},"users":[{"displayName":"alice","joinedAt":"<time>","role":"owner","userId":"<alice>","username":"alice"},{"displayName":"bob","joinedAt":"<time>","role":"member","userId":"<bob>","username":"bob"}]},"requestId":"q1","type":"ROOM_JOINED"}"#);
+    assert_frame!(bob.reply("JOIN_ROOM", json!({"handle": "TEA"})).await, @r#"{"payload":{"memberCount":2,"messages":[{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":3},"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastMessage":{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},"lastReadSeq":1,"memberCount":2,"mentions":0,"name":"Tea","position":{"eventId":"<event>","rev":3},"role":"member","type":"public","unread":0},"users":[{"displayName":"alice","joinedAt":"<time>","role":"owner","userId":"<alice>","username":"alice"},{"displayName":"bob","joinedAt":"<time>","role":"member","userId":"<bob>","username":"bob"}]},"requestId":"q1","type":"ROOM_JOINED"}"#);
     assert_frame!(alice.frame().await, @r#"{"payload":{"eventId":"<event>","rev":3,"roomId":"<tea>","userId":"<bob>","username":"bob"},"type":"USER_JOINED"}"#);
     bob.quiet().await;
 
@@ -64,6 +64,7 @@ async fn a_message_is_deleted_read_and_found_in_history(#[values(Engine::Embedde
     assert_frame!(bob.reply("GET_HISTORY", json!({"roomId": room, "after": 0, "limit": 1})).await, @r#"{"payload":{"hasMore":true,"items":[{"content":"","deletedAt":"<time>","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":6},"roomId":"<tea>"},"requestId":"q4","type":"HISTORY"}"#);
 
     bob.tell("MARK_READ", json!({"roomId": room, "seq": 2})).await;
+    assert_eq!(bob.next().await["type"], "READ_MARK");
     bob.quiet().await;
     let viewer = world.domain.identity.authenticate(&world.user("carol").await.token).await.unwrap();
     assert_eq!(world.domain.rooms.unread(&viewer).await.unwrap().total, 0);
