@@ -63,8 +63,7 @@ async fn chat(args: &ChatArgs) -> anyhow::Result<()> {
     let anyone = Api::new(&args.api)?;
     let login = Arc::new(Login::open(anyone.clone(), args).await?);
     let api = anyone.with_token(login.token().await?);
-    let url = api.instance("chat").await.context("ask for a chat-server")?.url;
-    let (chat, mut events) = Chat::connect(&url, login).await.context("connect")?;
+    let (chat, mut events) = Chat::connect(anyone, login).await.context("connect")?;
     let (room, seen) = enter(&api, &chat, &args.room).await?;
     show(&format!("-- in {} as {}; /quit leaves", args.room, args.user));
     talk(&chat, &mut events, room, seen).await?;
@@ -205,15 +204,15 @@ async fn talk(chat: &Chat, events: &mut Events, room: RoomId, mut seen: u64) -> 
                 None => return Ok(()),
                 Some(Event::Closed(why)) => anyhow::bail!("disconnected: {why}"),
                 Some(Event::Disconnected { reason, .. }) => show(&format!("-- {reason}; reconnecting")),
-                Some(Event::Gap(_)) => catch_up(chat, room, &mut seen).await,
-                Some(Event::Connected(_)) => {}
+                Some(event) if event.stale_rooms().contains(&room) => catch_up(chat, room, &mut seen).await,
                 Some(Event::Frame(frame)) => on_frame(&frame, room, &mut seen),
+                Some(Event::Connected(_) | Event::Synced { .. } | Event::Resumed { .. }) => {}
             },
         }
     }
 }
 
-/// Shows what was written while nobody listened.
+/// Shows what was written and not told.
 async fn catch_up(chat: &Chat, room: RoomId, seen: &mut u64) {
     loop {
         match chat.history(room, PageQuery { after: Some(*seen), ..PageQuery::default() }).await {

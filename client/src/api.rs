@@ -1,9 +1,11 @@
-//! REST: one method for each route, by concern in `accounts`, `rooms`, `messages` and `notifications`.
+//! REST: one method for each route, by concern in `accounts`, `rooms`, `messages`, `receipts` and
+//! `notifications`.
 
 mod accounts;
 mod messages;
 mod notifications;
 mod problem;
+mod receipts;
 mod rooms;
 
 use std::time::Duration;
@@ -12,8 +14,9 @@ use reqwest::{Method, RequestBuilder};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use accounts::{Refreshed, Session, Signup};
-pub use messages::{Unread, UnreadRoom};
+pub use messages::{ReplyPage, SearchPage};
 pub use notifications::{Instance, Notification, Notify, Queued};
+pub use receipts::{Delivery, Push, Unread, UnreadRoom};
 pub use rooms::NewRoom;
 
 use crate::{Error, Result};

@@ -1,81 +1,24 @@
-//! `/chat`: rooms and messages over a socket that keeps itself.
+//! `/chat`: rooms and messages over a socket that keeps itself and resumes.
+
+mod messages;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+pub use messages::{Ack, HistoryPage, OutgoingMessage, PageQuery, Recipient};
 use serde_json::json;
 use shared::{
-    MessageId, RoomId, Timestamp, UserId,
-    protocol::{Member, Message, MessageType, Position, Room, RoomType, ServerFrame},
+    RoomId, Timestamp,
+    protocol::{Member, Message, Position, Room, RoomType, ServerFrame},
 };
 
-use crate::{Error, Events, Identity, Options, Result, TokenProvider, pending::Repeat, socket::Link};
+use crate::{
+    Endpoint, Error, Events, Identity, Options, Result, TokenProvider, pending::Repeat, positions::Positions,
+    socket::Link,
+};
 
 /// A connection to `/chat`. Clones share it; when the last is dropped it is closed.
 #[derive(Clone)]
 pub struct Chat(Link);
-
-/// Where a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Recipient {
-    #[serde(rename = "roomId")]
-    Room(RoomId),
-    /// Through the direct room with them.
-    #[serde(rename = "recipientId")]
-    User(UserId),
-}
-
-impl From<RoomId> for Recipient {
-    fn from(room: RoomId) -> Self {
-        Self::Room(room)
-    }
-}
-
-impl From<UserId> for Recipient {
-    fn from(user: UserId) -> Self {
-        Self::User(user)
-    }
-}
-
-/// A message to send. Sending the same value again, after whatever error, never makes a second message.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OutgoingMessage {
-    #[serde(flatten)]
-    pub to: Recipient,
-    pub content: String,
-    #[serde(rename = "type")]
-    pub kind: MessageType,
-    /// Unique for this message; a random UUID unless set otherwise.
-    pub client_message_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<MessageId>,
-}
-
-impl OutgoingMessage {
-    /// A text for a room or a user.
-    pub fn new(to: impl Into<Recipient>, content: impl Into<String>) -> Self {
-        Self {
-            to: to.into(),
-            content: content.into(),
-            kind: MessageType::Text,
-            client_message_id: uuid::Uuid::new_v4().to_string(),
-            reply_to: None,
-        }
-    }
-}
-
-/// The server's word that a message is stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ack {
-    pub id: MessageId,
-    pub room_id: RoomId,
-    pub seq: u64,
-    pub rev: u64,
-    pub timestamp: Timestamp,
-    /// It had been stored before: this is the first result again.
-    pub duplicate: bool,
-}
 
 /// What a member finds in a room.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,62 +32,38 @@ pub struct JoinedRoom {
     pub member_count: u64,
 }
 
-/// Which part of a history; without `before` and `after`, its end.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct PageQuery {
-    /// Messages with a smaller `seq`, newest first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<u64>,
-    /// Messages with a larger `seq`, oldest first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<u64>,
-    /// At most 200; the server's default is 50.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-}
-
-/// A part of a room's history.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct HistoryPage {
-    /// Newest first; oldest first when asked by `after`.
-    pub items: Vec<Message>,
-    pub has_more: bool,
-    /// What the page is current to.
-    pub position: Position,
+/// A part of the user's rooms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncPage {
+    /// Where the user's own log stands.
+    pub user: Position,
+    /// Each with its `position`, unread count and last message.
+    pub rooms: Vec<Room>,
+    /// For the next page; `None` at the end.
+    pub next_cursor: Option<String>,
 }
 
 impl Chat {
-    /// Connects to `url` (`/chat` where it has no path) with default [`Options`]. Fails if the first attempt does;
+    /// Connects to `endpoint` (`/chat` where it has no path) with default [`Options`]. Fails if the first attempt does;
     /// later losses are repaired.
-    pub async fn connect(url: &str, tokens: impl TokenProvider) -> Result<(Self, Events)> {
-        Self::connect_with(url, tokens, Options::default()).await
+    pub async fn connect(endpoint: impl Into<Endpoint>, tokens: impl TokenProvider) -> Result<(Self, Events)> {
+        Self::connect_with(endpoint, tokens, Options::default()).await
     }
 
     /// [`connect`](Self::connect) with the options given.
-    pub async fn connect_with(url: &str, tokens: impl TokenProvider, options: Options) -> Result<(Self, Events)> {
-        let (link, events) = Link::open(url, "/chat", Arc::new(tokens), Arc::new(()), options).await?;
+    pub async fn connect_with(
+        endpoint: impl Into<Endpoint>,
+        tokens: impl TokenProvider,
+        options: Options,
+    ) -> Result<(Self, Events)> {
+        let positions = Arc::new(Positions::default());
+        let (link, events) = Link::open(endpoint.into(), "/chat", Arc::new(tokens), positions, options).await?;
         Ok((Self(link), events))
     }
 
     /// Who the connection speaks for.
     pub fn identity(&self) -> &Identity {
         self.0.identity()
-    }
-
-    /// Sends a text; returns once it is stored. To be able to repeat it after an error, use [`send`](Self::send).
-    pub async fn send_message(&self, to: impl Into<Recipient>, content: &str) -> Result<Ack> {
-        self.send(&OutgoingMessage::new(to, content)).await
-    }
-
-    /// Sends a message; returns once it is stored. It is repeated over a reconnect.
-    pub async fn send(&self, message: &OutgoingMessage) -> Result<Ack> {
-        match self.0.call("SEND_MESSAGE", message, Repeat::Harmless).await? {
-            ServerFrame::MessageAck { id, room_id, seq, rev, timestamp, duplicate, .. } => {
-                Ok(Ack { id, room_id, seq, rev, timestamp, duplicate })
-            }
-            other => Err(unexpected(&other)),
-        }
     }
 
     /// Joins a room by its id.
@@ -186,31 +105,27 @@ impl Chat {
         }
     }
 
-    /// A page of a room's history.
-    pub async fn history(&self, room: RoomId, query: PageQuery) -> Result<HistoryPage> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Payload {
-            room_id: RoomId,
-            #[serde(flatten)]
-            query: PageQuery,
-        }
-        match self.0.call("GET_HISTORY", Payload { room_id: room, query }, Repeat::Harmless).await? {
-            ServerFrame::History { items, has_more, position, .. } => Ok(HistoryPage { items, has_more, position }),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// Moves the own read mark forward. There is no reply: a mark that is lost with the connection is made good by the
-    /// next one.
+    /// Moves the own read mark, and with it the delivered one, up to `seq`. There is no reply: a mark that is lost with
+    /// the connection is made good by the next one. `Api::mark_read` says whether it was stored.
     pub async fn mark_read(&self, room: RoomId, seq: u64) -> Result<()> {
         self.0.tell("MARK_READ", json!({ "roomId": room, "seq": seq })).await
     }
 
-    /// Deletes a message.
-    pub async fn delete_message(&self, message: MessageId) -> Result<()> {
-        match self.0.call("DELETE_MESSAGE", json!({ "messageId": message }), Repeat::Once).await? {
-            ServerFrame::DeleteMessageAck { .. } => Ok(()),
+    /// Moves the own delivered mark up to `seq`; without a reply, as [`mark_read`](Self::mark_read).
+    pub async fn mark_delivered(&self, room: RoomId, seq: u64) -> Result<()> {
+        self.0.tell("MARK_DELIVERED", json!({ "roomId": room, "seq": seq })).await
+    }
+
+    /// Tells the room that the user types, or has stopped; without a reply. It ends by itself 6 s after the last word.
+    pub async fn typing(&self, room: RoomId, is_typing: bool) -> Result<()> {
+        self.0.tell("TYPING_STATUS", json!({ "roomId": room, "isTyping": is_typing })).await
+    }
+
+    /// A page of the user's rooms as they are now. The connection syncs by itself when it begins; this is to look again.
+    pub async fn sync(&self, cursor: Option<&str>) -> Result<SyncPage> {
+        let payload = cursor.map_or(json!({}), |cursor| json!({ "cursor": cursor }));
+        match self.0.call("SYNC", payload, Repeat::Harmless).await? {
+            ServerFrame::Synced { user, rooms, next_cursor } => Ok(SyncPage { user, rooms, next_cursor }),
             other => Err(unexpected(&other)),
         }
     }
@@ -223,6 +138,12 @@ impl Chat {
         }
     }
 
+    /// Ends the connection as a loss of the network would, without a close handshake; then it comes back and resumes as
+    /// after any loss. For tests of applications.
+    pub async fn cut(&self) {
+        self.0.cut().await;
+    }
+
     /// Closes the connection and waits until it is closed. Calls under way fail.
     pub async fn close(self) {
         self.0.close().await;
@@ -233,21 +154,4 @@ impl Chat {
 pub(crate) fn unexpected(frame: &ServerFrame) -> Error {
     let value = serde_json::to_value(frame).unwrap_or_default();
     Error::Unexpected(format!("a reply of type {}", value["type"]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_spelt_as_the_protocol_says_and_keeps_its_key() {
-        let room = RoomId::new();
-        let message = OutgoingMessage::new(room, "hi");
-        let value = serde_json::to_value(&message).unwrap();
-        let key = &message.client_message_id;
-        assert_eq!(value, json!({ "roomId": room, "content": "hi", "type": "text", "clientMessageId": key }));
-        let user = UserId::new();
-        assert_eq!(serde_json::to_value(OutgoingMessage::new(user, "")).unwrap()["recipientId"], json!(user));
-        assert_ne!(OutgoingMessage::new(room, "hi").client_message_id, *key);
-    }
 }

@@ -13,7 +13,9 @@ pub enum Disconnect {
     Silent,
     /// The server asked the client to connect elsewhere or anew (`RECONNECT`).
     Moved,
-    /// The upgrade was answered with this HTTP status.
+    /// The application took no events for too long; the next connection goes on from the last it took.
+    Behind,
+    /// The upgrade, or the question where to connect, was answered with this HTTP status.
     Handshake { status: u16 },
     /// There is no valid token to connect with.
     Token(String),
@@ -29,6 +31,7 @@ impl fmt::Display for Disconnect {
             Self::Lost(why) => write!(f, "lost: {why}"),
             Self::Silent => f.write_str("the server was silent for two heartbeats"),
             Self::Moved => f.write_str("the server asked to connect anew"),
+            Self::Behind => f.write_str("the application took no events for too long"),
             Self::Handshake { status } => write!(f, "the upgrade was answered with HTTP {status}"),
             Self::Token(why) => write!(f, "no valid token: {why}"),
             Self::Finished => f.write_str("closed by the application"),
@@ -55,7 +58,7 @@ impl Disconnect {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Closed { code, .. } => close_verdict(*code),
-            Self::Lost(_) | Self::Silent | Self::Moved => Verdict::Reconnect,
+            Self::Lost(_) | Self::Silent | Self::Moved | Self::Behind => Verdict::Reconnect,
             Self::Handshake { status: 401 } => Verdict::Refresh,
             Self::Handshake { status: 408 | 425 | 429 | 500..=599 } => Verdict::Reconnect,
             Self::Handshake { .. } | Self::Token(_) | Self::Finished => Verdict::GiveUp,

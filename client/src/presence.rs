@@ -11,7 +11,7 @@ use shared::{
 };
 
 use crate::{
-    Error, Events, Identity, Options, Result, TokenProvider,
+    Endpoint, Error, Events, Identity, Options, Result, TokenProvider,
     chat::unexpected,
     pending::Repeat,
     socket::{Link, Restore, encode},
@@ -71,16 +71,21 @@ impl Restore for Mutex<Wishes> {
 }
 
 impl Presence {
-    /// Connects to `url` (`/presence` where it has no path) with default [`Options`]. Fails if the first attempt does;
+    /// Connects to `endpoint` (`/presence` where it has no path) with default [`Options`]. Fails if the first attempt does;
     /// later losses are repaired. Updates, and after a reconnect a fresh `PRESENCE_SNAPSHOT`, come as events.
-    pub async fn connect(url: &str, tokens: impl TokenProvider) -> Result<(Self, Events)> {
-        Self::connect_with(url, tokens, Options::default()).await
+    pub async fn connect(endpoint: impl Into<Endpoint>, tokens: impl TokenProvider) -> Result<(Self, Events)> {
+        Self::connect_with(endpoint, tokens, Options::default()).await
     }
 
     /// [`connect`](Self::connect) with the options given.
-    pub async fn connect_with(url: &str, tokens: impl TokenProvider, options: Options) -> Result<(Self, Events)> {
+    pub async fn connect_with(
+        endpoint: impl Into<Endpoint>,
+        tokens: impl TokenProvider,
+        options: Options,
+    ) -> Result<(Self, Events)> {
         let wishes = Arc::new(Mutex::new(Wishes::default()));
-        let (link, events) = Link::open(url, "/presence", Arc::new(tokens), wishes.clone(), options).await?;
+        let (link, events) =
+            Link::open(endpoint.into(), "/presence", Arc::new(tokens), wishes.clone(), options).await?;
         Ok((Self { link, wishes }, events))
     }
 

@@ -20,10 +20,9 @@ use serde::Serialize;
 use shared::{ErrorCode, protocol::ServerFrame};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
-use url::Url;
 
 use crate::{
-    Error, Events, Identity, Result, TokenProvider,
+    Endpoint, Error, Events, Identity, Result, TokenProvider,
     events::{EventSink, event_channel},
     pending::{Call, Pending, Repeat},
 };
@@ -41,8 +40,12 @@ pub struct Options {
     pub backoff_cap: Duration,
     /// A connection that stood for so long was a success: the delays and refusals counted before are forgotten.
     pub stable_after: Duration,
-    /// Events that wait for the application; more are dropped, and it is told.
+    /// Events that wait for the application.
     pub event_queue: usize,
+    /// How long the connection waits, and reads nothing, for an application whose queue is full. After that it passes
+    /// events over, so that replies still come, and once the queue is empty a new connection resumes from the last
+    /// event in it.
+    pub event_patience: Duration,
     /// Calls that wait for a reply; more wait to be sent.
     pub pending_calls: usize,
     /// Bytes of a frame; a larger one is not sent, because the server would close the connection.
@@ -58,30 +61,43 @@ impl Default for Options {
             backoff_cap: Duration::from_secs(15),
             stable_after: Duration::from_secs(10),
             event_queue: 1024,
+            event_patience: Duration::from_secs(1),
             pending_calls: 256,
             frame_bytes: 64 * 1024,
         }
     }
 }
 
-/// Frames a connection begins with after a reconnect, before anything else: what the server forgot with the old one.
-/// This is the place of `RESUME`, whose frames then take the place of the `Gap` event.
+/// What a connection takes over from the one before it.
 pub(crate) trait Restore: Send + Sync + 'static {
+    /// The server is to hold its events until the `frames` have been read.
+    fn holds(&self) -> bool {
+        false
+    }
+
+    /// Frames the connection begins with, before anything else. Answers with their `requestId`, which is none or
+    /// [`RESTORE_ID`], are events.
     fn frames(&self) -> Vec<String>;
+
+    /// Notes a frame that the application is given as an event. Gives the frame that it asks for, if any.
+    fn note_event(&self, _frame: &ServerFrame) -> Option<String> {
+        None
+    }
+
+    /// Notes the reply to a call.
+    fn note_reply(&self, _frame: &ServerFrame) {}
 }
 
-/// Nothing to restore.
-impl Restore for () {
-    fn frames(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
+/// The `requestId` of [`Restore::frames`] whose failure ends the connection; calls have numbers.
+pub(crate) const RESTORE_ID: &str = "restore";
 
 /// What callers ask of the connection.
 pub(crate) enum Command {
     Call(Call),
     /// A frame without a reply.
     Tell(Utf8Bytes),
+    /// The connection is to end as if it was lost.
+    Cut,
     Close,
 }
 
@@ -89,6 +105,7 @@ pub(crate) enum Command {
 pub(crate) struct Shared {
     pub pending: Mutex<Pending>,
     pub events: EventSink,
+    pub restore: Arc<dyn Restore>,
     pub options: Options,
 }
 
@@ -105,20 +122,21 @@ pub(crate) struct Link {
 const COMMAND_QUEUE: usize = 64;
 
 impl Link {
-    /// Makes the first connection and starts the task that keeps it. `path` is used where the URL has none.
+    /// Makes the first connection and starts the task that keeps it. `path` is used where the URL has none,
+    /// and names the service in the registry.
     pub async fn open(
-        url: &str,
+        endpoint: Endpoint,
         path: &'static str,
         tokens: Arc<dyn TokenProvider>,
         restore: Arc<dyn Restore>,
         options: Options,
     ) -> Result<(Self, Events)> {
-        let home = socket_url(url, path)?;
+        endpoint.check(path)?;
         let (events, receiver) = event_channel(options.event_queue);
         let pending = Mutex::new(Pending::new(options.pending_calls.max(1)));
-        let shared = Arc::new(Shared { pending, events, options: options.clone() });
+        let shared = Arc::new(Shared { pending, events, restore, options: options.clone() });
         let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
-        let keeper = keeper::Keeper::new(home, path, tokens, restore, shared, inbox);
+        let keeper = keeper::Keeper::new(endpoint, path, tokens, shared, inbox);
         let identity = keeper.start().await.map_err(|reason| match reason {
             crate::Disconnect::Token(why) => Error::Token(why),
             reason => Error::Connect(reason),
@@ -161,6 +179,12 @@ impl Link {
         self.commands.send(Command::Tell(frame)).await.map_err(|_| gone())
     }
 
+    /// Ends TCP without a close frame; the connection comes back by itself. Nothing happens while there is none.
+    pub async fn cut(&self) {
+        // Refused: it is closed.
+        let _ = self.commands.send(Command::Cut).await;
+    }
+
     /// Closes the connection (1000) and waits until it is.
     pub async fn close(&self) {
         // Refused: it is closed already.
@@ -197,42 +221,9 @@ fn gone() -> Error {
     Error::Closed(crate::Disconnect::Finished)
 }
 
-/// `url` as the address of a socket: http becomes ws, https wss, and an empty path `path`.
-fn socket_url(url: &str, path: &str) -> Result<Url> {
-    let bad = |why: &str| Error::Url(format!("{url}: {why}"));
-    let mut parsed = Url::parse(url).map_err(|e| bad(&e.to_string()))?;
-    let scheme = match parsed.scheme() {
-        "ws" | "http" => "ws",
-        "wss" | "https" => "wss",
-        _ => return Err(bad("expected ws, wss, http or https")),
-    };
-    if !parsed.has_host() || parsed.set_scheme(scheme).is_err() {
-        return Err(bad("no host"));
-    }
-    if parsed.path().trim_matches('/').is_empty() {
-        parsed.set_path(path);
-    }
-    Ok(parsed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_become_socket_addresses() {
-        for (given, expected) in [
-            ("ws://h:3001", "ws://h:3001/chat"),
-            ("http://h:3001/", "ws://h:3001/chat"),
-            ("https://h/chat", "wss://h/chat"),
-            ("wss://h/ws?x=1", "wss://h/ws?x=1"),
-        ] {
-            assert_eq!(socket_url(given, "/chat").unwrap().as_str(), expected);
-        }
-        for bad in ["", "h:3001", "ftp://h/", "ws://"] {
-            assert!(matches!(socket_url(bad, "/chat"), Err(Error::Url(_))), "{bad}");
-        }
-    }
 
     #[test]
     fn a_frame_is_spelt_as_the_protocol_says() {

@@ -76,6 +76,9 @@ pub struct Job {
     /// For a message: which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageId>,
+    /// Of all that was asked for, where the asker's key names the request: tells a repeat from another request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_hash: Option<u64>,
 }
 
 /// How a job stands on one channel.
@@ -95,6 +98,16 @@ pub struct JobState {
     pub user: UserId,
     pub done: bool,
     pub attempts: Vec<Attempt>,
+    /// As in the [`Job`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_hash: Option<u64>,
+}
+
+impl JobState {
+    /// Of a job that was never tried.
+    pub(crate) const fn untried(job: &Job) -> Self {
+        Self { user: job.user, done: false, attempts: Vec::new(), request_hash: job.request_hash }
+    }
 }
 
 /// A job in the hands of a consumer.
@@ -123,6 +136,8 @@ pub trait Outbox: Send + Sync {
     async fn settle(&self, claimed: &ClaimedJob, state: &JobState, retry_at: Option<Timestamp>) -> Result<()>;
     /// The states of a request's jobs, in order of user; empty: no such request. Kept for 7 days.
     async fn states(&self, id: NotificationId) -> Result<Vec<JobState>>;
+    /// The states of these users' jobs of a request, in order; `None`: no such job.
+    async fn states_of(&self, id: NotificationId, users: &[UserId]) -> Result<Vec<Option<JobState>>>;
 }
 
 /// A notification in a user's inbox.

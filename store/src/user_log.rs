@@ -22,11 +22,6 @@ pub struct UserChange {
 }
 
 impl UserChange {
-    /// An entry of an engine that numbers none yet.
-    pub(crate) const fn unnumbered(body: UserChangeBody) -> Self {
-        Self { rev: 0, event_id: EventId::from_bits(0), body }
-    }
-
     pub fn position(&self) -> Position {
         Position { rev: self.rev, event_id: self.event_id }
     }

@@ -5,6 +5,7 @@ use std::{collections::HashSet, rc::Rc};
 use shared::{RoomId, UserId};
 use socket::CloseCode;
 use store::{BusEvent, Inbox, Signal, UserEvent};
+use tokio::time::Instant;
 
 use super::{Hub, State, repair, room::Verdict, users};
 
@@ -66,7 +67,9 @@ impl State {
                 }
             }
             Signal::Event(BusEvent::User(user, event)) => self.take_user_event(user, &event, todo),
-            Signal::Event(BusEvent::Presence(_) | BusEvent::Marked(_) | BusEvent::Typing(_)) => {}
+            Signal::Event(BusEvent::Marked(event)) => self.take_mark(&event, Instant::now()),
+            Signal::Event(BusEvent::Typing(event)) => self.take_typing(&event, Instant::now()),
+            Signal::Event(BusEvent::Presence(_)) => {}
             Signal::Lost => {
                 let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
                 todo.gaps.extend(rooms.into_iter().filter(|room| self.suspect(*room)));

@@ -10,7 +10,8 @@ use crate::{
 
 /// The events that came before the reply.
 async fn edit(client: &mut Client, message: &Value, content: &str) -> Vec<Value> {
-    let (reply, events) = client.ask_among_events("EDIT_MESSAGE", json!({"messageId": message, "content": content})).await;
+    let (reply, events) =
+        client.ask_among_events("EDIT_MESSAGE", json!({"messageId": message, "content": content})).await;
     assert_eq!(reply["type"], "EDIT_MESSAGE_ACK", "{reply}");
     events
 }

@@ -1,4 +1,4 @@
-//! Messages, history and unread counts.
+//! Messages: sending, changing, reading, finding.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -8,21 +8,23 @@ use shared::{MessageId, RoomId, protocol::Message};
 use super::Api;
 use crate::{Error, HistoryPage, OutgoingMessage, PageQuery, Recipient, Result};
 
-/// What one has not read.
+/// Replies to a message, oldest first; deleted ones come without content.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Unread {
-    pub total: u64,
-    pub rooms: Vec<UnreadRoom>,
+pub struct ReplyPage {
+    pub items: Vec<Message>,
+    /// There are more after the last one's `seq`.
+    pub has_more: bool,
 }
 
+/// Messages that were found, newest first.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct UnreadRoom {
-    pub room_id: RoomId,
-    pub unread: u64,
+pub struct SearchPage {
+    pub items: Vec<Message>,
+    /// The `before` of the next call; there may be older ones, also where `items` is empty. `None`: that is all.
     #[serde(default)]
-    pub mentions: u64,
+    pub next_before: Option<u64>,
 }
 
 impl Api {
@@ -44,19 +46,47 @@ impl Api {
         self.get(&format!("/api/messages/{id}"), &()).await
     }
 
-    /// `DELETE /api/messages/{id}`.
+    /// `DELETE /api/messages/{id}`: its content.
     pub async fn delete_message(&self, id: MessageId) -> Result<()> {
         Self::done(self.request(Method::DELETE, &format!("/api/messages/{id}"))).await
     }
 
-    /// `PUT /api/rooms/{id}/read`: moves the own read mark forward to `seq`.
-    pub async fn mark_read(&self, room: RoomId, seq: u64) -> Result<()> {
-        let request = self.request(Method::PUT, &format!("/api/rooms/{room}/read"));
-        Self::done(request.json(&json!({ "seq": seq }))).await
+    /// `PATCH /api/messages/{id}`: another content; gives the message as it is now.
+    pub async fn edit_message(&self, id: MessageId, content: &str) -> Result<Message> {
+        let request = self.request(Method::PATCH, &format!("/api/messages/{id}"));
+        Self::read(request.json(&json!({ "content": content }))).await
     }
 
-    /// `GET /api/unread`.
-    pub async fn unread(&self) -> Result<Unread> {
-        self.get("/api/unread", &()).await
+    /// `PUT` or (`add: false`) `DELETE /api/messages/{id}/reactions/{emoji}`; gives how many have given it now.
+    pub async fn react(&self, id: MessageId, emoji: &str, add: bool) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Reacted {
+            count: u64,
+        }
+        let method = if add { Method::PUT } else { Method::DELETE };
+        let request = self.request(method, &format!("/api/messages/{id}/reactions/{}", in_path(emoji)));
+        Ok(Self::read::<Reacted>(request).await?.count)
     }
+
+    /// `GET /api/messages/{id}/replies`: those after the `seq` `after`.
+    pub async fn replies(&self, id: MessageId, after: Option<u64>) -> Result<ReplyPage> {
+        self.get(&format!("/api/messages/{id}/replies"), &json!({ "after": after })).await
+    }
+
+    /// `GET /api/rooms/{id}/search`: text messages that hold `query`, before the `seq` `before`; `limit` is at most 200.
+    pub async fn search(
+        &self,
+        room: RoomId,
+        query: &str,
+        before: Option<u64>,
+        limit: Option<u32>,
+    ) -> Result<SearchPage> {
+        let query = json!({ "query": query, "before": before, "limit": limit });
+        self.get(&format!("/api/rooms/{room}/search"), &query).await
+    }
+}
+
+/// Any text as one part of a path (RFC 3986 §3.3).
+fn in_path(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 use shared::{
     RoomId, UserId,
-    protocol::{HistoryVisibility, Member, Room, RoomType},
+    protocol::{HistoryVisibility, Member, Retention, Room, RoomType},
 };
 
 use super::{Api, Page};
@@ -26,12 +26,15 @@ pub struct NewRoom<'a> {
     pub description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history_visibility: Option<HistoryVisibility>,
+    /// How long messages are kept; default: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 impl<'a> NewRoom<'a> {
     /// A room with this name and type, and the server's defaults.
     pub fn new(name: &'a str, kind: RoomType) -> Self {
-        Self { name, kind, handle: None, description: None, history_visibility: None }
+        Self { name, kind, handle: None, description: None, history_visibility: None, retention: None }
     }
 }
 

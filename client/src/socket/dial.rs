@@ -30,28 +30,32 @@ pub(crate) struct Dialled {
     pub heartbeat: Duration,
 }
 
-/// Connects to `url` and authenticates with `token`, within `timeout`.
-pub(crate) async fn dial(url: &Url, token: &str, timeout: Duration) -> Result<Dialled, Disconnect> {
-    match tokio::time::timeout(timeout, connect(url, token)).await {
+/// Connects to `url` and authenticates with `token`, within `timeout`. With `hold` the server is to hold its events.
+pub(crate) async fn dial(url: &Url, token: &str, hold: bool, timeout: Duration) -> Result<Dialled, Disconnect> {
+    match tokio::time::timeout(timeout, connect(url, token, hold)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Disconnect::Lost(format!("no connection within {timeout:?}"))),
     }
 }
 
-async fn connect(url: &Url, token: &str) -> Result<Dialled, Disconnect> {
+async fn connect(url: &Url, token: &str, hold: bool) -> Result<Dialled, Disconnect> {
     // The defaults are 128 KiB for each direction, allocated at once.
     let config = WebSocketConfig::default()
         .read_buffer_size(4 * 1024)
         .write_buffer_size(4 * 1024)
         .max_message_size(Some(MAX_SERVER_FRAME))
         .max_frame_size(Some(MAX_SERVER_FRAME));
-    let request = request(url, token)?;
+    let request = request(url, token, hold)?;
     let (mut socket, _) = connect_async_with_config(request, Some(config), true).await.map_err(refusal)?;
-    let (identity, heartbeat) = authenticated(&mut socket).await?;
+    let (identity, heartbeat) = authenticated(&mut socket, hold).await?;
     Ok(Dialled { socket, identity, heartbeat })
 }
 
-fn request(url: &Url, token: &str) -> Result<Request<()>, Disconnect> {
+fn request(url: &Url, token: &str, hold: bool) -> Result<Request<()>, Disconnect> {
+    let mut url = url.clone();
+    if hold {
+        url.query_pairs_mut().append_pair("hold", "1");
+    }
     let mut request = url.as_str().into_client_request().map_err(|e| Disconnect::Lost(e.to_string()))?;
     let protocols = HeaderValue::from_str(&format!("{SUBPROTOCOL}, bearer.{token}"));
     let mut protocols = protocols.map_err(|_| Disconnect::Token("it cannot stand in a header".into()))?;
@@ -68,10 +72,14 @@ fn refusal(error: tungstenite::Error) -> Disconnect {
 }
 
 /// Waits for `AUTH_SUCCESS`, the first frame of every socket. A server that refuses sends an `ERROR` and closes.
-async fn authenticated(socket: &mut Socket) -> Result<(Identity, Duration), Disconnect> {
+async fn authenticated(socket: &mut Socket, hold: bool) -> Result<(Identity, Duration), Disconnect> {
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
+                // Events that flow before the client has said where it left off would be a silent hole.
+                Ok(ServerFrame::AuthSuccess { resuming: false, .. }) if hold => {
+                    return Err(Disconnect::Lost("the server does not hold events for a client that resumes".into()));
+                }
                 Ok(ServerFrame::AuthSuccess { user_id, username, session_id, heartbeat_ms, .. }) => {
                     let heartbeat = Duration::from_millis(heartbeat_ms.max(1));
                     return Ok((Identity { user_id, username, session_id }, heartbeat));

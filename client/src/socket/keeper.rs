@@ -7,23 +7,23 @@ use tokio::{sync::mpsc, time::Instant};
 use url::Url;
 
 use super::{
-    Command, Options, Restore, Shared,
+    Command, Options, Shared,
     dial::{Dialled, dial},
     drive::{Ended, drive},
-    socket_url,
 };
-use crate::{Backoff, Disconnect, Error, Event, Gap, Identity, TokenProvider, Verdict};
+use crate::{Backoff, Disconnect, Endpoint, Error, Event, Identity, TokenProvider, Verdict, endpoint::socket_url};
 
 pub(crate) struct Keeper {
-    /// The address the application gave.
-    home: Url,
+    endpoint: Endpoint,
     path: &'static str,
     tokens: Arc<dyn TokenProvider>,
-    restore: Arc<dyn Restore>,
     shared: Arc<Shared>,
     commands: mpsc::Receiver<Command>,
-    /// Where the server sent us; forgotten when that fails.
-    elsewhere: Option<Url>,
+    /// Where the next attempt goes: where the last one came to, or where the server sent us. Forgotten when an attempt
+    /// fails; then the endpoint is asked.
+    next: Option<Url>,
+    /// The address of the last attempt, for when the registry cannot be asked.
+    last: Option<Url>,
     /// The token of the last attempt, and whether the server refused it.
     token: String,
     refused: bool,
@@ -37,17 +37,16 @@ const MAX_REFUSALS: u32 = 2;
 
 impl Keeper {
     pub fn new(
-        home: Url,
+        endpoint: Endpoint,
         path: &'static str,
         tokens: Arc<dyn TokenProvider>,
-        restore: Arc<dyn Restore>,
         shared: Arc<Shared>,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
         let Options { backoff_base, backoff_cap, .. } = shared.options;
         let backoff = Backoff::new(backoff_base, backoff_cap);
-        let (elsewhere, token) = (None, String::new());
-        Self { home, path, tokens, restore, shared, commands, elsewhere, token, refused: false, refusals: 0, backoff }
+        let (next, last, token) = (None, None, String::new());
+        Self { endpoint, path, tokens, shared, commands, next, last, token, refused: false, refusals: 0, backoff }
     }
 
     /// Makes the first connection, then goes on in a task of its own. A first failure is an error at once, except
@@ -61,18 +60,17 @@ impl Keeper {
             }
         };
         let identity = dialled.identity.clone();
-        self.shared.events.emit(Event::Connected(identity.clone()));
+        self.shared.events.state(Event::Connected(identity.clone()));
         tokio::spawn(self.keep(dialled));
         Ok(identity)
     }
 
     /// Serves connection after connection, until one ends for good.
     async fn keep(mut self, mut dialled: Dialled) {
-        let mut first = Vec::new();
         let reason = loop {
             let since = Instant::now();
             let Dialled { socket, heartbeat, .. } = dialled;
-            let ended = drive(socket, heartbeat, first, &self.shared, &mut self.commands).await;
+            let ended = drive(socket, heartbeat, &self.shared, &mut self.commands).await;
             if since.elapsed() >= self.shared.options.stable_after {
                 self.backoff.reset();
                 self.refusals = 0;
@@ -81,9 +79,7 @@ impl Keeper {
                 Ok(dialled) => dialled,
                 Err(reason) => break reason,
             };
-            self.shared.events.emit(Event::Connected(dialled.identity.clone()));
-            self.shared.events.emit(Event::Gap(Gap::Reconnected));
-            first = self.restore.frames();
+            self.shared.events.state(Event::Connected(dialled.identity.clone()));
         };
         tracing::debug!(%reason, "the connection is over");
         self.finish(reason).await;
@@ -102,18 +98,17 @@ impl Keeper {
             self.shared.pending.lock().interrupt(verdict == Verdict::ReconnectAfresh);
             let retry_in = match moved.take() {
                 Some(plan) => {
-                    self.elsewhere = plan.url.as_deref().and_then(|url| self.elsewhere(url));
+                    self.next = plan.url.as_deref().and_then(|url| self.elsewhere(url));
                     plan.at.saturating_duration_since(Instant::now())
                 }
                 None => self.backoff.next_delay(),
             };
-            self.shared.events.emit(Event::Disconnected { reason, retry_in });
+            self.shared.events.state(Event::Disconnected { reason, retry_in });
             self.meanwhile(tokio::time::sleep(retry_in)).await?;
             match self.attempt().await {
                 Ok(dialled) => return Ok(dialled),
                 Err(failure) => reason = failure,
             }
-            self.elsewhere = None;
         }
     }
 
@@ -137,15 +132,37 @@ impl Keeper {
         };
         self.refused = false;
         self.token = token.clone();
-        let url = self.elsewhere.clone().unwrap_or_else(|| self.home.clone());
+        let outcome = self.reach(token).await;
+        self.next = self.last.clone().filter(|_| outcome.is_ok());
+        outcome
+    }
+
+    /// Finds the address and connects to it.
+    async fn reach(&mut self, token: String) -> Result<Dialled, Disconnect> {
         let timeout = self.shared.options.connect_timeout;
-        self.meanwhile(async move { dial(&url, &token, timeout).await }).await?
+        let url = match self.next.take() {
+            Some(url) => url,
+            None => self.look_up(token.clone()).await?,
+        };
+        self.last = Some(url.clone());
+        let hold = self.shared.restore.holds();
+        self.meanwhile(async move { dial(&url, &token, hold, timeout).await }).await?
+    }
+
+    /// Asks the endpoint; where it does not answer, the address of the last attempt may work again.
+    async fn look_up(&mut self, token: String) -> Result<Url, Disconnect> {
+        let (endpoint, path, timeout) = (self.endpoint.clone(), self.path, self.shared.options.connect_timeout);
+        match self.meanwhile(async move { endpoint.look_up(path, &token, timeout).await }).await? {
+            Err(Disconnect::Lost(why)) => self.last.clone().ok_or(Disconnect::Lost(why)),
+            found => found,
+        }
     }
 
     /// Where `RECONNECT` points to. Never from TLS to plain text, which would lay the token open.
     fn elsewhere(&self, url: &str) -> Option<Url> {
         let url = socket_url(url, self.path).ok()?;
-        (url.scheme() == self.home.scheme() || url.scheme() == "wss").then_some(url)
+        let now = self.last.as_ref()?;
+        (url.scheme() == now.scheme() || url.scheme() == "wss").then_some(url)
     }
 
     /// Waits for `work` while taking in commands, up to the bound of what may be pending; what is told without a reply
@@ -158,7 +175,8 @@ impl Keeper {
                 done = &mut work => return Ok(done),
                 command = self.commands.recv(), if room => match command {
                     Some(Command::Call(call)) => self.shared.pending.lock().insert(call),
-                    Some(Command::Tell(_)) => {}
+                    // There is no connection to tell or to cut.
+                    Some(Command::Tell(_) | Command::Cut) => {}
                     Some(Command::Close) | None => return Err(Disconnect::Finished),
                 },
                 never = self.shared.events.catch_up() => match never {},
@@ -177,7 +195,7 @@ impl Keeper {
             }
         }
         drop(self.commands);
-        self.shared.events.emit(Event::Closed(reason));
+        self.shared.events.state(Event::Closed(reason));
         self.shared.events.flush().await;
     }
 }

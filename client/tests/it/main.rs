@@ -4,7 +4,9 @@
 mod losses;
 mod moves;
 mod presence;
+mod registry;
 mod replies;
 mod rest;
+mod resumes;
 mod support;
 mod tokens;

@@ -11,8 +11,8 @@ use tokio::{
 
 use crate::support::within;
 
-/// Answers one request with `response` and gives back the request's head and body.
-async fn answer(listener: &TcpListener, status: &str, headers: &str, body: &Value) -> (String, Value) {
+/// Answers one request and gives back the request's head and body.
+pub async fn answer(listener: &TcpListener, status: &str, headers: &str, body: &Value) -> (String, Value) {
     let (mut stream, _) = within(listener.accept()).await.unwrap();
     let mut read = Vec::new();
     let head_end = loop {
@@ -33,7 +33,8 @@ async fn answer(listener: &TcpListener, status: &str, headers: &str, body: &Valu
     (head, serde_json::from_slice(&read[head_end..]).unwrap_or_default())
 }
 
-async fn server() -> (TcpListener, Api) {
+/// A server for [`answer`], and its API.
+pub async fn server() -> (TcpListener, Api) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let api = Api::new(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     (listener, api)
@@ -82,4 +83,45 @@ async fn connections_that_share_a_login_refresh_it_once() {
     assert_eq!(sent, json!({ "refreshToken": "r1" }));
     assert_eq!((one.unwrap().as_str(), two.unwrap().as_str()), ("new", "new"));
     assert_eq!(tokens.token().await.unwrap(), "new");
+}
+
+#[tokio::test]
+async fn an_emoji_is_one_part_of_the_path() {
+    let (listener, api) = server().await;
+    let id = client::shared::MessageId { room: crate::support::room(), seq: 7 };
+    for (add, method) in [(true, "put"), (false, "delete")] {
+        let body = json!({ "messageId": id, "emoji": "👍 +/", "count": 2 });
+        let (count, (head, _)) = tokio::join!(api.react(id, "👍 +/", add), answer(&listener, "200 OK", "", &body));
+        assert_eq!(count.unwrap(), 2);
+        let path = format!("{method} /api/messages/{id}/reactions/%f0%9f%91%8d%20%2b%2f http/1.1").to_lowercase();
+        assert!(head.starts_with(&path), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_names_what_and_where_and_says_how_to_go_on() {
+    let (listener, api) = server().await;
+    let room = crate::support::room();
+    let body = json!({ "items": [], "nextBefore": 40 });
+    let (page, (head, _)) =
+        tokio::join!(api.search(room, "a b", Some(90), None), answer(&listener, "200 OK", "", &body));
+    assert!(head.starts_with(&format!("get /api/rooms/{room}/search?before=90&query=a+b http/1.1")), "{head}");
+    let page = page.unwrap();
+    assert_eq!((page.items.len(), page.next_before), (0, Some(40)));
+}
+
+#[tokio::test]
+async fn what_became_of_a_message_is_read() {
+    let (listener, api) = server().await;
+    let id = client::shared::MessageId { room: crate::support::room(), seq: 7 };
+    let push = json!({ "channel": "webpush", "state": "delivered", "at": "2025-10-09T08:53:20.120Z" });
+    let user = client::shared::UserId::new();
+    let one =
+        json!({ "userId": user, "username": "b", "stored": true, "delivered": true, "read": false, "push": push });
+    let body = json!({ "items": [one], "nextCursor": "c" });
+    let (page, (head, _)) = tokio::join!(api.delivery(id, None), answer(&listener, "200 OK", "", &body));
+    assert!(head.contains("/delivery http/1.1"), "{head}");
+    let page = page.unwrap();
+    assert_eq!((page.items[0].read, page.next_cursor.as_deref()), (false, Some("c")));
+    assert_eq!(page.items[0].push.as_ref().unwrap().state, "delivered");
 }

@@ -42,24 +42,40 @@ impl Server {
         let stream = self.accept_tcp().await;
         let mut offered = String::new();
         let mut path = String::new();
+        let mut holds = false;
         #[expect(clippy::result_large_err, reason = "the library's signature")]
         let look = |request: &Request, mut response: Response| {
             offered = request.headers()[SEC_WEBSOCKET_PROTOCOL].to_str().unwrap().to_owned();
             path = request.uri().path().to_owned();
+            holds = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "hold=1"));
             response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("chatapp.v1"));
             Ok(response)
         };
         let socket = within(tokio_tungstenite::accept_hdr_async(stream, look)).await.unwrap();
         let token = offered.strip_prefix("chatapp.v1, bearer.").unwrap().to_owned();
-        Peer { socket, token, path }
+        Peer { socket, token, path, holds }
     }
 
-    /// The next connection, authenticated, with a heartbeat that does not matter.
-    pub async fn welcome(&self) -> Peer {
+    /// The next connection, authenticated, with a heartbeat that does not matter. On `/chat` its events are still held.
+    pub async fn hold(&self) -> Peer {
         let mut peer = self.accept().await;
         peer.auth_success(30_000).await;
         peer
     }
+
+    /// The next connection, authenticated; on `/chat` with no rooms, or with nothing missed.
+    pub async fn welcome(&self) -> Peer {
+        let mut peer = self.hold().await;
+        if peer.holds {
+            peer.restore().await;
+        }
+        peer
+    }
+}
+
+/// A position in a log.
+pub fn position(rev: u64) -> Value {
+    json!({ "rev": rev, "eventId": format!("{rev:016x}") })
 }
 
 /// The server's end of a connection.
@@ -68,15 +84,32 @@ pub struct Peer {
     /// What the client authenticated with.
     pub token: String,
     pub path: String,
+    /// It said `hold=1`.
+    pub holds: bool,
 }
 
 impl Peer {
     pub async fn auth_success(&mut self, heartbeat_ms: u64) {
         let id = "00000000-0000-7000-8000-000000000001";
         self.say(json!({ "type": "AUTH_SUCCESS", "payload": {
-            "userId": id, "username": "alice", "status": "online", "sessionId": id, "heartbeatMs": heartbeat_ms, "resuming": false,
+            "userId": id, "username": "alice", "status": "online", "sessionId": id, "heartbeatMs": heartbeat_ms, "resuming": self.holds,
         }}))
         .await;
+    }
+
+    /// Answers `SYNC` with no rooms, and `RESUME` with nothing missed.
+    pub async fn restore(&mut self) {
+        let asked = self.next_text().await;
+        if asked["type"] == "SYNC" {
+            return self.reply(&asked, "SYNCED", json!({ "user": position(0), "rooms": [] })).await;
+        }
+        assert_eq!(asked["type"], "RESUME", "{asked}");
+        let caught_up =
+            |position: &Value| json!({ "status": "caught_up", "rev": position["rev"], "eventId": position["eventId"] });
+        let named = asked["payload"]["rooms"].as_object().unwrap();
+        let rooms: serde_json::Map<_, _> = named.iter().map(|(room, at)| (room.clone(), caught_up(at))).collect();
+        let user = caught_up(&asked["payload"]["user"]);
+        self.reply(&asked, "RESUMED", json!({ "user": user, "rooms": rooms })).await;
     }
 
     pub async fn say(&mut self, frame: Value) {
@@ -85,17 +118,29 @@ impl Peer {
 
     /// The client's next text frame, which must be of this type.
     pub async fn expect(&mut self, kind: &str) -> Value {
+        let frame = self.next_text().await;
+        assert_eq!(frame["type"], kind, "{frame}");
+        frame
+    }
+
+    async fn next_text(&mut self) -> Value {
         loop {
             match within(self.socket.next()).await.unwrap().unwrap() {
-                Message::Text(text) => {
-                    let frame: Value = serde_json::from_str(&text).unwrap();
-                    assert_eq!(frame["type"], kind, "{frame}");
-                    return frame;
-                }
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
                 Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("expected {kind}, got {other:?}"),
+                other => panic!("expected a text frame, got {other:?}"),
             }
         }
+    }
+
+    /// Says that somebody wrote the message that is change `rev` of the room.
+    pub async fn message(&mut self, room: RoomId, rev: u64) {
+        let id = client::shared::MessageId { room, seq: rev };
+        self.say(json!({ "type": "NEW_MESSAGE", "payload": {
+            "id": id, "roomId": room, "seq": rev, "userId": room, "username": "bob", "content": rev.to_string(),
+            "type": "text", "timestamp": "2025-10-09T08:53:20.120Z", "rev": rev, "eventId": format!("{rev:016x}"),
+        }}))
+        .await;
     }
 
     pub async fn reply(&mut self, to: &Value, kind: &str, payload: Value) {
@@ -150,13 +195,14 @@ pub async fn connect(url: &str) -> Result<(Chat, Events)> {
     within(Chat::connect_with(url, "secret", options())).await
 }
 
-/// A server, a client, and the server's end of its connection; `Connected` has been read.
+/// A server, a client, and the server's end of its connection; `Connected` and `Synced` have been read.
 pub async fn connected() -> (Server, Peer, Chat, Events) {
     let server = Server::start().await;
     let url = server.url();
     let (peer, client) = tokio::join!(server.welcome(), connect(&url));
     let (chat, mut events) = client.unwrap();
     assert!(matches!(next(&mut events).await, Event::Connected(_)));
+    assert_eq!(next(&mut events).await, Event::Synced { rooms: Vec::new(), more: false });
     (server, peer, chat, events)
 }
 

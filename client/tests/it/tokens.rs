@@ -10,7 +10,7 @@ use crate::support::{Server, connected, next, options, within};
 
 /// Gives `t0`, after a refusal `t1`, and so on; remembers what was refused.
 #[derive(Default)]
-struct Numbered(Mutex<Vec<String>>);
+pub struct Numbered(Mutex<Vec<String>>);
 
 impl Numbered {
     fn current(&self) -> Result<String> {

@@ -6,7 +6,7 @@ use shared::{
     protocol::{HistoryVisibility, Position},
 };
 
-use super::{CONCURRENT_READS, Rooms};
+use super::{Rooms, reading::CONCURRENT_READS};
 use crate::{DomainError, Result};
 
 /// A member in a room, all of it read at one moment.

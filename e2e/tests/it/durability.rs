@@ -73,7 +73,7 @@ async fn told_of(id: &MessageId, events: &mut Events, api: &Api, room: RoomId) {
     loop {
         let missed = match events.next().await.expect("the connection goes on") {
             Event::Frame(ServerFrame::NewMessage { message, .. }) if message.id == *id => return,
-            Event::Frame(ServerFrame::Reset { .. }) | Event::Gap(_) => history(api, room).await,
+            event if event.stale_rooms().contains(&room) => history(api, room).await,
             _ => continue,
         };
         if missed.iter().any(|message| message.id == *id) {

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod durability;
+mod faults;
+mod model;
 mod presence;
+mod resumes;
 mod stopping;
 mod story;
 mod support;
