@@ -6,7 +6,7 @@ use shared::{
     protocol::{HistoryVisibility, Position},
 };
 
-use super::{Rooms, reading::CONCURRENT_READS};
+use super::{Rooms, hidden_up_to, reading::CONCURRENT_READS};
 use crate::{DomainError, Result};
 
 /// A member in a room, all of it read at one moment.
@@ -32,10 +32,7 @@ impl Rooms {
             room: view.record.id,
             position: view.head.position(),
             joined_rev: view.membership.joined_rev,
-            visible_after: match view.record.history_visibility {
-                HistoryVisibility::All => 0,
-                HistoryVisibility::Joined => view.membership.joined_seq,
-            },
+            visible_after: hidden_up_to(&view.record, &view.membership),
             read_seq: view.read_seq,
             unread: view.unread,
             mentions: view.mentions,
@@ -52,6 +49,6 @@ impl Rooms {
         }
         let reads = users.iter().map(|user| self.store.rooms.membership(room, *user));
         let memberships: Vec<_> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
-        Ok(memberships.into_iter().map(|found| found.map_or(u64::MAX, |m| m.joined_seq)).collect())
+        Ok(memberships.into_iter().map(|found| found.map_or(u64::MAX, |m| hidden_up_to(&record, &m))).collect())
     }
 }
