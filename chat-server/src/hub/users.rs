@@ -18,7 +18,10 @@ use super::{
     own::{Next, Own},
     repair::{FIRST_RETRY, LAST_RETRY},
 };
-use crate::dialect::Encoded;
+use crate::{
+    dialect::Encoded,
+    session::on_event::{hidden, is_hidden},
+};
 
 /// A room of so few changes is told from the user's joining on.
 const YOUNG: u64 = 50;
@@ -137,6 +140,11 @@ async fn read_and_tell(hub: &Rc<Hub>, user: UserId, after: Position) -> Result<(
             for room in hub.domain.rooms.joined(user).await? {
                 add_room(hub, user, room, None).await?;
             }
+            hub.update(|state| {
+                for peer in state.users.get(&user).iter().flat_map(|entry| &entry.peers) {
+                    peer.own_after.set(peer.own_after.get().map(|_| head.rev));
+                }
+            });
             Ok((head, false))
         }
     }
@@ -240,11 +248,24 @@ impl Added {
                 let at = own + events[own + 1..].iter().take_while(|e| joined(e)).count();
                 position = Position { rev: events[at].change.rev, event_id: events[at].change.event_id };
                 since = events.into_iter().skip(at + 1).collect();
+                hide_edits(hub, viewer, room, &mut since).await?;
             }
         }
         let room = Room { position: Some(position), ..view };
         Ok(Some(Self { frame: ServerFrame::RoomAdded { room, position, user_position }, position, since }))
     }
+}
+
+/// Takes out of edits what the user may not see.
+async fn hide_edits(hub: &Hub, viewer: &Viewer, room: RoomId, events: &mut [RoomEvent]) -> Result<()> {
+    if !events.iter().any(|event| is_hidden(event, u64::MAX)) {
+        return Ok(());
+    }
+    let visible_after = hub.domain.rooms.hidden_up_to(room, &[viewer.user]).await?.pop().unwrap_or(u64::MAX);
+    for event in events.iter_mut().filter(|event| is_hidden(event, visible_after)) {
+        *event = hidden(event);
+    }
+    Ok(())
 }
 
 /// The user was removed from a room. Its log has said so, as a rule; this is for where it could not.

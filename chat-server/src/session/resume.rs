@@ -22,7 +22,10 @@ use shared::{
 };
 use store::{ChangeBody, RoomEvent, UserChanges};
 
-use super::{Session, on_event::seen_by};
+use super::{
+    Session,
+    on_event::{hidden, is_hidden, on_event},
+};
 use crate::hub::{
     FIRST_RETRY, Hub, LAST_RETRY, Peer,
     users::{self, Added, Told},
@@ -293,7 +296,8 @@ impl Replay<'_> {
             if self.is_own_leaving(event) {
                 return Ok(Telling::Left);
             }
-            self.push(&seen_by(event, line.visible_after), None).await?;
+            let frame = if is_hidden(event, line.visible_after) { on_event(&hidden(event)) } else { on_event(event) };
+            self.push(&frame, None).await?;
             line.at = Position { rev: event.change.rev, event_id: event.change.event_id };
         }
         self.pipe.flush();
@@ -311,7 +315,7 @@ impl Replay<'_> {
             self.tell_until(line, |line| !self.hub.is_past(line.room, line.at)).await?;
         }
         for line in &mut lines {
-            self.tell_until(line, |line| self.hub.open_at(self.peer, line.room, line.at)).await?;
+            self.tell_until(line, |line| self.hub.open_at(self.peer, line.room, line.at, line.visible_after)).await?;
         }
         Ok(())
     }
@@ -327,7 +331,7 @@ impl Replay<'_> {
             line.ended = telling != Telling::Done;
             match telling {
                 Telling::Done => {}
-                Telling::Reset => self.hub.open_anew(self.peer, line.room),
+                Telling::Reset => self.hub.open_anew(self.peer, line.room, line.visible_after),
                 Telling::Left => {
                     self.push(&ServerFrame::RoomRemoved { room_id: line.room, user_position: None }, None).await?;
                 }
