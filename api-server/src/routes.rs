@@ -4,6 +4,8 @@ mod accounts;
 mod docs;
 mod messages;
 mod notifications;
+mod reactions;
+mod receipts;
 mod registry;
 mod rooms;
 mod users;
@@ -41,13 +43,21 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, gateway: &Gateway) {
         .service(rooms::leave) // DELETE /api/rooms/{id}/leave
         .service(rooms::members) // GET /api/rooms/{id}/members
         .service(rooms::open_direct) // PUT /api/direct/{userId}
-        .service(rooms::mark_read) // PUT /api/rooms/{id}/read
-        .service(rooms::unread); // GET /api/unread
+        .service(receipts::mark_read) // PUT /api/rooms/{id}/read
+        .service(receipts::mark_delivered) // PUT /api/rooms/{id}/delivered
+        .service(receipts::receipts) // GET /api/rooms/{id}/receipts
+        .service(receipts::unread); // GET /api/unread
 
     cfg.service(messages::history) // GET /api/rooms/{id}/messages
         .service(messages::send) // POST /api/rooms/{id}/messages
         .service(messages::get_message) // GET /api/messages/{id}
-        .service(messages::delete_message); // DELETE /api/messages/{id}
+        .service(messages::edit_message) // PATCH /api/messages/{id}
+        .service(messages::delete_message) // DELETE /api/messages/{id}
+        .service(messages::replies) // GET /api/messages/{id}/replies
+        .service(messages::search) // GET /api/rooms/{id}/search
+        .service(reactions::give) // PUT /api/messages/{id}/reactions/{emoji}
+        .service(reactions::take_back) // DELETE /api/messages/{id}/reactions/{emoji}
+        .service(receipts::delivery); // GET /api/messages/{id}/delivery
 
     cfg.service(registry::least_loaded); // GET /api/registry/{service}
 

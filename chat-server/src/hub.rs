@@ -9,8 +9,11 @@ mod follow;
 pub mod held;
 pub mod members;
 pub mod own;
+mod receipts;
 mod repair;
 pub mod room;
+mod ticker;
+mod typing;
 pub mod users;
 
 use std::{
@@ -28,16 +31,22 @@ pub use follow::Pins;
 use held::Hold;
 use members::{Item, Member, Mode};
 use own::Own;
+use receipts::Receipts;
 pub use repair::{FIRST_RETRY, LAST_RETRY};
 use room::Room;
 use shared::{
     RoomId, UserId,
     protocol::{Position, ServerFrame},
+    settings::Chat,
 };
 use socket::{Outbound, Pulse, Pushed};
-use store::{RoomEvent, Subscriptions, Topic};
-use tokio::sync::{Mutex, Notify, Semaphore};
-use tokio_util::sync::CancellationToken;
+use store::{ChangeBody, RoomEvent, Subscriptions, Topic};
+use tokio::{
+    sync::{Mutex, Notify, Semaphore},
+    time::Instant,
+};
+use typing::Typing;
+use web::Drain;
 
 use crate::{
     dialect::{Dialect, Encoded},
@@ -96,6 +105,7 @@ impl Peer {
 /// This worker's rooms and users.
 pub struct Hub {
     pub domain: Domain,
+    drain: Arc<Drain>,
     pulse: Rc<Pulse>,
     subscriptions: Arc<dyn Subscriptions>,
     state: RefCell<State>,
@@ -103,12 +113,17 @@ pub struct Hub {
     subscribing: Mutex<()>,
     /// Topics may have become stale.
     stale: Notify,
+    /// When the ticker wakes by itself.
+    armed: Cell<Option<Instant>>,
+    /// It is to wake sooner.
+    sooner: Notify,
     reads: Semaphore,
 }
 
-#[derive(Default)]
 struct State {
     rooms: HashMap<RoomId, Room>,
+    typing: Typing,
+    receipts: Receipts,
     users: HashMap<UserId, User>,
     /// Topics nobody needed when they were put here.
     stale: HashSet<Topic>,
@@ -146,6 +161,18 @@ impl Out {
 }
 
 impl State {
+    fn new(settings: &Chat) -> Self {
+        Self {
+            rooms: HashMap::new(),
+            typing: Typing::new(Duration::from_millis(settings.typing_ms)),
+            receipts: Receipts::new(Duration::from_millis(settings.receipt_ms), settings.receipt_members),
+            users: HashMap::new(),
+            stale: HashSet::new(),
+            out: Out::default(),
+            next: 0,
+        }
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -157,7 +184,10 @@ impl State {
         let rev = event.change.rev;
         let frame = on_event(event);
         let mut encoded = Encoded::new(&frame);
-        let left = matches!(event.change.body, store::ChangeBody::Left).then_some(event.change.user);
+        let left = matches!(event.change.body, ChangeBody::Left).then_some(event.change.user);
+        if let ChangeBody::Message(message) = &event.change.body {
+            room.authors.note(message.seq, message.author);
+        }
         let mut deliveries = 0;
         for member in room.members.iter_mut() {
             if left == Some(member.peer.viewer.user) {
@@ -173,6 +203,9 @@ impl State {
             }
         }
         metrics::counter!("chatapp_deliveries_total").increment(deliveries);
+        if matches!(event.change.body, ChangeBody::Message(_) | ChangeBody::Left) {
+            self.end_typing(event.room, event.change.user);
+        }
         if let Some(user) = left {
             self.user_left(event.room, user, rev);
         }
@@ -270,21 +303,31 @@ impl State {
 
 impl Hub {
     /// A hub for this worker, with its tasks; call inside the worker's runtime. It ends with the worker.
-    pub fn start(domain: Domain, shutdown: CancellationToken) -> Rc<Self> {
+    pub fn start(domain: Domain, drain: Arc<Drain>) -> Rc<Self> {
         let subscriber = domain.store.bus.subscriber();
         let heartbeat = Duration::from_secs(domain.settings.limits.heartbeat_seconds);
+        let state = RefCell::new(State::new(&domain.settings.chat));
         let hub = Rc::new(Self {
-            pulse: Pulse::start(heartbeat, shutdown),
+            pulse: Pulse::start(heartbeat, drain.begun().clone()),
             domain,
+            drain,
             subscriptions: subscriber.subscriptions,
-            state: RefCell::default(),
+            state,
             subscribing: Mutex::new(()),
             stale: Notify::new(),
+            armed: Cell::new(None),
+            sooner: Notify::new(),
             reads: Semaphore::new(CONCURRENT_READS),
         });
         actix_web::rt::spawn(bus::run(hub.clone(), subscriber.inbox));
         actix_web::rt::spawn(follow::unsubscribe_stale(hub.clone()));
+        actix_web::rt::spawn(ticker::run(hub.clone()));
         hub
+    }
+
+    /// The stop of the service.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     /// The worker's pings.
@@ -298,11 +341,15 @@ impl Hub {
         let result = change(&mut state);
         state.drop_lost();
         let stale = !state.stale.is_empty();
+        let tick = state.next_tick();
         let touched = std::mem::take(&mut state.out.touched);
         drop(state);
         touched.iter().for_each(Outbound::wake);
         if stale {
             self.stale.notify_one();
+        }
+        if tick.is_some_and(|tick| self.armed.get().is_none_or(|armed| tick < armed)) {
+            self.sooner.notify_one();
         }
         result
     }

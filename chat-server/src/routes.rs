@@ -37,7 +37,7 @@ async fn open_chat(
     running: Data<Running>,
 ) -> actix_web::Result<HttpResponse> {
     let (socket, limits) = sockets::open(&req, payload, &domain)?;
-    let hub = Worker::of(&req, &running, |shutdown| Hub::start(Domain::clone(&domain), shutdown))?;
+    let hub = Worker::of(&req, &running, |drain| Hub::start(Domain::clone(&domain), drain))?;
     let handshake = Handshake::new(hub.clone(), socket.outbound.clone(), Dialect::Native, will_resume(&req));
     let connection = Connection::new(socket.outbound, socket.inbound, limits, hub.pulse());
     actix_web::rt::spawn(connection.run(handshake, socket::credential(&req)));

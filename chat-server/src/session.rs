@@ -3,17 +3,23 @@
 pub mod on_client_frame;
 pub mod on_event;
 mod resume;
+mod typing;
 
-use std::{
-    rc::Rc,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use domain::{DomainError, Result, Viewer};
-use shared::protocol::{ChatCommand, ServerFrame, Status};
+use shared::{
+    RoomId,
+    protocol::{ChatCommand, ServerFrame, Status, command::TypingStatus},
+};
 use socket::{Credential, Flow, Outbound, Step};
 use store::SocketKind;
-use web::sockets::{self, bad_frame, error_frame, no_binary, reconnect, refusal};
+use tokio::time::Instant;
+use typing::Said;
+use web::{
+    Announced, Sockets,
+    sockets::{self, bad_frame, error_frame, no_binary, refusal},
+};
 
 use crate::{
     dialect::{Dialect, native},
@@ -23,12 +29,8 @@ use crate::{
 /// Times the list of a user's rooms is read again because it changed while it was being attached.
 const ATTACH_TRIES: usize = 3;
 
-static OPEN: AtomicU64 = AtomicU64::new(0);
-
 /// Authenticated sockets of this process.
-pub fn open_connections() -> u64 {
-    OPEN.load(Ordering::Relaxed)
-}
+pub static SOCKETS: Sockets = Sockets::new("chat");
 
 /// A socket whose user is not known yet.
 pub struct Handshake {
@@ -44,13 +46,7 @@ pub struct Session {
     pub(crate) hub: Rc<Hub>,
     pub(crate) peer: Rc<Peer>,
     presence: Announced,
-}
-
-/// Counts a connection, and takes it out of presence when it ends.
-struct Announced {
-    hub: Rc<Hub>,
-    peer: Rc<Peer>,
-    ended: bool,
+    typing: RefCell<Said>,
 }
 
 impl Handshake {
@@ -114,7 +110,11 @@ impl Session {
     async fn begin(hub: &Rc<Hub>, peer: Rc<Peer>, hold: bool, request_id: Option<&str>) -> Result<Self> {
         let viewer = &peer.viewer;
         // Leaves everything again when it is dropped on the way.
-        let presence = Announced::new(hub, &peer);
+        let leave = {
+            let (hub, peer) = (hub.clone(), peer.clone());
+            move || hub.forget(&peer)
+        };
+        let presence = SOCKETS.announce(&hub.domain.presence, viewer, peer.id, leave);
         hub.follow_user(&peer).await?;
         // After following: a session that ends from now on is heard of.
         hub.domain.identity.check_session(viewer).await?;
@@ -129,7 +129,8 @@ impl Session {
             hub.attach_all(&peer, &pins, first);
         }
         hub.end_busy(&peer);
-        Ok(Self { hub: hub.clone(), peer, presence })
+        let typing = RefCell::new(Said::new(Duration::from_millis(hub.domain.settings.chat.typing_ms)));
+        Ok(Self { hub: hub.clone(), peer, presence, typing })
     }
 
     pub(crate) fn push(&self, frame: &ServerFrame, request_id: Option<&str>) {
@@ -182,57 +183,20 @@ impl socket::Session for Session {
     }
 
     fn on_drain(&mut self) {
-        self.push(&reconnect(), None);
+        self.push(&self.hub.drain().reconnect(), None);
     }
 
     async fn on_end(&mut self) {
-        self.presence.end().await;
+        let typed_in = self.typing.get_mut().take(Instant::now());
+        tokio::join!(self.presence.end(), stop_typing(&self.hub, &self.peer.viewer, typed_in));
     }
 }
 
-impl Announced {
-    fn new(hub: &Rc<Hub>, peer: &Rc<Peer>) -> Self {
-        OPEN.fetch_add(1, Ordering::Relaxed);
-        metrics::gauge!("chatapp_connections", "socket" => "chat").increment(1);
-        Self { hub: hub.clone(), peer: peer.clone(), ended: false }
-    }
-
-    /// Out of the hub at once, then out of presence.
-    async fn end(&mut self) {
-        if !self.leave() {
-            return;
-        }
-        if let Err(e) = self.hub.domain.presence.disconnected(self.peer.viewer.user, self.peer.id).await {
-            // The process's lease stands for it until it is found out.
-            e.log();
-        }
-    }
-
-    /// `false`: it had left.
-    fn leave(&mut self) -> bool {
-        if std::mem::replace(&mut self.ended, true) {
-            return false;
-        }
-        OPEN.fetch_sub(1, Ordering::Relaxed);
-        metrics::gauge!("chatapp_connections", "socket" => "chat").decrement(1);
-        self.hub.forget(&self.peer);
-        true
-    }
-}
-
-impl Drop for Announced {
-    fn drop(&mut self) {
-        if !self.leave() {
-            return;
-        }
-        // The socket did not come to its orderly end: given up while authenticating, or the worker stops.
-        let (domain, user, connection) = (self.hub.domain.clone(), self.peer.viewer.user, self.peer.id);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(e) = domain.presence.disconnected(user, connection).await {
-                    e.log();
-                }
-            });
+/// The others need not wait until it ends by itself, as it does where this fails. At most a few rooms.
+async fn stop_typing(hub: &Hub, viewer: &Viewer, rooms: Vec<RoomId>) {
+    for room_id in rooms {
+        if let Err(e) = hub.domain.messages.typing(viewer, &TypingStatus { room_id, is_typing: false }).await {
+            return e.log();
         }
     }
 }

@@ -1,10 +1,12 @@
-//! `chatapp`: all four services in one process on the embedded store, and a terminal client.
+//! `chatapp`: all four services in one process on the embedded store, a terminal client, and a
+//! check of a deployment.
 
 mod chat;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use chatapp::verify::command::{self as verify, VerifyArgs};
 use clap::{Parser, Subcommand};
 
 /// Measured: idle connections cost no more than with the system's allocator, and memory is given back.
@@ -27,6 +29,8 @@ enum Command {
     Serve(ServeArgs),
     /// Chat from the terminal
     Chat(chat::ChatArgs),
+    /// Check that a deployment loses, doubles and reorders nothing
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -45,5 +49,6 @@ fn main() -> ExitCode {
         None => serve::main(args.serve),
         Some(Command::Serve(args)) => serve::main(args),
         Some(Command::Chat(args)) => chat::main(args),
+        Some(Command::Verify(args)) => verify::main(&args),
     }
 }

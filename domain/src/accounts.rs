@@ -13,10 +13,8 @@ use store::{ProfilePatch, Rotation, SessionRecord, Store, StoreError, UserRecord
 use utoipa::ToSchema;
 
 use crate::{
-    DomainError, Identity, Names, Presence, Result, Viewer,
-    passwords::Passwords,
-    rates::Rates,
-    validate::{Check, page_limit},
+    DomainError, Identity, Names, Presence, Result, Viewer, pages::page_limit, passwords::Passwords, rates::Rates,
+    validate::Check,
 };
 
 /// Contacts one user may keep.

@@ -13,6 +13,7 @@ pub mod messages;
 pub mod names;
 pub mod notifications;
 pub mod outage;
+mod pages;
 mod passwords;
 pub mod presence;
 mod rates;

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use moka::future::Cache;
 use shared::UserId;
 use store::Users;
@@ -19,16 +20,23 @@ pub struct NameCard {
 /// Shown for an author whose account is gone.
 pub const DELETED_USER: &str = "deleted user";
 
-/// Bounded to 100,000 users; an entry is at most 30 s old.
+/// Names looked up at once; each is a read of its own.
+const CONCURRENT_READS: usize = 64;
+
+/// Each direction is bounded to 100,000 users; an entry is at most 30 s old.
 pub struct Names {
     users: Arc<dyn Users>,
     cards: Cache<UserId, Arc<NameCard>>,
+    /// By folded name. That a name is free is not kept: who has just signed up can be mentioned.
+    ids: Cache<String, UserId>,
 }
 
 impl Names {
     pub fn new(users: Arc<dyn Users>) -> Self {
-        let cards = Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(30)).build();
-        Self { users, cards }
+        let kept = Duration::from_secs(30);
+        let cards = Cache::builder().max_capacity(100_000).time_to_live(kept).build();
+        let ids = Cache::builder().max_capacity(100_000).time_to_live(kept).build();
+        Self { users, cards, ids }
     }
 
     /// `None`: no such account.
@@ -67,6 +75,23 @@ impl Names {
             }
         }
         Ok(found)
+    }
+
+    /// The users of these folded names, those that are taken. The caller bounds how many: names that are not cached are
+    /// read together, one read each.
+    pub async fn ids_of(&self, names: impl IntoIterator<Item = String>) -> Result<HashMap<String, UserId>> {
+        let reads = names.into_iter().map(|name| async move {
+            if let Some(id) = self.ids.get(&name).await {
+                return Ok(Some((name, id)));
+            }
+            let id = self.users.user_id_by_name(&name).await?;
+            if let Some(id) = id {
+                self.ids.insert(name.clone(), id).await;
+            }
+            Ok::<_, DomainError>(id.map(|id| (name, id)))
+        });
+        let found: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENT_READS).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// After a change of profile in this process, so that its own user sees it at once.

@@ -1,5 +1,5 @@
 //! What every process does beside serving: renews its lease and its signing key, settles what dead processes left
-//! half done, and publishes that users are gone once their grace has passed.
+//! half done, publishes that users are gone once their grace has passed, and removes what rooms do not keep.
 
 use std::time::Duration;
 
@@ -22,6 +22,13 @@ const DUE_LEASE: Duration = Duration::from_secs(5);
 /// Users handled in one tick; the rest come with the next.
 const USERS_A_TICK: usize = 500;
 
+/// How often messages that their room does not keep are looked for.
+const TRIM: Duration = Duration::from_secs(30);
+/// Messages removed in one step of the store, so that it is free for others in between.
+const MESSAGES_A_STEP: usize = 1000;
+/// Steps in one tick; the rest comes with the next.
+const STEPS_A_TICK: usize = 100;
+
 /// What a draining server tells a client to wait before it connects again: 0 to 5 s at random, so that a deploy is no
 /// stampede.
 pub fn reconnect_after() -> Duration {
@@ -35,6 +42,7 @@ pub async fn run(domain: Domain, shutdown: CancellationToken) {
         every(KEY_BEAT, &shutdown, "publish the signing key", || domain.identity.republish_key()),
         every(lease / BEATS_A_LEASE, &shutdown, "renew the lease", || beat(&domain, lease)),
         every(SWEEP, &shutdown, "sweep", || sweep(&domain)),
+        every(TRIM, &shutdown, "remove old messages", || trim(&domain)),
         every(GRACE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
     );
 }
@@ -85,6 +93,21 @@ async fn sweep(domain: &Domain) -> Result<()> {
     let touched = domain.store.presence.reap(lost_at, USERS_A_TICK).await?;
     if touched > 0 {
         tracing::info!(touched, "took over users of a process that died");
+    }
+    Ok(())
+}
+
+async fn trim(domain: &Domain) -> Result<()> {
+    let mut removed = 0;
+    for _ in 0..STEPS_A_TICK {
+        let step = domain.store.maintenance.trim(Timestamp::now(), MESSAGES_A_STEP).await?;
+        removed += step;
+        if step == 0 {
+            break;
+        }
+    }
+    if removed > 0 {
+        tracing::info!(removed, "removed messages that their rooms do not keep");
     }
     Ok(())
 }

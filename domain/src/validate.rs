@@ -4,11 +4,16 @@ use shared::FieldProblem;
 
 use crate::{DomainError, Result};
 
-/// How many items a page is to have: `limit`, or `default` where none was given.
-pub fn page_limit(limit: Option<usize>, default: usize, most: usize) -> Result<usize> {
-    match limit.unwrap_or(default) {
-        limit if (1..=most).contains(&limit) => Ok(limit),
-        _ => Err(DomainError::invalid("limit", format!("use 1 to {most}"))),
+/// Bytes of an idempotency key.
+const MAX_KEY: usize = 128;
+
+/// An idempotency key, where one is given, has 1 to 128 bytes.
+pub fn check_key(field: &str, key: Option<&str>) -> Result<()> {
+    match key {
+        Some(key) if !(1..=MAX_KEY).contains(&key.len()) => {
+            Err(DomainError::invalid(field, format!("use 1 to {MAX_KEY} bytes")))
+        }
+        _ => Ok(()),
     }
 }
 

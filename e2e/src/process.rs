@@ -18,6 +18,9 @@ pub enum Signal {
     Term,
     Int,
     Kill,
+    /// It holds its connections and does nothing, until `Continue`.
+    Stop,
+    Continue,
 }
 
 /// How a process ended.
@@ -101,6 +104,8 @@ impl Process {
             Signal::Term => format!("kill -TERM {id}"),
             Signal::Int => format!("kill -INT {id}"),
             Signal::Kill => format!("kill -KILL {id}"),
+            Signal::Stop => format!("kill -STOP {id}"),
+            Signal::Continue => format!("kill -CONT {id}"),
         };
         let status = Command::new("sh").args(["-c", &script]).status().await?;
         anyhow::ensure!(status.success(), "{script} failed");

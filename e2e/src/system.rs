@@ -75,7 +75,16 @@ impl System {
 
     /// [`over_redis`](Self::over_redis) with settings, as `("PRESENCE__GRACE_MS", "100")`.
     pub async fn over_redis_with(chat_servers: usize, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let redis = Redis::start(Kind::Node, Append::EverySecond);
+        Self::over(Append::EverySecond, chat_servers, settings).await
+    }
+
+    /// [`over_redis_with`](Self::over_redis_with), over a Redis that loses nothing when it is killed.
+    pub async fn over_durable_redis(chat_servers: usize, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::over(Append::Always, chat_servers, settings).await
+    }
+
+    async fn over(append: Append, chat_servers: usize, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let redis = Redis::start(Kind::Node, append);
         let mut system = Self::new(redis.url(), settings, Some(redis), tempfile::tempdir()?);
         system.add("api-0".into(), "api-server", &["api"]).await?;
         for n in 0..chat_servers {
@@ -149,6 +158,12 @@ impl System {
         self.stop(name, Signal::Term).await
     }
 
+    /// Signals a process that goes on.
+    pub async fn signal(&mut self, name: &str, signal: Signal) -> anyhow::Result<()> {
+        let process = self.member(name)?.process.as_mut().with_context(|| format!("{name} is down"))?;
+        process.signal(signal).await
+    }
+
     /// Signals a process and waits until it has ended.
     pub async fn stop(&mut self, name: &str, signal: Signal) -> anyhow::Result<Exit> {
         let mut process = self.member(name)?.process.take().with_context(|| format!("{name} is down"))?;
@@ -172,19 +187,19 @@ impl System {
     }
 
     /// The first address of a service, in order of the processes' names.
-    fn first(&self, service: &str) -> anyhow::Result<SocketAddr> {
+    pub fn first_address(&self, service: &str) -> anyhow::Result<SocketAddr> {
         let found = self.members.values().find_map(|member| member.addresses.get(service));
         found.copied().with_context(|| format!("there is no {service}"))
     }
 
     /// The REST API, as nobody.
     pub fn api(&self) -> anyhow::Result<Api> {
-        Ok(Api::new(&format!("http://{}", self.first("api")?))?)
+        Ok(Api::new(&format!("http://{}", self.first_address("api")?))?)
     }
 
     /// The first chat-server.
     pub fn chat_url(&self) -> anyhow::Result<String> {
-        Ok(format!("ws://{}", self.first("chat")?))
+        Ok(format!("ws://{}", self.first_address("chat")?))
     }
 
     /// The chat-server of this name, as `chat-1`.
@@ -194,7 +209,13 @@ impl System {
 
     /// The first presence-server.
     pub fn presence_url(&self) -> anyhow::Result<String> {
-        Ok(format!("ws://{}", self.first("presence")?))
+        Ok(format!("ws://{}", self.first_address("presence")?))
+    }
+
+    /// All chat-servers.
+    pub fn chat_urls(&self) -> Vec<String> {
+        let addresses = self.members.values().filter_map(|member| member.addresses.get("chat"));
+        addresses.map(|address| format!("ws://{address}")).collect()
     }
 
     /// The directory the processes run in.

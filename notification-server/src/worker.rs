@@ -110,14 +110,14 @@ impl Worker {
         let this =
             Try { number: claimed.attempt, at: Timestamp::now(), random: rand::random(), schedule: &self.schedule };
         let (attempts, retry_at) = progress::conclude(earlier, outcomes, &this);
-        let state = JobState { user: job.user, done: retry_at.is_none(), attempts };
+        let state = JobState { user: job.user, done: retry_at.is_none(), attempts, request_hash: job.request_hash };
         Ok(self.domain.store.outbox.settle(&claimed, &state, retry_at).await?)
     }
 
     /// What earlier attempts came to.
     async fn earlier(&self, job: &Job) -> domain::Result<Vec<Attempt>> {
-        let states = self.domain.store.outbox.states(job.id).await?;
-        Ok(states.into_iter().find(|state| state.user == job.user).map(|state| state.attempts).unwrap_or_default())
+        let states = self.domain.store.outbox.states_of(job.id, &[job.user]).await?;
+        Ok(states.into_iter().flatten().next().map(|state| state.attempts).unwrap_or_default())
     }
 
     /// The channels a job is for.

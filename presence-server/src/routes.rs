@@ -37,7 +37,7 @@ async fn presence(
     running: Data<Running>,
 ) -> actix_web::Result<HttpResponse> {
     let (upgraded, limits) = sockets::open(&request, payload, &domain)?;
-    let hub = Worker::of(&request, &running, |shutdown| Hub::start(&domain, shutdown))?;
+    let hub = Worker::of(&request, &running, |drain| Hub::start(&domain, drain))?;
     let handshake = Handshake::new(Domain::clone(&domain), hub.clone(), upgraded.outbound.clone());
     let connection = Connection::new(upgraded.outbound, upgraded.inbound, limits, hub.pulse());
     actix_web::rt::spawn(connection.run(handshake, socket::credential(&request)));

@@ -12,7 +12,7 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::OnceLock,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use log::Log;
@@ -52,6 +52,8 @@ pub struct Redis {
     kind: Kind,
     append: Append,
     port: u16,
+    /// The port of the server it copies.
+    primary: Option<u16>,
     directory: TempDir,
     /// `None` while it is down.
     running: Option<Running>,
@@ -80,12 +82,38 @@ impl Redis {
 
     /// One of the test's own; it answers when this returns.
     pub fn start(kind: Kind, append: Append) -> Self {
+        Self::start_as(kind, append, None)
+    }
+
+    /// A replica of this one, in a Cluster too; it has all of its data when this returns.
+    pub fn start_replica(&self) -> Self {
+        // The copying would begin 5 seconds later, for others to join in.
+        self.command(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]).unwrap();
+        let replica = Self::start_as(self.kind, self.append, Some(self.port));
+        if self.kind == Kind::Cluster {
+            replica.command(&["CLUSTER", "MEET", "127.0.0.1", &self.port.to_string()]).unwrap();
+            let answer = self.command(&["CLUSTER", "MYID"]).unwrap();
+            let id = answer.lines().nth(1).unwrap();
+            // Refused until the two have met, of which nothing is logged.
+            let deadline = Instant::now() + DEADLINE;
+            while !replica.command(&["CLUSTER", "REPLICATE", id]).unwrap().starts_with("+OK") {
+                assert!(Instant::now() < deadline, "the two nodes do not meet");
+            }
+        }
+        let log = &replica.running.as_ref().unwrap().log;
+        assert!(log.wait_for("sync: Finished with success", DEADLINE), "the replica does not copy:\n{}", log.text());
+        // Its primary counts on it only once it has said so.
+        assert!(self.command(&["WAIT", "1", "15000"]).unwrap().starts_with(":1"), "the replica does not answer");
+        replica
+    }
+
+    fn start_as(kind: Kind, append: Append, primary: Option<u16>) -> Self {
         let version = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
         assert!(version.is_ok(), "redis-server is missing: apt-get install redis-server");
         let mut said = String::new();
         for _ in 0..TRIES {
             let directory = tempfile::Builder::new().prefix("redis-fixture-").tempdir().unwrap();
-            let mut redis = Self { kind, append, port: free_port(), directory, running: None };
+            let mut redis = Self { kind, append, port: free_port(), primary, directory, running: None };
             match redis.launch() {
                 Ok(()) => return redis,
                 Err(log) => said = log,
@@ -134,7 +162,17 @@ impl Redis {
 
     /// Cuts every connection that waits for published messages; gives how many there were.
     pub fn cut_subscribers(&self) -> usize {
-        let answer = self.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).unwrap();
+        self.cut("pubsub")
+    }
+
+    /// Cuts every connection, of whatever kind; gives how many there were.
+    pub fn cut_all(&self) -> usize {
+        let kinds = ["normal", "pubsub"];
+        kinds.iter().map(|kind| self.cut(kind)).sum()
+    }
+
+    fn cut(&self, kind: &str) -> usize {
+        let answer = self.command(&["CLIENT", "KILL", "TYPE", kind]).unwrap();
         answer.lines().next().unwrap().trim_start_matches(':').parse().unwrap()
     }
 
@@ -177,7 +215,7 @@ impl Redis {
         if !log.wait_for("Ready to accept connections", DEADLINE) {
             return None;
         }
-        if self.kind == Kind::Cluster {
+        if self.kind == Kind::Cluster && self.primary.is_none() {
             // Refused after a restart: it has them already.
             self.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).ok()?;
             if !log.wait_for("Cluster state changed: ok", DEADLINE) {
@@ -199,6 +237,9 @@ impl Redis {
         });
         if self.kind == Kind::Cluster {
             command.args(["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"]);
+        }
+        if let (Kind::Node, Some(primary)) = (self.kind, self.primary) {
+            command.args(["--replicaof", "127.0.0.1", &primary.to_string()]);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     }

@@ -48,6 +48,18 @@ fn a_stopped_server_goes_on_and_is_killed_like_any_other() {
 }
 
 #[test]
+fn a_replica_has_what_its_primary_has_and_is_counted_on() {
+    for kind in [Kind::Node, Kind::Cluster] {
+        let primary = Redis::start(kind, Append::Never);
+        primary.command(&["SET", "key", "copied"]).unwrap();
+        let replica = primary.start_replica();
+        assert!(replica.command(&["INFO", "replication"]).unwrap().contains("master_link_status:up"), "{kind:?}");
+        assert!(primary.command(&["WAIT", "1", "1"]).unwrap().starts_with(":1"), "{kind:?}");
+        assert!(replica.command(&["DBSIZE"]).unwrap().starts_with(":1"), "{kind:?}");
+    }
+}
+
+#[test]
 fn a_dropped_server_is_gone_with_its_directory() {
     let redis = Redis::start(Kind::Node, Append::Always);
     let (port, directory) = (redis.port(), redis.directory.path().to_owned());

@@ -121,7 +121,18 @@ impl RoomId {
         name[16..].copy_from_slice(high.as_bytes());
         Self(Uuid::new_v5(&DIRECT_ROOMS, &name))
     }
+
+    /// The room a user makes under an idempotency key: the same however often it is asked for.
+    pub fn of_request(user: UserId, key: &str) -> Self {
+        Self(Uuid::new_v5(&KEYED_ROOMS, &[user.as_bytes(), key.as_bytes()].concat()))
+    }
 }
+
+/// Namespace of rooms made under an idempotency key.
+const KEYED_ROOMS: Uuid = Uuid::from_u128(0x3f5d_92a7_8e0c_5d41_b6f2_40c9_17aa_e385);
+
+/// Namespace of notifications asked for under an idempotency key.
+const KEYED_NOTIFICATIONS: Uuid = Uuid::from_u128(0xc8e2_1d04_6b93_5f7e_a05c_93d1_2e7f_4b68);
 
 /// Namespace of the notifications that messages become.
 const MESSAGE_NOTIFICATIONS: Uuid = Uuid::from_u128(0x91c4_0f6e_2d57_5b0a_8c1b_7c7e_4a3f_0d19);
@@ -133,6 +144,11 @@ impl NotificationId {
         name[..16].copy_from_slice(message.room.as_bytes());
         name[16..].copy_from_slice(&message.seq.to_be_bytes());
         Self(Uuid::new_v5(&MESSAGE_NOTIFICATIONS, &name))
+    }
+
+    /// What `caller` asked for under an idempotency key: the same however often it is asked for.
+    pub fn of_request(caller: [u8; 16], key: &str) -> Self {
+        Self(Uuid::new_v5(&KEYED_NOTIFICATIONS, &[&caller, key.as_bytes()].concat()))
     }
 }
 

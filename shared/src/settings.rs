@@ -32,13 +32,17 @@ pub struct Settings {
     pub log: Log,
 }
 
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
     /// `embedded:DIR`, `redis://[user:password@]host[:port][/db]`, `rediss://…`, `redis+cluster://host:port,…`.
     pub url: StoreUrl,
     /// Put before every key in Redis, so that several deployments share one server; empty for none.
     pub key_prefix: String,
+    /// Redis replicas that must have a message, an edit or a deletion before it is acknowledged; 0: none.
+    pub wait_replicas: u32,
+    /// How long they may take; then the answer is `UNAVAILABLE`, and a retry with the same key waits anew.
+    pub wait_ms: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -55,6 +59,12 @@ pub struct Chat {
     pub listen: SocketAddr,
     /// `ws://host:port` where clients reach this instance, as the registry tells them; default: from `listen`.
     pub public_url: Option<String>,
+    /// Typing ends by itself so long after it was last said; a connection's repeats are passed on after half of it.
+    pub typing_ms: u64,
+    /// A connection gets at most one `RECEIPT` of a room in so long.
+    pub receipt_ms: u64,
+    /// In larger rooms nobody is told what others have read.
+    pub receipt_members: u64,
     /// How long a connection that will resume is held for its `RESUME` or the next `SYNC`; then it is closed (4409).
     pub hold_seconds: u64,
     /// How often the heads of all logs that are followed are compared with what has been delivered.
@@ -259,6 +269,12 @@ const fn local(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
 }
 
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: StoreUrl::default(), key_prefix: String::new(), wait_replicas: 0, wait_ms: 1000 }
+    }
+}
+
 impl Default for Api {
     fn default() -> Self {
         Self { listen: local(3000), public_url: None }
@@ -267,7 +283,15 @@ impl Default for Api {
 
 impl Default for Chat {
     fn default() -> Self {
-        Self { listen: local(3001), public_url: None, hold_seconds: 60, heads_seconds: 15 }
+        Self {
+            listen: local(3001),
+            public_url: None,
+            typing_ms: 6000,
+            receipt_ms: 1000,
+            receipt_members: 32,
+            hold_seconds: 60,
+            heads_seconds: 15,
+        }
     }
 }
 
@@ -362,7 +386,15 @@ impl Settings {
         if !self.store.key_prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
             return bad("store.key_prefix", "use letters, digits and - _ . : only");
         }
+        if self.store.wait_replicas > 0 && matches!(self.store.url, StoreUrl::Embedded(_)) {
+            return bad("store.wait_replicas", "an embedded store has no replicas");
+        }
+        if !(1..=60_000).contains(&self.store.wait_ms) {
+            return bad("store.wait_ms", "must be 1 to 60000");
+        }
         let positive = [
+            ("chat.typing_ms", self.chat.typing_ms),
+            ("chat.receipt_ms", self.chat.receipt_ms),
             ("chat.hold_seconds", self.chat.hold_seconds),
             ("chat.heads_seconds", self.chat.heads_seconds),
             ("presence.lease_seconds", self.presence.lease_seconds),
@@ -441,6 +473,8 @@ mod tests {
             ("CHATAPP__STORE__ULR", "x", "ulr"),
             ("CHATAPP__SHOP__X", "1", "shop"),
             ("CHATAPP__LOG__FORMAT", "xml", "log.format"),
+            ("CHATAPP__STORE__WAIT_REPLICAS", "1", "store.wait_replicas"),
+            ("CHATAPP__STORE__WAIT_MS", "0", "store.wait_ms"),
             ("CHATAPP__NOTIFICATION__API_KEYS", "short", "notification.api_keys"),
         ] {
             let line = load(&[(name, value)]).unwrap_err().to_string();

@@ -18,7 +18,7 @@ pub mod rooms;
 pub mod user_log;
 pub mod users;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub use bus::{Bus, BusEvent, Inbox, Signal, Subscriber, Subscriptions, Topic, UserEvent};
 pub use error::{Result, StoreError};
@@ -84,9 +84,13 @@ impl Store {
 
 /// Opens the engine the settings name. An embedded store can be open once, by one process.
 pub async fn open(settings: &shared::settings::Store) -> Result<Store> {
+    let wait = (settings.wait_replicas > 0).then(|| redis::ReplicaWait {
+        replicas: settings.wait_replicas,
+        within: Duration::from_millis(settings.wait_ms),
+    });
     match &settings.url {
         StoreUrl::Embedded(dir) => embedded::open(dir).await,
-        StoreUrl::Redis(url) => redis::open(url, &settings.key_prefix).await,
-        StoreUrl::RedisCluster(seeds) => redis::open_cluster(seeds, &settings.key_prefix).await,
+        StoreUrl::Redis(url) => redis::open(url, &settings.key_prefix, wait).await,
+        StoreUrl::RedisCluster(seeds) => redis::open_cluster(seeds, &settings.key_prefix, wait).await,
     }
 }

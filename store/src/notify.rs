@@ -35,15 +35,9 @@ pub struct Outcome {
 pub trait NotifyQueue: Send + Sync {
     /// Keeps the last outcome for each of these members, for whoever asks what became of a message. Leaving the room
     /// removes it.
-    async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()> {
-        let _ = (room, outcomes);
-        Err(crate::error::unwritten())
-    }
+    async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()>;
     /// The last outcome for each of these members, in order.
-    async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>> {
-        let _ = (room, users);
-        Err(crate::error::unwritten())
-    }
+    async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>>;
     /// Rooms due at `now`. Each is hidden from other takers for `lease`, then due again unless finished.
     async fn take_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>>;
     /// Messages up to `seq` are considered (the mark only moves forward). The room leaves the queue if that is its
@@ -76,6 +70,9 @@ pub struct Job {
     /// For a message: which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageId>,
+    /// Of all that was asked for, where the asker's key names the request: tells a repeat from another request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_hash: Option<u64>,
 }
 
 /// How a job stands on one channel.
@@ -95,6 +92,16 @@ pub struct JobState {
     pub user: UserId,
     pub done: bool,
     pub attempts: Vec<Attempt>,
+    /// As in the [`Job`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_hash: Option<u64>,
+}
+
+impl JobState {
+    /// Of a job that was never tried.
+    pub(crate) const fn untried(job: &Job) -> Self {
+        Self { user: job.user, done: false, attempts: Vec::new(), request_hash: job.request_hash }
+    }
 }
 
 /// A job in the hands of a consumer.
@@ -123,6 +130,8 @@ pub trait Outbox: Send + Sync {
     async fn settle(&self, claimed: &ClaimedJob, state: &JobState, retry_at: Option<Timestamp>) -> Result<()>;
     /// The states of a request's jobs, in order of user; empty: no such request. Kept for 7 days.
     async fn states(&self, id: NotificationId) -> Result<Vec<JobState>>;
+    /// The states of these users' jobs of a request, in order; `None`: no such job.
+    async fn states_of(&self, id: NotificationId, users: &[UserId]) -> Result<Vec<Option<JobState>>>;
 }
 
 /// A notification in a user's inbox.

@@ -6,15 +6,20 @@
 mod bus;
 mod codec;
 mod connection;
+mod edits;
 mod inboxes;
 mod intents;
 mod keys;
 mod log;
 mod maintenance;
+mod marks;
 mod notify_queue;
 mod ops;
 mod outbox;
 mod presence;
+mod reactions;
+mod replicas;
+mod retention;
 mod rooms;
 mod scripts;
 mod sessions;
@@ -27,8 +32,10 @@ mod tests;
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use shared::{RoomId, protocol::Position};
 
-use self::{bus::Wire, connection::Address, connection::Connections, keys::Keys};
+pub use self::replicas::ReplicaWait;
+use self::{bus::Wire, connection::Address, connection::Connections, keys::Keys, replicas::Replicas};
 use crate::{Result, Store};
 
 /// An open store; every trait of this crate is implemented on it.
@@ -36,25 +43,40 @@ struct Engine {
     keys: Keys,
     connections: Connections,
     wire: Arc<Wire>,
+    /// Where a write is acknowledged only once replicas have it.
+    replicas: Option<Replicas>,
 }
 
 /// Opens a store on one node: `redis://`, `rediss://` or `redis+unix://`. `prefix` is put before every key.
+/// With `wait`, an append, an edit and a deletion are acknowledged only once replicas have them.
 /// [`Unavailable`](crate::StoreError::Unavailable) when it cannot be reached now.
-pub async fn open(url: &SecretString, prefix: &str) -> Result<Store> {
-    Ok(Store::from_engine(Arc::new(Engine::open(Address::single(url)?, prefix).await?)))
+pub async fn open(url: &SecretString, prefix: &str, wait: Option<ReplicaWait>) -> Result<Store> {
+    Ok(Store::from_engine(Arc::new(Engine::open(Address::single(url)?, prefix, wait).await?)))
 }
 
 /// Opens a store on a Redis Cluster, found through any of `seeds`.
-pub async fn open_cluster(seeds: &[SecretString], prefix: &str) -> Result<Store> {
-    Ok(Store::from_engine(Arc::new(Engine::open(Address::cluster(seeds)?, prefix).await?)))
+pub async fn open_cluster(seeds: &[SecretString], prefix: &str, wait: Option<ReplicaWait>) -> Result<Store> {
+    Ok(Store::from_engine(Arc::new(Engine::open(Address::cluster(seeds)?, prefix, wait).await?)))
 }
 
 impl Engine {
-    async fn open(address: Address, prefix: &str) -> Result<Self> {
+    async fn open(address: Address, prefix: &str, wait: Option<ReplicaWait>) -> Result<Self> {
         let keys = Keys::new(prefix).ok_or_else(|| anyhow::anyhow!("the key prefix may hold no brace"))?;
         let connections = address.connect().await?;
+        let replicas = match wait {
+            Some(wait) => Some(Replicas::open(&address, keys.clone(), wait).await?),
+            None => None,
+        };
         let wire = Wire::open(address, keys.clone()).await?;
-        Ok(Self { keys, connections, wire })
+        Ok(Self { keys, connections, wire, replicas })
+    }
+
+    /// Before a write is acknowledged: returns once it is on as many replicas as were asked for.
+    async fn replicated(&self, room: RoomId, position: Position) -> Result<()> {
+        match &self.replicas {
+            Some(replicas) => replicas.wait(room, position).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -26,6 +26,23 @@ impl FromRequest for Caller {
     }
 }
 
+/// The header `Idempotency-Key`, where it is given: names a request, so that a repeat is known.
+pub struct IdempotencyKey(pub Option<String>);
+
+impl FromRequest for IdempotencyKey {
+    type Error = WebError;
+    type Future = std::future::Ready<Result<Self, WebError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let key = match request.headers().get("idempotency-key").map(|value| value.to_str()) {
+            None => Ok(Self(None)),
+            Some(Ok(key)) => Ok(Self(Some(key.to_owned()))),
+            Some(Err(_)) => Err(DomainError::invalid("Idempotency-Key", "use visible ASCII characters").into()),
+        };
+        std::future::ready(key)
+    }
+}
+
 /// The address the connection came from.
 pub struct Address(pub String);
 

@@ -2,8 +2,10 @@
 //! listening, serving, and the `main` of a service binary.
 //!
 //! Reading order: [`launch`] → [`server`] → [`error`] → [`extract`] → [`observe`], and for services with
-//! sockets [`sockets`].
+//! sockets [`sockets`], [`announced`] and [`drain`].
 
+pub mod announced;
+pub mod drain;
 pub mod error;
 pub mod extract;
 pub mod launch;
@@ -11,7 +13,9 @@ pub mod observe;
 pub mod server;
 pub mod sockets;
 
+pub use announced::{Announced, Sockets};
+pub use drain::Drain;
 pub use error::{ApiResult, WebError};
-pub use extract::{Address, Caller};
+pub use extract::{Address, Caller, IdempotencyKey};
 pub use observe::request_id;
 pub use server::{ServiceSpec, listen, serve};

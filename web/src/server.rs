@@ -18,6 +18,7 @@ use domain::{Domain, outage::Outage};
 use shared::settings::Http;
 use socket2::{Domain as Family, Protocol, SockRef, Socket, Type};
 use store::{Instance, Service};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing_actix_web::TracingLogger;
 use utoipa::openapi::{
@@ -27,6 +28,7 @@ use utoipa::openapi::{
 use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
 use crate::{
+    drain::Drain,
     error::{PROBLEM_JSON, finish, json_error, names_nothing, unreadable, unrouted},
     observe::{self, PathSpan},
 };
@@ -39,6 +41,8 @@ const SEND_BUFFER: usize = 192 * 1024;
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
 /// A registry entry is renewed so often and ends after three missed renewals.
 const ANNOUNCE: Duration = Duration::from_secs(5);
+/// What leaving the registry may take of the time for stopping: sockets wait for it to be told where to go.
+const PARTING: Duration = Duration::from_millis(500);
 
 /// What tells one service from another.
 #[derive(Clone)]
@@ -59,7 +63,9 @@ pub struct ServiceSpec {
 /// What handlers may know of the running service.
 pub struct Running {
     pub service: Service,
+    /// The service stops; its sockets learn of it by `drain`, a moment later.
     pub shutdown: CancellationToken,
+    pub drain: Arc<Drain>,
     connections: Option<fn() -> u64>,
 }
 
@@ -122,8 +128,9 @@ fn configure(cfg: &mut ServiceConfig, spec: &ServiceSpec) {
     (spec.routes)(cfg);
 }
 
-/// Serves until `shutdown`, then stops accepting, lets the sockets close and gives requests under way
-/// `http.shutdownSeconds`. Registers the instance while it runs.
+/// Serves until `shutdown`, and registers the instance while it runs. Then, in this order: unready; out of the registry,
+/// so that nobody is sent here any more; sockets told to go (and where), no new ones accepted; requests under way and
+/// sockets given `http.shutdownSeconds`.
 pub async fn serve(
     listener: TcpListener,
     domain: Domain,
@@ -133,8 +140,13 @@ pub async fn serve(
     let address = listener.local_addr()?;
     let http = domain.settings.http.clone();
     let limit = domain.settings.limits.body_bytes;
-    let running =
-        Data::new(Running { service: spec.service, shutdown: shutdown.clone(), connections: spec.connections });
+    let drain = Arc::new(Drain::default());
+    let running = Data::new(Running {
+        service: spec.service,
+        shutdown: shutdown.clone(),
+        drain: drain.clone(),
+        connections: spec.connections,
+    });
     let api = Data::new(openapi(&spec));
     let data = Data::new(domain.clone());
     let (routes, allowed) = (spec.clone(), http.allowed_origins.clone());
@@ -166,10 +178,10 @@ pub async fn serve(
         .shutdown_timeout(http.shutdown_seconds)
         .on_connect(on_connect)
         .listen(listener)?
-        .shutdown_signal(shutdown.clone().cancelled_owned())
+        .shutdown_signal(drain.begun().clone().cancelled_owned())
         .run();
     tracing::info!(service = spec.service.as_str(), %address, "listening");
-    let announcing = tokio::spawn(announce(domain, spec, address, shutdown));
+    let announcing = tokio::spawn(announce(domain, spec, address, shutdown, drain));
     server.await?;
     if let Err(e) = announcing.await {
         tracing::error!("the registry entry was not looked after to the end: {e}");
@@ -208,16 +220,32 @@ async fn openapi_json(api: Data<OpenApi>) -> HttpResponse {
     HttpResponse::Ok().json(api.get_ref())
 }
 
-/// Keeps the instance in the registry while it serves, and takes it out when it stops.
-async fn announce(domain: Domain, spec: ServiceSpec, address: SocketAddr, shutdown: CancellationToken) {
+/// Keeps the instance in the registry while it serves; when it stops, takes it out, and then begins the drain.
+async fn announce(
+    domain: Domain,
+    spec: ServiceSpec,
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    drain: Arc<Drain>,
+) {
+    let _drain_at_the_end = drain.begin_at_drop();
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = keep_registered(&domain, &spec, address) => {}
+    }
+    match timeout(PARTING, leave(&domain, &spec)).await {
+        Ok(Ok(others)) => drain.set_places(others),
+        Ok(Err(e)) => tracing::warn!("cannot leave the registry: {e}"),
+        Err(_) => tracing::warn!("cannot leave the registry: no answer in {PARTING:?}"),
+    }
+}
+
+async fn keep_registered(domain: &Domain, spec: &ServiceSpec, address: SocketAddr) {
     let url = spec.public_url.clone().unwrap_or_else(|| format!("{}://{address}", spec.scheme));
     let mut outage = Outage::new("renew the registry entry");
     let mut ticks = tokio::time::interval(ANNOUNCE);
     loop {
-        tokio::select! {
-            () = shutdown.cancelled() => break,
-            _ = ticks.tick() => {}
-        }
+        ticks.tick().await;
         let instance = Instance {
             id: domain.instance,
             service: spec.service,
@@ -231,7 +259,16 @@ async fn announce(domain: Domain, spec: ServiceSpec, address: SocketAddr, shutdo
             Err(e) => drop(outage.failed(&e.into())),
         }
     }
-    if let Err(e) = domain.store.registry.deregister(spec.service, domain.instance).await {
-        tracing::warn!("cannot leave the registry: {e}");
+}
+
+/// Out of the registry; gives the other instances that may take this one's sockets.
+async fn leave(domain: &Domain, spec: &ServiceSpec) -> store::Result<Vec<Instance>> {
+    let registry = &domain.store.registry;
+    registry.deregister(spec.service, domain.instance).await?;
+    if spec.connections.is_none() {
+        return Ok(Vec::new());
     }
+    let mut others = registry.instances(spec.service).await?;
+    others.retain(|other| other.id != domain.instance && !other.draining);
+    Ok(others)
 }

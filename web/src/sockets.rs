@@ -1,6 +1,6 @@
 //! What the routes of both socket services do alike: let a page in or not, upgrade, know the caller, tell of errors.
 
-use std::{cell::OnceCell, rc::Rc, time::Duration};
+use std::{cell::OnceCell, rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, error::InternalError, web::Payload};
 use domain::{Domain, DomainError, Result, Viewer};
@@ -9,9 +9,8 @@ use shared::{
     protocol::{BadFrame, ServerFrame},
 };
 use socket::{CloseCode, Credential, Limits, QueueLimits, Upgraded};
-use tokio_util::sync::CancellationToken;
 
-use crate::{error::problem_response, server::Running};
+use crate::{drain::Drain, error::problem_response, server::Running};
 
 /// What a worker's sockets share; made by the first, because it needs the worker's runtime. Goes into `app_data`.
 pub struct Worker<T>(Rc<OnceCell<Rc<T>>>);
@@ -33,12 +32,12 @@ impl<T: 'static> Worker<T> {
     pub fn of(
         request: &HttpRequest,
         running: &Running,
-        start: impl FnOnce(CancellationToken) -> Rc<T>,
+        start: impl FnOnce(Arc<Drain>) -> Rc<T>,
     ) -> actix_web::Result<Rc<T>> {
         let worker = request
             .app_data::<Self>()
             .ok_or_else(|| actix_web::error::ErrorInternalServerError("the worker has no place for its hub"))?;
-        Ok(worker.0.get_or_init(|| start(running.shutdown.clone())).clone())
+        Ok(worker.0.get_or_init(|| start(running.drain.clone())).clone())
     }
 }
 
@@ -107,10 +106,4 @@ pub fn bad_frame(bad: BadFrame) -> ServerFrame {
 pub fn no_binary() -> ServerFrame {
     let message = "send text frames: there are no binary ones".into();
     ServerFrame::Error { code: ErrorCode::InvalidMessage, message, details: Vec::new(), retry_after_ms: None }
-}
-
-/// The last frame before a drained socket is closed.
-pub fn reconnect() -> ServerFrame {
-    let after_ms = u64::try_from(domain::upkeep::reconnect_after().as_millis()).unwrap_or(u64::MAX);
-    ServerFrame::Reconnect { after_ms, url: None }
 }

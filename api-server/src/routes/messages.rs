@@ -1,20 +1,23 @@
 //! Messages over REST.
 
 use actix_web::{
-    HttpRequest, HttpResponse, delete, get, post,
+    HttpResponse, delete, get, patch, post,
     web::{Data, Json, Path, Query},
 };
 use domain::{
     Domain, DomainError,
-    messages::{HistoryQuery, MessagePage},
+    messages::{HistoryQuery, MessagePage, ReplyPage, SearchPage, SearchQuery},
 };
 use serde::Deserialize;
 use shared::{
     MessageId, Problem,
-    protocol::{Message, MessageType, command::SendMessage},
+    protocol::{
+        Message, MessageType,
+        command::{EditMessage, SendMessage},
+    },
 };
 use utoipa::{IntoParams, ToSchema};
-use web::{ApiResult, Caller};
+use web::{ApiResult, Caller, IdempotencyKey};
 
 use super::rooms::parse_room;
 
@@ -71,7 +74,7 @@ struct NewMessage {
         (status = 400, body = Problem, description = "INVALID_MESSAGE"),
         (status = 401, body = Problem, description = "UNAUTHORIZED"),
         (status = 403, body = Problem, description = "NOT_A_MEMBER"),
-        (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+        (status = 404, body = Problem, description = "ROOM_NOT_FOUND; MESSAGE_NOT_FOUND: what it replies to"),
         (status = 409, body = Problem, description = "IDEMPOTENCY_CONFLICT"),
         (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
     ))]
@@ -79,7 +82,7 @@ struct NewMessage {
 pub(super) async fn send(
     domain: Data<Domain>,
     caller: Caller,
-    request: HttpRequest,
+    key: IdempotencyKey,
     id: Path<String>,
     input: Json<NewMessage>,
 ) -> ApiResult<HttpResponse> {
@@ -89,19 +92,14 @@ pub(super) async fn send(
         recipient_id: None,
         content: input.content,
         kind: input.kind,
-        client_message_id: merge_keys(input.client_message_id, &request)?,
+        client_message_id: merge_keys(input.client_message_id, key.0)?,
         reply_to: input.reply_to,
     };
     Ok(HttpResponse::Created().json(domain.messages.post(&caller.0, input).await?))
 }
 
 /// The dedupe key: from the body or from the header, and the same where both are given.
-fn merge_keys(in_body: Option<String>, request: &HttpRequest) -> Result<Option<String>, DomainError> {
-    let in_header = match request.headers().get("idempotency-key").map(|value| value.to_str()) {
-        None => None,
-        Some(Ok(key)) => Some(key.to_owned()),
-        Some(Err(_)) => return Err(DomainError::invalid("Idempotency-Key", "use visible ASCII characters")),
-    };
+fn merge_keys(in_body: Option<String>, in_header: Option<String>) -> Result<Option<String>, DomainError> {
     match (in_body, in_header) {
         (Some(body), Some(header)) if body != header => {
             Err(DomainError::invalid("clientMessageId", "differs from the header Idempotency-Key"))
@@ -121,6 +119,32 @@ pub(super) async fn get_message(domain: Data<Domain>, caller: Caller, id: Path<S
     Ok(Json(domain.messages.message(&caller.0, parse_message(&id)?).await?))
 }
 
+#[derive(Deserialize, ToSchema)]
+struct NewContent {
+    content: String,
+}
+
+/// Gives a message another content: its author may. Whom it names is read anew.
+#[utoipa::path(tag = "messages", security(("bearer" = [])), params(("id" = String, Path)), request_body = NewContent,
+    responses(
+        (status = 200, body = Message),
+        (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+        (status = 401, body = Problem, description = "UNAUTHORIZED"),
+        (status = 403, body = Problem, description = "FORBIDDEN"),
+        (status = 404, body = Problem, description = "MESSAGE_NOT_FOUND, also where it is deleted"),
+        (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
+    ))]
+#[patch("/api/messages/{id}")]
+pub(super) async fn edit_message(
+    domain: Data<Domain>,
+    caller: Caller,
+    id: Path<String>,
+    input: Json<NewContent>,
+) -> ApiResult<Json<Message>> {
+    let input = EditMessage { message_id: parse_message(&id)?, content: input.into_inner().content };
+    Ok(Json(domain.messages.edit(&caller.0, input).await?))
+}
+
 /// Removes a message's content: its author may, and admins of the room. Doing it twice is doing it once.
 #[utoipa::path(tag = "messages", security(("bearer" = [])), params(("id" = String, Path)), responses(
     (status = 204),
@@ -134,6 +158,63 @@ pub(super) async fn delete_message(domain: Data<Domain>, caller: Caller, id: Pat
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn parse_message(id: &str) -> Result<MessageId, DomainError> {
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Replies {
+    /// Replies after this `seq`; default: from the first.
+    after: Option<u64>,
+    /// 1 to 200, default 50.
+    limit: Option<usize>,
+}
+
+/// Replies to a message, oldest first; deleted ones without content.
+#[utoipa::path(tag = "messages", security(("bearer" = [])), params(("id" = String, Path), Replies), responses(
+    (status = 200, body = ReplyPage),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 404, body = Problem, description = "MESSAGE_NOT_FOUND"),
+))]
+#[get("/api/messages/{id}/replies")]
+pub(super) async fn replies(
+    domain: Data<Domain>,
+    caller: Caller,
+    id: Path<String>,
+    page: Query<Replies>,
+) -> ApiResult<Json<ReplyPage>> {
+    Ok(Json(domain.messages.replies(&caller.0, parse_message(&id)?, page.after, page.limit).await?))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Search {
+    /// Found anywhere in the text, in any case; 1 to 100 characters.
+    query: String,
+    /// Only messages before this `seq`: `nextBefore` of the call before.
+    before: Option<u64>,
+    /// 1 to 200, default 50.
+    limit: Option<usize>,
+}
+
+/// Text messages of a room that hold a text, newest first. One call looks through at most 2,000 messages; while there is
+/// a `nextBefore`, there may be more.
+#[utoipa::path(tag = "messages", security(("bearer" = [])), params(("id" = String, Path), Search), responses(
+    (status = 200, body = SearchPage),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "NOT_A_MEMBER"),
+    (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+))]
+#[get("/api/rooms/{id}/search")]
+pub(super) async fn search(
+    domain: Data<Domain>,
+    caller: Caller,
+    id: Path<String>,
+    search: Query<Search>,
+) -> ApiResult<Json<SearchPage>> {
+    let Search { query, before, limit } = search.into_inner();
+    Ok(Json(domain.messages.search(&caller.0, parse_room(&id)?, &SearchQuery { query, before, limit }).await?))
+}
+
+pub(super) fn parse_message(id: &str) -> Result<MessageId, DomainError> {
     id.parse().map_err(|_| DomainError::MessageNotFound)
 }

@@ -1,4 +1,4 @@
-//! Rooms: making, finding, joining, leaving, members, read marks.
+//! Rooms: making, finding, joining, leaving, members.
 
 use actix_web::{
     HttpResponse, delete, get, post, put,
@@ -6,31 +6,38 @@ use actix_web::{
 };
 use domain::{
     Domain, DomainError,
-    rooms::{MemberPage, RoomPage, Unread},
+    rooms::{MemberPage, RoomPage},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use shared::{
     Problem, RoomId,
-    protocol::{
-        Room,
-        command::{CreateRoom, Mark},
-    },
+    protocol::{Room, command::CreateRoom},
 };
-use utoipa::{IntoParams, ToSchema};
-use web::{ApiResult, Caller};
+use utoipa::IntoParams;
+use web::{ApiResult, Caller, IdempotencyKey};
 
 use super::users::parse_user;
 
-/// Makes a public or private room; the caller owns it.
-#[utoipa::path(tag = "rooms", security(("bearer" = [])), request_body = CreateRoom, responses(
-    (status = 201, body = Room),
-    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
-    (status = 401, body = Problem, description = "UNAUTHORIZED"),
-    (status = 409, body = Problem, description = "HANDLE_TAKEN, ROOM_FULL: in too many rooms"),
-))]
+/// Makes a public or private room; the caller owns it. With an `Idempotency-Key`, the caller's own, a repeat answers the
+/// room that was made first, as it is now, for as long as it exists.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), request_body = CreateRoom,
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses(
+        (status = 201, body = Room),
+        (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+        (status = 401, body = Problem, description = "UNAUTHORIZED"),
+        (status = 409, body = Problem,
+            description = "HANDLE_TAKEN; ROOM_FULL: in too many rooms; IDEMPOTENCY_CONFLICT"),
+    ))]
 #[post("/api/rooms")]
-pub(super) async fn create(domain: Data<Domain>, caller: Caller, input: Json<CreateRoom>) -> ApiResult<HttpResponse> {
-    Ok(HttpResponse::Created().json(domain.rooms.create(&caller.0, input.into_inner()).await?))
+pub(super) async fn create(
+    domain: Data<Domain>,
+    caller: Caller,
+    key: IdempotencyKey,
+    input: Json<CreateRoom>,
+) -> ApiResult<HttpResponse> {
+    let room = domain.rooms.create_once(&caller.0, input.into_inner(), key.0.as_deref()).await?;
+    Ok(HttpResponse::Created().json(room))
 }
 
 /// The caller's rooms with unread counts and last messages.
@@ -143,42 +150,6 @@ pub(super) async fn members(
 pub(super) async fn open_direct(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<Json<Room>> {
     let room = domain.rooms.open_direct(&caller.0, parse_user(&id)?).await?;
     Ok(Json(domain.rooms.view(&caller.0, room).await?))
-}
-
-/// A read mark: messages up to this `seq` are read.
-#[derive(Serialize, Deserialize, ToSchema)]
-struct ReadMark {
-    seq: u64,
-}
-
-/// Moves the caller's read mark, only forward; answers where it stands.
-#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path)), request_body = ReadMark,
-    responses(
-        (status = 200, body = ReadMark),
-        (status = 400, body = Problem, description = "INVALID_MESSAGE"),
-        (status = 401, body = Problem, description = "UNAUTHORIZED"),
-        (status = 403, body = Problem, description = "NOT_A_MEMBER"),
-        (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
-    ))]
-#[put("/api/rooms/{id}/read")]
-pub(super) async fn mark_read(
-    domain: Data<Domain>,
-    caller: Caller,
-    id: Path<String>,
-    mark: Json<ReadMark>,
-) -> ApiResult<Json<ReadMark>> {
-    let input = Mark { room_id: parse_room(&id)?, seq: mark.seq };
-    Ok(Json(ReadMark { seq: domain.messages.mark_read(&caller.0, &input).await?.now.read }))
-}
-
-/// What the caller has not read.
-#[utoipa::path(tag = "rooms", security(("bearer" = [])), responses(
-    (status = 200, body = Unread),
-    (status = 401, body = Problem, description = "UNAUTHORIZED"),
-))]
-#[get("/api/unread")]
-pub(super) async fn unread(domain: Data<Domain>, caller: Caller) -> ApiResult<Json<Unread>> {
-    Ok(Json(domain.rooms.unread(&caller.0).await?))
 }
 
 /// What is not an id names no room.

@@ -5,6 +5,7 @@ use std::{collections::HashSet, rc::Rc};
 use shared::UserId;
 use socket::CloseCode;
 use store::{BusEvent, Inbox, Signal, UserEvent};
+use tokio::time::Instant;
 
 use super::{Hub, State, repair, room::Verdict, users};
 
@@ -63,7 +64,9 @@ impl State {
                 }
             }
             Signal::Event(BusEvent::User(user, event)) => self.take_user_event(user, &event, todo),
-            Signal::Event(BusEvent::Presence(_) | BusEvent::Marked(_) | BusEvent::Typing(_)) => {}
+            Signal::Event(BusEvent::Marked(event)) => self.take_mark(&event, Instant::now()),
+            Signal::Event(BusEvent::Typing(event)) => self.take_typing(&event, Instant::now()),
+            Signal::Event(BusEvent::Presence(_)) => {}
             Signal::Lost => {
                 for (id, room) in &mut self.rooms {
                     if room.track.suspect() {

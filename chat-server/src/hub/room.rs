@@ -6,7 +6,7 @@ use shared::protocol::Position;
 use store::RoomEvent;
 use tokio::sync::Notify;
 
-use super::members::Members;
+use super::{members::Members, receipts::Authors};
 
 /// Events held while a room's log is read; beyond it they are dropped and read from the log as well.
 pub const HELD_EVENTS: usize = 1024;
@@ -142,6 +142,7 @@ pub struct Room {
     pub epoch: u64,
     pub track: Track,
     pub members: Members,
+    pub authors: Authors,
     /// Those who are about to add members.
     pub pins: u32,
     /// Opens when the track is no longer reading.
@@ -150,7 +151,8 @@ pub struct Room {
 
 impl Room {
     pub fn new(epoch: u64) -> Self {
-        Self { epoch, track: Track::starting(), members: Members::default(), pins: 0, latch: Rc::default() }
+        let (track, members, authors) = (Track::starting(), Members::default(), Authors::default());
+        Self { epoch, track, members, authors, pins: 0, latch: Rc::default() }
     }
 
     pub fn is_idle(&self) -> bool {

@@ -5,10 +5,11 @@ use shared::{
     Timestamp,
     protocol::{
         ChatCommand, ClientFrame, Position, Room, ServerFrame,
-        command::{CreateRoom, DeleteMessage, GetHistory, JoinRoom, LeaveRoom, SendMessage},
+        command::{CreateRoom, DeleteMessage, GetHistory, JoinRoom, LeaveRoom, SendMessage, TypingStatus},
     },
 };
 
+use tokio::time::Instant;
 use web::sockets::error_frame;
 
 use super::{Session, resume};
@@ -25,12 +26,7 @@ enum Reply {
 /// Handles one command to its end; its replies are queued when it returns.
 pub async fn on_client_frame(session: &Session, frame: ClientFrame<ChatCommand>) {
     let id = frame.request_id.as_deref();
-    let answer = match frame.command {
-        ChatCommand::Resume(input) => resume::resume(session, input, id).await.map(|()| Reply::None),
-        ChatCommand::Sync(input) => resume::sync(session, input, id).await.map(|()| Reply::None),
-        command => answer(session, command).await,
-    };
-    match answer {
+    match answer(session, frame.command, id).await {
         Ok(Reply::None) => {}
         Ok(Reply::Frame(frame)) => session.push(&frame, id),
         Ok(Reply::Opens(frame, gate, position)) => {
@@ -41,7 +37,7 @@ pub async fn on_client_frame(session: &Session, frame: ClientFrame<ChatCommand>)
     session.hub.end_busy(&session.peer);
 }
 
-async fn answer(session: &Session, command: ChatCommand) -> Result<Reply> {
+async fn answer(session: &Session, command: ChatCommand, id: Option<&str>) -> Result<Reply> {
     let (domain, viewer) = (&session.hub.domain, &session.peer.viewer);
     match command {
         ChatCommand::SendMessage(input) => send(session, input).await,
@@ -71,8 +67,14 @@ async fn answer(session: &Session, command: ChatCommand) -> Result<Reply> {
             domain.messages.mark_delivered(viewer, &input).await?;
             Ok(Reply::None)
         }
-        ChatCommand::Sync(_) | ChatCommand::Resume(_) | ChatCommand::TypingStatus(_) => {
-            Err(DomainError::invalid("type", "not written yet"))
+        ChatCommand::TypingStatus(input) => type_in(session, &input).await,
+        ChatCommand::Sync(input) => {
+            resume::sync(session, input, id).await?;
+            Ok(Reply::None)
+        }
+        ChatCommand::Resume(input) => {
+            resume::resume(session, input, id).await?;
+            Ok(Reply::None)
         }
         ChatCommand::Ping => Ok(Reply::Frame(ServerFrame::Pong { server_time: Timestamp::now() })),
         ChatCommand::Authenticate(_) => Err(DomainError::invalid("type", "this socket is authenticated")),
@@ -81,6 +83,7 @@ async fn answer(session: &Session, command: ChatCommand) -> Result<Reply> {
 
 async fn send(session: &Session, input: SendMessage) -> Result<Reply> {
     let sent = session.hub.domain.messages.send(&session.peer.viewer, input).await?;
+    session.typing.borrow_mut().forget(sent.id.room);
     Ok(Reply::Frame(ServerFrame::MessageAck {
         id: sent.id,
         room_id: sent.id.room,
@@ -145,7 +148,23 @@ async fn leave(session: &Session, input: LeaveRoom) -> Result<Reply> {
         return Err(e);
     }
     hub.leave(peer, room_id);
+    session.typing.borrow_mut().forget(room_id);
     Ok(Reply::Frame(ServerFrame::RoomLeft { room_id }))
+}
+
+/// The store is asked only where the hub does not know of the membership: on a connection that has yet to resume, and
+/// where there is none.
+async fn type_in(session: &Session, input: &TypingStatus) -> Result<Reply> {
+    let Session { hub, peer, typing, .. } = session;
+    if !hub.is_in(peer, input.room_id) {
+        hub.domain.rooms.check_member(&peer.viewer, input.room_id).await?;
+    }
+    let news = typing.borrow_mut().say(input.room_id, input.is_typing, Instant::now())?;
+    if news {
+        let told = hub.domain.messages.typing(&peer.viewer, input).await;
+        told.inspect_err(|_| typing.borrow_mut().forget(input.room_id))?;
+    }
+    Ok(Reply::None)
 }
 
 async fn history(session: &Session, input: GetHistory) -> Result<Reply> {

@@ -148,10 +148,9 @@ impl Replay<'_> {
         let ids: Vec<RoomId> = page.rooms.iter().map(|room| room.id).collect();
         let standings = self.hub.domain.rooms.standings(self.user(), &ids).await?;
         let bounds: HashMap<RoomId, u64> = standings.iter().flatten().map(|s| (s.room, s.visible_after)).collect();
-        let line = |room: &shared::protocol::Room| {
-            Some(Line::new(room.id, room.position?, *bounds.get(&room.id)?))
-        };
-        let lines: Vec<Line> = page.rooms.iter().filter_map(line).filter(|l| !self.hub.is_in(self.peer, l.room)).collect();
+        let line = |room: &shared::protocol::Room| Some(Line::new(room.id, room.position?, *bounds.get(&room.id)?));
+        let lines: Vec<Line> =
+            page.rooms.iter().filter_map(line).filter(|l| !self.hub.is_in(self.peer, l.room)).collect();
         let ids: Vec<RoomId> = lines.iter().map(|line| line.room).collect();
         let pins = self.hub.follow(&ids).await?;
         let own = self.peer.synced_from(page.user);
@@ -210,12 +209,7 @@ impl Replay<'_> {
         Ok(standing.is_some_and(|standing| position.rev >= standing.joined_rev))
     }
 
-    async fn tell_added(
-        &self,
-        room: RoomId,
-        position: Position,
-        added: &mut HashMap<RoomId, Position>,
-    ) -> Outcome<()> {
+    async fn tell_added(&self, room: RoomId, position: Position, added: &mut HashMap<RoomId, Position>) -> Outcome<()> {
         if added.contains_key(&room) {
             return Ok(());
         }

@@ -15,11 +15,11 @@ async fn two_users_meet_in_a_room_and_talk(#[values(Engine::Embedded, Engine::Re
     let created = alice.ask("CREATE_ROOM", json!({"name": "Tea", "handle": "tea", "type": "public"})).await;
     let room = created["payload"]["room"]["id"].as_str().unwrap().to_owned();
     world.name(&room, "tea");
-    assert_frame!(alice.show(created), @r#"{"payload":{"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastReadSeq":0,"memberCount":1,"name":"Tea","position":{"eventId":"<event>","rev":1},"role":"owner","type":"public","unread":0}},"requestId":"q1","type":"ROOM_CREATED"}"#);
+    assert_frame!(alice.show(created), @r#"{"payload":{"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastReadSeq":0,"memberCount":1,"mentions":0,"name":"Tea","position":{"eventId":"<event>","rev":1},"role":"owner","type":"public","unread":0}},"requestId":"q1","type":"ROOM_CREATED"}"#);
     let sent = alice.ask_among_events("SEND_MESSAGE", json!({"roomId": room, "content": "first"})).await;
     alice.until_settled(sent, 1).await;
 
-    assert_frame!(bob.reply("JOIN_ROOM", json!({"handle": "TEA"})).await, @r#"{"payload":{"memberCount":2,"messages":[{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":3},"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastMessage":{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},"lastReadSeq":1,"memberCount":2,"name":"Tea","position":{"eventId":"<event>","rev":3},"role":"member","type":"public","unread":0},"users":[{"displayName":"alice","joinedAt":"<time>","role":"owner","userId":"<alice>","username":"alice"},{"displayName":"bob","joinedAt":"<time>","role":"member","userId":"<bob>","username":"bob"}]},"requestId":"q1","type":"ROOM_JOINED"}"#);
+    assert_frame!(bob.reply("JOIN_ROOM", json!({"handle": "TEA"})).await, @r#"{"payload":{"memberCount":2,"messages":[{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":3},"room":{"createdAt":"<time>","createdBy":"<alice>","handle":"tea","historyVisibility":"all","id":"<tea>","lastMessage":{"content":"first","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},"lastReadSeq":1,"memberCount":2,"mentions":0,"name":"Tea","position":{"eventId":"<event>","rev":3},"role":"member","type":"public","unread":0},"users":[{"displayName":"alice","joinedAt":"<time>","role":"owner","userId":"<alice>","username":"alice"},{"displayName":"bob","joinedAt":"<time>","role":"member","userId":"<bob>","username":"bob"}]},"requestId":"q1","type":"ROOM_JOINED"}"#);
     assert_frame!(alice.frame().await, @r#"{"payload":{"eventId":"<event>","rev":3,"roomId":"<tea>","userId":"<bob>","username":"bob"},"type":"USER_JOINED"}"#);
     bob.quiet().await;
 
@@ -69,6 +69,75 @@ async fn a_message_is_deleted_read_and_found_in_history(#[values(Engine::Embedde
     assert_eq!(world.domain.rooms.unread(&viewer).await.unwrap().total, 0);
     let member = world.domain.store.log.marks(room.parse().unwrap(), &[bob_id(&world, &room).await]).await.unwrap();
     assert_eq!(member.iter().map(|marks| marks.read).collect::<Vec<_>>(), [2]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_message_is_edited_by_its_author_alone_and_all_are_shown_it_anew(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let room = world.room_of("tea", &[&alice, &bob]).await;
+    let (mut alice, mut bob) = (world.connect(&alice).await, world.connect(&bob).await);
+    let (ack, events) = alice
+        .ask_among_events("SEND_MESSAGE", json!({"roomId": room, "content": "frist", "clientMessageId": "k"}))
+        .await;
+    let id = ack["payload"]["id"].clone();
+    alice.until_settled((ack, events), 1).await;
+    bob.until("NEW_MESSAGE").await;
+
+    let (ack, events) = alice.ask_among_events("EDIT_MESSAGE", json!({"messageId": id, "content": "first"})).await;
+    assert_frame!(alice.show(ack.clone()), @r#"{"payload":{"editedAt":"<time>","messageId":"<message>"},"requestId":"q2","type":"EDIT_MESSAGE_ACK"}"#);
+    assert_frame!(bob.frame().await, @r#"{"payload":{"clientMessageId":"k","content":"first","editedAt":"<time>","eventId":"<event>","id":"<message>","rev":4,"roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},"type":"MESSAGE_EDITED"}"#);
+    let own = alice.until_settled((ack, events), 1).await;
+    assert_eq!(own[0]["type"], "MESSAGE_EDITED");
+
+    assert_frame!(bob.reply("EDIT_MESSAGE", json!({"messageId": id, "content": "mine"})).await, @r#"{"payload":{"code":"FORBIDDEN","message":"only its author may edit a message"},"requestId":"q1","type":"ERROR"}"#);
+    assert_frame!(alice.reply("EDIT_MESSAGE", json!({"messageId": id, "content": " "})).await, @r#"{"payload":{"code":"INVALID_MESSAGE","details":[{"field":"content","problem":"must not be blank"}],"message":"content: must not be blank"},"requestId":"q3","type":"ERROR"}"#);
+    assert_frame!(bob.reply("GET_HISTORY", json!({"roomId": room})).await, @r#"{"payload":{"hasMore":false,"items":[{"clientMessageId":"k","content":"first","editedAt":"<time>","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":4},"roomId":"<tea>"},"requestId":"q2","type":"HISTORY"}"#);
+
+    let (ack, events) = alice.ask_among_events("DELETE_MESSAGE", json!({"messageId": id})).await;
+    alice.until_settled((ack, events), 1).await;
+    bob.until("MESSAGE_DELETED").await;
+    assert_frame!(alice.reply("EDIT_MESSAGE", json!({"messageId": id, "content": "back"})).await, @r#"{"payload":{"code":"MESSAGE_NOT_FOUND","message":"there is no such message"},"requestId":"q5","type":"ERROR"}"#);
+    bob.quiet().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_reaction_is_given_once_and_taken_back_and_all_are_told_how_many_there_are(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let room = world.room_of("tea", &[&alice, &bob]).await;
+    let (mut alice, mut bob) = (world.connect(&alice).await, world.connect(&bob).await);
+    let (ack, events) = alice.ask_among_events("SEND_MESSAGE", json!({"roomId": room, "content": "cake?"})).await;
+    let id = ack["payload"]["id"].clone();
+    alice.until_settled((ack, events), 1).await;
+    bob.until("NEW_MESSAGE").await;
+
+    let react = |add: bool| json!({"messageId": id, "emoji": "🍰", "add": add});
+    let (ack, events) = bob.ask_among_events("REACT", react(true)).await;
+    assert_frame!(bob.show(ack.clone()), @r#"{"payload":{"count":1,"emoji":"🍰","messageId":"<message>"},"requestId":"q1","type":"REACT_ACK"}"#);
+    assert_frame!(alice.frame().await, @r#"{"payload":{"added":true,"count":1,"emoji":"🍰","eventId":"<event>","messageId":"<message>","rev":4,"roomId":"<tea>","seq":1,"userId":"<bob>","username":"bob"},"type":"REACTION_UPDATED"}"#);
+    bob.until_settled((ack, events), 1).await;
+    // Twice is once: the same reply, and nothing to tell.
+    assert_frame!(bob.reply("REACT", react(true)).await, @r#"{"payload":{"count":1,"emoji":"🍰","messageId":"<message>"},"requestId":"q2","type":"REACT_ACK"}"#);
+    let (ack, events) = alice.ask_among_events("REACT", react(true)).await;
+    assert_eq!(ack["payload"]["count"], 2);
+    alice.until_settled((ack, events), 1).await;
+    assert_frame!(bob.frame().await, @r#"{"payload":{"added":true,"count":2,"emoji":"🍰","eventId":"<event>","messageId":"<message>","rev":5,"roomId":"<tea>","seq":1,"userId":"<alice>","username":"alice"},"type":"REACTION_UPDATED"}"#);
+    let (ack, events) = bob.ask_among_events("REACT", react(false)).await;
+    assert_eq!(ack["payload"]["count"], 1);
+    bob.until_settled((ack, events), 1).await;
+    assert_frame!(alice.frame().await, @r#"{"payload":{"added":false,"count":1,"emoji":"🍰","eventId":"<event>","messageId":"<message>","rev":6,"roomId":"<tea>","seq":1,"userId":"<bob>","username":"bob"},"type":"REACTION_UPDATED"}"#);
+
+    assert_frame!(bob.reply("GET_HISTORY", json!({"roomId": room})).await, @r#"{"payload":{"hasMore":false,"items":[{"content":"cake?","id":"<message>","reactions":[{"count":1,"emoji":"🍰","userIds":["<alice>"]}],"roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":6},"roomId":"<tea>"},"requestId":"q4","type":"HISTORY"}"#);
+    let unknown = json!({"messageId": "A".repeat(32), "emoji": "🍰", "add": true});
+    assert_eq!(bob.ask("REACT", unknown).await["payload"]["code"], "INVALID_MESSAGE");
+    bob.quiet().await;
 }
 
 async fn bob_id(world: &World, room: &str) -> shared::UserId {

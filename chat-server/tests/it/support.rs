@@ -6,13 +6,18 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use chat_server::Server;
 use domain::{Domain, accounts::Guest};
 use futures_util::{SinkExt, StreamExt};
 use redis_fixture::{Kind, Redis};
 use serde_json::{Value, json};
-use shared::{Settings, UserId, settings::StoreUrl};
-use store::{Bus, Subscriber, Subscriptions, Topic};
+use shared::{
+    InstanceId, RoomId, Settings, Timestamp, UserId,
+    protocol::{HistoryVisibility, RoomType},
+    settings::StoreUrl,
+};
+use store::{Actor, Bus, Instance, Registry, RoomRecord, Service, Subscriber, Subscriptions, Topic, TypingEvent};
 use tempfile::TempDir;
 use tokio::{
     net::TcpStream,
@@ -47,6 +52,8 @@ pub(crate) use assert_frame;
 pub struct World {
     pub domain: Domain,
     pub bus: Arc<LossyBus>,
+    /// Of the first server.
+    pub registry: Arc<GatedRegistry>,
     settings: Settings,
     names: Names,
     nodes: Vec<Node>,
@@ -62,7 +69,34 @@ pub struct LossyBus {
     subscribers: Mutex<Vec<Arc<dyn Subscriptions>>>,
 }
 
+/// The store's registry, which does not let go of who leaves it while its gate is held.
+pub struct GatedRegistry {
+    inner: Arc<dyn Registry>,
+    pub gate: tokio::sync::Mutex<()>,
+}
+
+#[async_trait]
+impl Registry for GatedRegistry {
+    async fn register(&self, instance: &Instance, ttl: Duration) -> store::Result<()> {
+        self.inner.register(instance, ttl).await
+    }
+
+    async fn deregister(&self, service: Service, id: InstanceId) -> store::Result<()> {
+        let _gate = self.gate.lock().await;
+        self.inner.deregister(service, id).await
+    }
+
+    async fn instances(&self, service: Service) -> store::Result<Vec<Instance>> {
+        self.inner.instances(service).await
+    }
+}
+
+#[async_trait]
 impl Bus for LossyBus {
+    async fn publish_typing(&self, event: &TypingEvent) -> store::Result<()> {
+        self.inner.publish_typing(event).await
+    }
+
     fn subscriber(&self) -> Subscriber {
         let subscriber = self.inner.subscriber();
         self.subscribers.lock().unwrap().push(subscriber.subscriptions.clone());
@@ -99,6 +133,7 @@ pub struct Node {
 #[derive(Clone)]
 pub struct User {
     pub id: UserId,
+    pub name: String,
     pub token: String,
 }
 
@@ -122,8 +157,10 @@ impl World {
         let mut store = store::open(&settings.store).await.unwrap();
         let bus = Arc::new(LossyBus { inner: store.bus.clone(), subscribers: Mutex::default() });
         store.bus = bus.clone();
+        let registry = Arc::new(GatedRegistry { inner: store.registry.clone(), gate: tokio::sync::Mutex::new(()) });
+        store.registry = registry.clone();
         let domain = Domain::new(store, Arc::new(settings.clone()));
-        let mut world = Self { domain, settings, bus, names: Names::default(), nodes: Vec::new(), _dir: dir };
+        let mut world = Self { domain, settings, bus, registry, names: Names::default(), nodes: Vec::new(), _dir: dir };
         world.add_node().await;
         world
     }
@@ -165,7 +202,7 @@ impl World {
         let guest = Guest { username: Some(name.into()) };
         let signed_in = self.domain.accounts.guest(guest, "127.0.0.1").await.unwrap();
         self.names.lock().unwrap().insert(signed_in.user.id.to_string(), format!("<{name}>"));
-        User { id: signed_in.user.id, token: signed_in.token }
+        User { id: signed_in.user.id, name: name.into(), token: signed_in.token }
     }
 
     pub fn url(&self, node: usize) -> String {
@@ -211,6 +248,26 @@ impl World {
         let id = created["payload"]["room"]["id"].as_str().unwrap().to_owned();
         self.name(&id, name);
         id
+    }
+
+    /// A private room of these users from its beginning, the first its owner: nobody is told of anybody's joining who
+    /// connects after it.
+    pub async fn room_of(&self, name: &str, users: &[&User]) -> RoomId {
+        let room = RoomRecord {
+            id: RoomId::new(),
+            handle: None,
+            name: Some(name.into()),
+            description: None,
+            kind: RoomType::Private,
+            created_by: users[0].id,
+            created_at: Timestamp::now(),
+            history_visibility: HistoryVisibility::All,
+            retention: None,
+        };
+        let members: Vec<_> = users.iter().map(|u| Actor { id: u.id, username: u.name.clone() }).collect();
+        self.domain.store.rooms.create_room(&room, &members).await.unwrap();
+        self.name(&room.id.to_string(), name);
+        room.id
     }
 
     /// How snapshots show it.
@@ -344,7 +401,7 @@ fn redact(value: &mut Value) {
         Value::Object(fields) => {
             for (key, field) in fields.iter_mut() {
                 let shown = match key.as_str() {
-                    "timestamp" | "createdAt" | "joinedAt" | "serverTime" | "deletedAt" => "<time>",
+                    "timestamp" | "createdAt" | "editedAt" | "joinedAt" | "serverTime" | "deletedAt" => "<time>",
                     "eventId" => "<event>",
                     "sessionId" => "<session>",
                     "afterMs" | "retryAfterMs" if field.is_u64() => "<ms>",

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod durability;
+mod faults;
+mod model;
 mod presence;
 mod resumes;
 mod stopping;

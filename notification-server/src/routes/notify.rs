@@ -11,7 +11,7 @@ use domain::{
 use serde::Serialize;
 use shared::{NotificationId, Problem};
 use utoipa::ToSchema;
-use web::ApiResult;
+use web::{ApiResult, IdempotencyKey};
 
 use crate::auth::Sender;
 
@@ -28,15 +28,22 @@ struct States {
     recipients: Vec<NotifyState>,
 }
 
-/// Queues a notification for one or more users.
-#[utoipa::path(tag = "notify", security(("bearer" = [])), responses(
+/// Queues a notification for one or more users. With an `Idempotency-Key`, the sender's own, a repeat answers the first
+/// id and queues nothing, for 7 days after the last change of its state.
+#[utoipa::path(tag = "notify", security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), responses(
     (status = 202, body = Queued),
     (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 404, body = Problem, description = "one of the users does not exist; nothing is queued"),
+    (status = 409, body = Problem, description = "IDEMPOTENCY_CONFLICT"),
 ))]
 #[post("/notify")]
-pub async fn notify(_: Sender, domain: Data<Domain>, request: Json<NotifyRequest>) -> ApiResult<HttpResponse> {
-    let id = domain.notifications.notify(request.into_inner()).await?;
+pub async fn notify(
+    sender: Sender,
+    domain: Data<Domain>,
+    key: IdempotencyKey,
+    request: Json<NotifyRequest>,
+) -> ApiResult<HttpResponse> {
+    let id = domain.notifications.notify(sender.id, key.0.as_deref(), request.into_inner()).await?;
     Ok(HttpResponse::Accepted().json(Queued { id, status: "queued" }))
 }
 

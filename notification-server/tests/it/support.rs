@@ -17,7 +17,7 @@ use shared::{
     protocol::command::{CreateRoom, SendMessage},
     settings,
 };
-use store::{BusEvent, InboxItem, Job, Signal, Subscriber, Topic, UserEvent};
+use store::{BusEvent, InboxItem, Job, Signal, Subscriber, Topic, UserChangeBody, UserEvent};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,7 @@ impl World {
         };
         let key_prefix = format!("t{:08x}:", rand::random::<u32>());
         let settings = Settings {
-            store: settings::Store { url: url.parse().unwrap(), key_prefix },
+            store: settings::Store { url: url.parse().unwrap(), key_prefix, ..settings::Store::default() },
             notification: settings::Notification {
                 listen: "127.0.0.1:0".parse().unwrap(),
                 api_keys: vec!["another-key-0123456789".into(), API_KEY.into()],
@@ -142,7 +142,9 @@ impl Arrivals {
             loop {
                 match self.0.inbox.recv().await.unwrap() {
                     Signal::Event(BusEvent::User(_, event)) => {
-                        if let UserEvent::Notification(item) = event.as_ref() {
+                        if let UserEvent::Change(change) = event.as_ref()
+                            && let UserChangeBody::Notification(item) = &change.body
+                        {
                             return item.clone();
                         }
                     }

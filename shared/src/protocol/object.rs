@@ -144,13 +144,13 @@ pub struct Reaction {
 }
 
 /// How long a room keeps its messages; what is over either limit is removed for everybody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Retention {
-    /// Older messages go.
+    /// Older messages go; 60 to 1,000,000,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_seconds: Option<u64>,
-    /// All but so many of the newest go.
+    /// All but so many of the newest go; 10 to 1,000,000,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_messages: Option<u64>,
 }

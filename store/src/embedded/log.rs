@@ -76,7 +76,8 @@ fn find_duplicate(read: &impl Read, message: &NewMessage, now: Timestamp) -> Res
     Ok(None)
 }
 
-fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
+/// See [`RoomLog::append`]; what it costs is said above.
+pub(super) fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
     let now = Timestamp::now();
     if let Some(first) = find_duplicate(tx, &message, now)? {
         return Ok(first);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use shared::{InstanceId, NotificationId, Timestamp};
+use shared::{InstanceId, NotificationId, Timestamp, UserId};
 
 use super::{
     Embedded,
@@ -97,8 +97,7 @@ fn enqueue(tx: &mut Tx, jobs: Vec<Job>) -> Result<()> {
         if tx.get(&keys::job_state(name))?.is_some() {
             continue;
         }
-        let state = JobState { user: job.user, done: false, attempts: Vec::new() };
-        tx.put(keys::job_state(name), codec::to_json(&state)?)?;
+        tx.put(keys::job_state(name), codec::to_json(&JobState::untried(&job))?)?;
         // Never tried: due at any `now`. Ids are made in order of time, so the oldest come first.
         let place = Place::Due(Timestamp::from_millis(0));
         JobRow { job, attempts: 0, place }.put(tx)?;
@@ -167,5 +166,14 @@ impl Outbox for Embedded {
     async fn states(&self, id: NotificationId) -> Result<Vec<JobState>> {
         let span = keys::job_states(id);
         self.read(move |read| read.collect(&span, Order::Ascending, usize::MAX, |_, row| codec::from_json(row))).await
+    }
+
+    async fn states_of(&self, id: NotificationId, users: &[UserId]) -> Result<Vec<Option<JobState>>> {
+        let users = users.to_vec();
+        self.read(move |read| {
+            let state = |user| read.get(&keys::job_state((id, user)))?.map(|row| codec::from_json(&row)).transpose();
+            users.into_iter().map(state).collect()
+        })
+        .await
     }
 }

@@ -87,3 +87,43 @@ pub(super) fn reacted(read: &impl Read, room: RoomId, user: UserId, mut seqs: Ve
     }
     Ok(reacted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_lists_the_first_and_a_newcomer_where_one_has_left_the_list() {
+        let users: Vec<UserId> = (0..REACTORS_LISTED + 3).map(|_| UserId::new()).collect();
+        let (listed, beyond) = users.split_at(REACTORS_LISTED);
+        let mut tallies = Vec::new();
+        for user in &users[..REACTORS_LISTED + 2] {
+            give(&mut tallies, "👍", *user).unwrap();
+        }
+        assert_eq!((tallies[0].count, &tallies[0].users[..]), (REACTORS_LISTED as u64 + 2, listed));
+        assert_eq!(take_back(&mut tallies, "👍", beyond[0]), REACTORS_LISTED as u64 + 1);
+        assert_eq!(tallies[0].users, listed);
+        assert_eq!(take_back(&mut tallies, "👍", listed[0]), REACTORS_LISTED as u64);
+        assert_eq!(tallies[0].users, listed[1..], "nobody moves up");
+        give(&mut tallies, "👍", beyond[2]).unwrap();
+        assert_eq!(tallies[0].users.last(), Some(&beyond[2]));
+        assert_eq!(tallies[0].users.len(), REACTORS_LISTED);
+    }
+
+    #[test]
+    fn emojis_stand_in_order_of_their_first_use_and_no_more_than_a_message_may_have() {
+        let (ann, bob) = (UserId::new(), UserId::new());
+        let mut tallies = Vec::new();
+        let emojis: Vec<String> = (0..EMOJIS_A_MESSAGE).map(|n| n.to_string()).collect();
+        for emoji in &emojis {
+            assert_eq!(give(&mut tallies, emoji, ann).unwrap(), 1);
+        }
+        assert!(matches!(give(&mut tallies, "new", ann), Err(StoreError::TooManyReactions)));
+        assert_eq!(give(&mut tallies, "3", bob).unwrap(), 2);
+        assert_eq!(take_back(&mut tallies, "0", ann), 0);
+        assert_eq!(give(&mut tallies, "0", bob).unwrap(), 1);
+        let order: Vec<&str> = tallies.iter().map(|tally| tally.emoji.as_str()).collect();
+        let expected: Vec<&str> = emojis[1..].iter().chain(&emojis[..1]).map(String::as_str).collect();
+        assert_eq!(order, expected);
+    }
+}

@@ -1,6 +1,10 @@
 //! What is particular to this engine: surviving a restart, its own events, trimming and sweeping. The contract as a
 //! whole is the conformance suite's.
 
+mod messages;
+mod retention;
+mod user_log;
+
 use std::time::Duration;
 
 use shared::{
@@ -286,6 +290,7 @@ async fn a_job_is_claimed_once_retried_when_due_and_its_state_outlives_it_for_a_
         expires_at: None,
         created_at: now,
         message: None,
+        request_hash: None,
     };
     let claim = async |at| store.outbox.claim(me, at, lease, 9).await.unwrap();
     store.outbox.enqueue(&[job.clone(), job.clone()]).await.unwrap();
@@ -294,7 +299,7 @@ async fn a_job_is_claimed_once_retried_when_due_and_its_state_outlives_it_for_a_
     assert_eq!(claim(now).await, []);
     let second = claim(now.after(lease)).await;
     assert_eq!(second[0].attempt, 2);
-    let state = |done| JobState { user: job.user, done, attempts: Vec::new() };
+    let state = |done| JobState { user: job.user, done, attempts: Vec::new(), request_hash: None };
     store.outbox.settle(&first[0], &state(true), None).await.unwrap();
     assert_eq!(store.outbox.states(job.id).await.unwrap(), [state(false)], "settled by an old receipt");
     let retry = now.after(DAY);

@@ -23,7 +23,7 @@ use super::{
     keys::Keys,
 };
 use crate::{
-    Bus, Result, StoreError, Subscriber, Subscriptions, Topic,
+    Bus, Result, StoreError, Subscriber, Subscriptions, Topic, TypingEvent,
     bus::{Dispatcher, Registration},
 };
 
@@ -273,9 +273,16 @@ impl Subscriptions for Follower {
     }
 }
 
+#[async_trait]
 impl Bus for Engine {
     fn subscriber(&self) -> Subscriber {
         let (registration, inbox) = self.wire.dispatcher.register();
         Subscriber { inbox, subscriptions: Arc::new(Follower { wire: self.wire.clone(), registration }) }
+    }
+
+    async fn publish_typing(&self, event: &TypingEvent) -> Result<()> {
+        let mut publish = redis::cmd("SPUBLISH");
+        publish.arg(self.keys.room_channel(event.room)).arg(codec::room::typing(event)?);
+        self.connections.ask::<i64>("publish typing", &publish).await.map(drop)
     }
 }

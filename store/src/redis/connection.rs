@@ -77,6 +77,22 @@ impl Address {
     }
 
     pub(super) async fn connect(&self) -> Result<Connections> {
+        match self.reconnecting(ANSWER).await? {
+            Picked::Single(first) => {
+                let mut pool = vec![first];
+                while pool.len() < POOL {
+                    if let Picked::Single(next) = self.reconnecting(ANSWER).await? {
+                        pool.push(next);
+                    }
+                }
+                Ok(Connections::over(Links::Single { pool, next: AtomicUsize::new(0) }))
+            }
+            Picked::Cluster(connection) => Ok(Connections::over(Links::Cluster(connection))),
+        }
+    }
+
+    /// A connection of its own, which connects again by itself, and on which one answer may take `answer`.
+    pub(super) async fn reconnecting(&self, answer: Duration) -> Result<Picked> {
         let what = "connect to Redis";
         match self {
             Self::Single(client) => {
@@ -85,19 +101,16 @@ impl Address {
                     .set_number_of_retries(2)
                     .set_min_delay(Duration::from_millis(50))
                     .set_max_delay(MAX_PAUSE)
-                    .set_response_timeout(Some(ANSWER))
+                    .set_response_timeout(Some(answer))
                     .set_connection_timeout(Some(ANSWER))
                     .set_pipeline_buffer_size(BUFFER);
-                let mut pool = Vec::with_capacity(POOL);
-                for _ in 0..POOL {
-                    let connecting = ConnectionManager::new_with_config(Client::clone(client), config.clone());
-                    pool.push(within(what, connecting).await?);
-                }
-                Ok(Connections::over(Links::Single { pool, next: AtomicUsize::new(0) }))
+                let connecting = ConnectionManager::new_with_config(Client::clone(client), config);
+                Ok(Picked::Single(within(what, connecting).await?))
             }
             Self::Cluster(seeds) => {
-                let client = builder(seeds).build().map_err(|e| fault(e, what))?;
-                Ok(Connections::over(Links::Cluster(connect_cluster(&client).await?)))
+                let builder = builder(seeds).response_timeout(answer).overall_response_timeout(Some(answer.max(CALL)));
+                let client = builder.build().map_err(|e| fault(e, what))?;
+                Ok(Picked::Cluster(connect_cluster(&client).await?))
             }
         }
     }
@@ -284,7 +297,9 @@ impl Connections {
     }
 }
 
-enum Picked {
+/// One connection.
+#[derive(Clone)]
+pub(super) enum Picked {
     Single(ConnectionManager),
     Cluster(ClusterConnection),
 }

@@ -10,6 +10,11 @@ use super::{
 };
 use crate::{Actor, Edit, Result, StoredMessage, log::CHANGES_KEPT};
 
+/// What the room's log has come to with this, or had when it was found to be so already.
+fn position(rev: &str, event_id: &str) -> Result<Position> {
+    Ok(Position { rev: parse(rev, "a rev")?, event_id: parse(event_id, "an event id")? })
+}
+
 impl Engine {
     /// See [`RoomLog::edit_message`](crate::RoomLog::edit_message). Some commands more for each mention.
     pub(super) async fn edit(&self, edit: &Edit) -> Result<StoredMessage> {
@@ -26,7 +31,10 @@ impl Engine {
             .arg(CHANGES_KEPT);
         let answer: Vec<String> = self.connections.run("edit a message", call).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["OK", text, _rev, _event_id] => codec::message::message(room, seq, text),
+            ["OK", text, rev, event_id] => {
+                self.replicated(room, position(rev, event_id)?).await?;
+                codec::message::message(room, seq, text)
+            }
             ref other => Err(refused(other.first().copied())),
         }
     }
@@ -46,7 +54,8 @@ impl Engine {
         let answer: Vec<String> = self.connections.run("delete a message", call).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [done @ ("OK" | "GONE"), rev, event_id] => {
-                let position = Position { rev: parse(rev, "a rev")?, event_id: parse(event_id, "an event id")? };
+                let position = position(rev, event_id)?;
+                self.replicated(room, position).await?;
                 Ok((done == "OK").then_some(position))
             }
             ref other => Err(refused(other.first().copied())),

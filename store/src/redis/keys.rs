@@ -53,10 +53,14 @@ room_keys! {
     room() = "";
     members() = ":members";
     joined() = ":joined";
-    read() = ":read";
+    marks() = ":marks";
     messages() = ":messages";
     changes() = ":changes";
     deleted() = ":deleted";
+    mentions() = ":mentions";
+    reactions() = ":reactions";
+    replies() = ":replies";
+    outcomes() = ":outcomes";
     dedupe(user: UserId, key: &str) = ":dedupe:{user}:{key}";
     void(attempt: &str) = ":void:{attempt}";
     room_channel() = ":events";
@@ -64,6 +68,8 @@ room_keys! {
 
 keys! {
     due(shard: u16) = "{{s{shard:03}}}:due";
+    waited(shard: u16) = "{{s{shard:03}}}:waited";
+    retention(shard: u16) = "{{s{shard:03}}}:retention";
 
     user(user: UserId) = "{{u:{user}}}:user";
     user_rooms(user: UserId) = "{{u:{user}}}:rooms";

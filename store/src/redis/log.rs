@@ -10,15 +10,16 @@ use shared::{
 
 use super::{
     Engine, codec,
-    codec::{json, parse},
+    codec::{json, parse, position},
     connection::corrupt,
     intents::millis,
     keys::shard_of,
+    marks::Mark,
     scripts::{self, Call, MAX_PAGE},
 };
 use crate::{
-    Actor, Appended, Changes, HistoryPage, Marked, Marks, NewMessage, PageFrom, PageRequest, Result, RoomLog,
-    StoreError, StoredMessage,
+    Actor, Appended, Changes, Edit, HistoryPage, Marked, Marks, NewMessage, PageFrom, PageRequest, Reacting, Result,
+    RoomLog, StoreError, StoredMessage,
     log::{CHANGES_KEPT, DEDUPE_KEPT},
 };
 
@@ -39,6 +40,11 @@ fn content_hash(message: &NewMessage) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A client's dedupe key as it stands in ours, apart from event ids.
+fn dedupe_name(key: &str) -> String {
+    format!("k:{key}")
+}
+
 fn appended(text: &str, event_id: EventId) -> Result<Appended> {
     let fields: Vec<&str> = text.split(' ').collect();
     let [seq, rev, first, at] = fields[..] else { return Err(corrupt("an append")) };
@@ -52,9 +58,33 @@ fn appended(text: &str, event_id: EventId) -> Result<Appended> {
     })
 }
 
-fn position(fields: &[Option<String>]) -> Result<Position> {
-    let [Some(rev), Some(event_id)] = fields else { return Err(corrupt("a position")) };
-    Ok(Position { rev: parse(rev, "a rev")?, event_id: parse(event_id, "an event id")? })
+/// What a script says instead of its result.
+pub(super) fn refused(answer: Option<&str>) -> StoreError {
+    match answer {
+        Some("CONFLICT") => StoreError::IdempotencyConflict,
+        Some("NO_ROOM") => StoreError::RoomNotFound,
+        Some("NOT_A_MEMBER") => StoreError::NotAMember,
+        Some("NO_MESSAGE") => StoreError::MessageNotFound,
+        Some("TOO_MANY") => StoreError::TooManyReactions,
+        _ => corrupt("an answer"),
+    }
+}
+
+/// A page of messages: each with its `seq` before it.
+pub(super) fn messages(room: RoomId, fields: &[Option<String>]) -> Result<Vec<StoredMessage>> {
+    let items = fields.chunks_exact(2).map(|item| match item {
+        [Some(seq), Some(text)] => codec::message::message(room, parse(seq, "a seq")?, text),
+        _ => Err(corrupt("a page")),
+    });
+    items.collect()
+}
+
+impl Engine {
+    /// An append, the first or one found again, once as many replicas have it as are asked for.
+    async fn acknowledged(&self, room: RoomId, appended: Appended) -> Result<Appended> {
+        self.replicated(room, Position { rev: appended.rev, event_id: appended.event_id }).await?;
+        Ok(appended)
+    }
 }
 
 #[async_trait]
@@ -63,57 +93,90 @@ impl RoomLog for Engine {
         let (room, author, keys) = (message.room, message.author.id, &self.keys);
         let event_id = EventId::random();
         let (dedupe, kept) = match &message.client_message_id {
-            Some(key) => (format!("k:{key}"), millis(DEDUPE_KEPT)),
+            Some(key) => (dedupe_name(key), millis(DEDUPE_KEPT)),
             None => (format!("e:{event_id}"), if self.connections.is_cluster() { RESEND_KEPT_MS } else { 0 }),
         };
+        let reply_to = message.reply_to.filter(|id| id.room == room);
         let append = Call::new(&scripts::APPEND)
-            .keys([keys.room(room), keys.members(room), keys.messages(room), keys.changes(room), keys.read(room)])
+            .keys([keys.room(room), keys.members(room), keys.messages(room), keys.changes(room), keys.marks(room)])
             .keys([keys.due(shard_of(room)), keys.room_channel(room), keys.dedupe(room, author, &dedupe)])
+            .keys([keys.mentions(room), keys.replies(room)])
             .arg(author.to_string())
             .arg(event_id.to_string())
-            .arg(codec::meta(message)?)
+            .arg(codec::message::meta(message)?)
             .arg(&message.content)
             .arg(json(&message.author.username)?)
             .arg(room.to_string())
             .arg(millis(message.notify_after))
             .arg(if kept == 0 { String::new() } else { content_hash(message) })
             .arg(CHANGES_KEPT)
-            .arg(kept);
+            .arg(kept)
+            .arg(reply_to.map_or(0, |id| id.seq))
+            .arg(codec::message::mentions(&message.mentions));
         let answer: Vec<String> = self.connections.run("append a message", append).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["OK", result] => appended(result, event_id),
-            ["CONFLICT"] => Err(StoreError::IdempotencyConflict),
-            ["NO_ROOM"] => Err(StoreError::RoomNotFound),
-            ["NOT_A_MEMBER"] => Err(StoreError::NotAMember),
-            _ => Err(corrupt("an answer")),
+            ["OK", result] => self.acknowledged(room, appended(result, event_id)?).await,
+            ref other => Err(refused(other.first().copied())),
+        }
+    }
+
+    async fn find_append(&self, message: &NewMessage) -> Result<Option<Appended>> {
+        let Some(key) = &message.client_message_id else { return Ok(None) };
+        let key = self.keys.dedupe(message.room, message.author.id, &dedupe_name(key));
+        let first: Option<String> = self.connections.ask("look for an append", cmd("GET").arg(key)).await?;
+        match first.as_deref().map(|text| text.split_once(' ')) {
+            None => Ok(None),
+            Some(Some((hash, first))) if hash == content_hash(message) => {
+                let first = Appended { duplicate: true, ..appended(first, EventId::from_bits(0))? };
+                self.acknowledged(message.room, first).await.map(Some)
+            }
+            Some(Some(_)) => Err(StoreError::IdempotencyConflict),
+            Some(None) => Err(corrupt("an append")),
+        }
+    }
+
+    async fn edit_message(&self, edit: &Edit) -> Result<StoredMessage> {
+        self.edit(edit).await
+    }
+
+    async fn react(&self, reacting: &Reacting) -> Result<u64> {
+        self.change_reaction(reacting).await
+    }
+
+    async fn reacted(&self, room: RoomId, user: UserId, seqs: &[u64]) -> Result<Vec<(u64, String)>> {
+        self.reactions_of(room, user, seqs).await
+    }
+
+    async fn replies(
+        &self,
+        id: MessageId,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<(Vec<StoredMessage>, bool)> {
+        let read = Call::new(&scripts::REPLIES)
+            .keys([self.keys.room(id.room), self.keys.replies(id.room), self.keys.messages(id.room)])
+            .arg(codec::message::padded(id.seq))
+            .arg(codec::message::padded(after))
+            .arg(limit.min(MAX_PAGE))
+            .arg(max_bytes);
+        let answer: Vec<Option<String>> = self.connections.run("read replies", read).await?;
+        match (answer.first().and_then(Option::as_deref), answer.get(1), answer.get(2..)) {
+            (Some("OK"), Some(has_more), Some(rest)) => {
+                Ok((messages(id.room, rest)?, limit > 0 && has_more.as_deref() == Some("1")))
+            }
+            (other, ..) => Err(refused(other)),
         }
     }
 
     async fn delete_message(&self, id: MessageId, by: &Actor) -> Result<Option<Position>> {
-        let (room, keys) = (id.room, &self.keys);
-        let event_id = EventId::random();
-        let delete = Call::new(&scripts::DELETE_MESSAGE)
-            .keys([keys.room(room), keys.messages(room), keys.changes(room), keys.deleted(room)])
-            .key(keys.room_channel(room))
-            .arg(id.seq)
-            .arg(by.id.to_string())
-            .arg(event_id.to_string())
-            .arg(json(&by.username)?)
-            .arg(CHANGES_KEPT);
-        let answer: Vec<String> = self.connections.run("delete a message", delete).await?;
-        match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["OK", rev] => Ok(Some(Position { rev: parse(rev, "a rev")?, event_id })),
-            ["GONE"] => Ok(None),
-            ["NO_ROOM"] => Err(StoreError::RoomNotFound),
-            ["NO_MESSAGE"] => Err(StoreError::MessageNotFound),
-            _ => Err(corrupt("an answer")),
-        }
+        self.delete(id, by).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<StoredMessage>> {
         let read = cmd("HGET").arg(self.keys.messages(id.room)).arg(id.seq).to_owned();
         let text: Option<String> = self.connections.ask("read a message", &read).await?;
-        text.map(|text| codec::message(id.room, id.seq, &text)).transpose()
+        text.map(|text| codec::message::message(id.room, id.seq, &text)).transpose()
     }
 
     async fn history(&self, room: RoomId, page: PageRequest) -> Result<HistoryPage> {
@@ -133,52 +196,28 @@ impl RoomLog for Engine {
         let answer: Vec<Option<String>> = self.connections.run("read the history", read).await?;
         match answer.first().and_then(Option::as_deref) {
             Some("OK") => {}
-            Some("NO_ROOM") => return Err(StoreError::RoomNotFound),
-            _ => return Err(corrupt("a page")),
+            other => return Err(refused(other)),
         }
         let (Some(at), Some(has_more), Some(rest)) = (answer.get(1..3), answer.get(3), answer.get(4..)) else {
             return Err(corrupt("a page"));
         };
-        let items = rest.chunks_exact(2).map(|item| match item {
-            [Some(seq), Some(text)] => codec::message(room, parse(seq, "a seq")?, text),
-            _ => Err(corrupt("a page")),
-        });
         Ok(HistoryPage {
-            items: items.collect::<Result<_>>()?,
+            items: messages(room, rest)?,
             has_more: has_more.as_deref() == Some("1"),
             position: position(at)?,
         })
     }
 
     async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked> {
-        let mark = Call::new(&scripts::MARK_READ)
-            .keys([self.keys.room(room), self.keys.members(room), self.keys.read(room)])
-            .arg(user.to_string())
-            .arg(seq);
-        let answer: Vec<String> = self.connections.run("mark as read", mark).await?;
-        match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["OK", mark] => {
-                let read = parse(mark, "a read mark")?;
-                let marks = Marks { delivered: read, read };
-                Ok(Marked { before: marks, now: marks })
-            }
-            ["NO_ROOM"] => Err(StoreError::RoomNotFound),
-            ["NOT_A_MEMBER"] => Err(StoreError::NotAMember),
-            _ => Err(corrupt("an answer")),
-        }
+        self.mark(room, user, (Mark::Read, seq)).await
+    }
+
+    async fn mark_delivered(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked> {
+        self.mark(room, user, (Mark::Delivered, seq)).await
     }
 
     async fn marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Marks>> {
-        if users.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut read = cmd("HMGET");
-        read.arg(self.keys.read(room));
-        for user in users {
-            read.arg(user.to_string());
-        }
-        let marks: Vec<Option<u64>> = self.connections.ask("read the read marks", &read).await?;
-        Ok(marks.into_iter().map(Option::unwrap_or_default).map(|read| Marks { delivered: read, read }).collect())
+        self.read_marks(room, users).await
     }
 
     async fn changes(&self, room: RoomId, after: Position, limit: usize) -> Result<Changes> {
@@ -190,13 +229,12 @@ impl RoomLog for Engine {
         let answer: Vec<Option<String>> = self.connections.run("read the changes", read).await?;
         match answer.first().and_then(Option::as_deref) {
             Some("OK") => {}
-            Some("NO_ROOM") => return Err(StoreError::RoomNotFound),
             Some("RESET") => return Ok(Changes::Reset { head: position(answer.get(1..3).unwrap_or_default())? }),
-            _ => return Err(corrupt("changes")),
+            other => return Err(refused(other)),
         }
         let (Some(has_more), Some(rest)) = (answer.get(3), answer.get(4..)) else { return Err(corrupt("changes")) };
         let changes = rest.chunks_exact(3).map(|item| match item {
-            [Some(rev), Some(text), message] => codec::change(room, parse(rev, "a rev")?, text, message.as_deref()),
+            [Some(rev), Some(text), now] => codec::room::change(room, parse(rev, "a rev")?, text, now.as_deref()),
             _ => Err(corrupt("changes")),
         });
         Ok(Changes::Page { changes: changes.collect::<Result<_>>()?, has_more: has_more.as_deref() == Some("1") })

@@ -17,6 +17,10 @@ impl Maintenance for Engine {
         Ok(settled)
     }
 
+    async fn trim(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.trim_rooms(now, limit).await
+    }
+
     /// Nothing waits here: what was acknowledged is in Redis. Ends the bus.
     async fn close(&self) -> Result<()> {
         self.wire.close();

@@ -4,19 +4,44 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::cmd;
-use shared::{RoomId, Timestamp};
+use shared::{RoomId, Timestamp, UserId};
 
 use super::{
     Engine,
-    codec::parse,
+    codec::{from_json, json, parse},
     intents::count,
     keys::{SHARDS, shard_of},
     scripts::{self, Call},
 };
-use crate::{DueRoom, NotifyQueue, Result};
+use crate::{DueRoom, NotifyQueue, Outcome, Result};
 
 #[async_trait]
 impl NotifyQueue for Engine {
+    async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let mut set = cmd("HSET");
+        set.arg(self.keys.outcomes(room));
+        for (user, outcome) in outcomes {
+            set.arg(user.to_string()).arg(json(outcome)?);
+        }
+        self.connections.ask::<i64>("keep outcomes", &set).await.map(drop)
+    }
+
+    async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut read = cmd("HMGET");
+        read.arg(self.keys.outcomes(room));
+        for user in users {
+            read.arg(user.to_string());
+        }
+        let texts: Vec<Option<String>> = self.connections.ask("read outcomes", &read).await?;
+        texts.iter().map(|text| text.as_deref().map(from_json).transpose()).collect()
+    }
+
     /// One round trip looks into all shards; one more for each that has something due.
     async fn take_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>> {
         // From anywhere, so that no shard is always last.

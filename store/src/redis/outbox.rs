@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::cmd;
-use shared::{InstanceId, NotificationId, Timestamp};
+use shared::{InstanceId, NotificationId, Timestamp, UserId};
 
 use super::{
     Engine,
@@ -34,8 +34,7 @@ impl Outbox for Engine {
                 .arg(millis(STATES_KEPT))
                 .arg(id.to_string());
             for job in same {
-                let state = JobState { user: job.user, done: false, attempts: Vec::new() };
-                enqueue = enqueue.arg(job.user.to_string()).arg(json(&state)?).arg(json(job)?);
+                enqueue = enqueue.arg(job.user.to_string()).arg(json(&JobState::untried(job))?).arg(json(job)?);
             }
             self.connections.run::<i64>("enqueue jobs", enqueue).await?;
         }
@@ -85,5 +84,18 @@ impl Outbox for Engine {
         let mut states: Vec<JobState> = texts.iter().map(|text| from_json(text)).collect::<Result<_>>()?;
         states.sort_by_key(|state| state.user);
         Ok(states)
+    }
+
+    async fn states_of(&self, id: NotificationId, users: &[UserId]) -> Result<Vec<Option<JobState>>> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut read = cmd("HMGET");
+        read.arg(self.keys.outbox_states(id));
+        for user in users {
+            read.arg(user.to_string());
+        }
+        let texts: Vec<Option<String>> = self.connections.ask("read job states", &read).await?;
+        texts.iter().map(|text| text.as_deref().map(from_json).transpose()).collect()
     }
 }

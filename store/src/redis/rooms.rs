@@ -12,7 +12,7 @@ use super::{
     codec::{from_json, json, parse, role_text},
     connection::corrupt,
     intents::{Claim, Intent, Pending, count, new_attempt, voided},
-    keys::{indexed, public_name},
+    keys::{indexed, public_name, shard_of},
     scripts::{self, Call},
     users::indexed_ids,
 };
@@ -20,6 +20,11 @@ use crate::{Actor, Head, Joined, Membership, Result, RoomRecord, RoomView, Rooms
 
 /// Fields of a room's hash: those of its head, in this order.
 const HEAD: [&str; 6] = ["record", "seq", "rev", "eid", "floor", "members"];
+
+/// A number for a script, or nothing.
+fn text_of(number: Option<u64>) -> String {
+    number.map(|n| n.to_string()).unwrap_or_default()
+}
 
 fn head(fields: &[String]) -> Result<(RoomRecord, Head)> {
     let [record, seq, rev, event_id, floor, members] = fields else { return Err(corrupt("a room")) };
@@ -34,23 +39,24 @@ fn head(fields: &[String]) -> Result<(RoomRecord, Head)> {
 }
 
 fn view(user: UserId, room: RoomId, fields: &[Option<String>]) -> Result<RoomView> {
-    let known = fields.get(..9).and_then(|f| f.iter().cloned().collect::<Option<Vec<String>>>());
+    let known = fields.get(..10).and_then(|f| f.iter().cloned().collect::<Option<Vec<String>>>());
     let known = known.ok_or_else(|| corrupt("a view"))?;
     let (record, head) = head(&known[..6])?;
     let membership = codec::joined(user, &known[6])?.membership;
-    let read_seq: u64 = parse(&known[7], "a read mark")?;
+    let read_seq = codec::room::marks(Some(&known[7]))?.read;
     let deleted: u64 = parse(&known[8], "a count")?;
+    let mentions = parse(&known[9], "a count")?;
     let visible_after = match record.history_visibility {
         HistoryVisibility::All => head.floor,
         HistoryVisibility::Joined => head.floor.max(membership.joined_seq),
     };
-    let last_message = match fields.get(9) {
-        Some(Some(text)) if head.seq > visible_after => Some(codec::message(room, head.seq, text)?),
+    let last_message = match fields.get(10) {
+        Some(Some(text)) if head.seq > visible_after => Some(codec::message::message(room, head.seq, text)?),
         _ => None,
     };
     let base = read_seq.max(membership.joined_seq).max(head.floor);
     let unread = head.seq.saturating_sub(base).saturating_sub(deleted);
-    Ok(RoomView { record, head, membership, read_seq, unread, mentions: 0, last_message })
+    Ok(RoomView { record, head, membership, read_seq, unread, mentions, last_message })
 }
 
 impl Engine {
@@ -96,8 +102,16 @@ impl Engine {
             keys.changes(id),
             keys.room_channel(id),
             keys.void(id, attempt),
+            keys.retention(shard_of(id)),
         ];
-        let mut create = Call::new(&scripts::CREATE_ROOM).keys(keys).arg(json(room)?);
+        let mut create = Call::new(&scripts::CREATE_ROOM)
+            .keys(keys)
+            .arg(json(room)?)
+            .arg(id.to_string())
+            .arg(text_of(
+                room.retention.and_then(|kept| kept.max_age_seconds).map(|seconds| seconds.saturating_mul(1000)),
+            ))
+            .arg(text_of(room.retention.and_then(|kept| kept.max_messages)));
         for (i, member) in members.iter().enumerate() {
             let role = if i == 0 { Role::Owner } else { Role::Member };
             create = create.arg(member.id.to_string()).arg(role_text(role)).arg(EventId::random().to_string());
@@ -145,6 +159,7 @@ impl Engine {
         let event_id = EventId::random();
         let leave = Call::new(&scripts::LEAVE)
             .keys(self.membership_keys(room, attempt))
+            .keys([self.keys.mentions(room), self.keys.outcomes(room)])
             .arg(user.id.to_string())
             .arg(event_id.to_string())
             .arg(json(&user.username)?)
@@ -165,7 +180,7 @@ impl Engine {
             keys.room(room),
             keys.members(room),
             keys.joined(room),
-            keys.read(room),
+            keys.marks(room),
             keys.changes(room),
             keys.room_channel(room),
             keys.void(room, attempt),
@@ -268,9 +283,17 @@ impl Rooms for Engine {
     }
 
     async fn positions(&self, rooms: &[RoomId]) -> Result<Vec<Option<Position>>> {
-        let reads =
-            rooms.iter().map(|room| async { Ok(self.read_room(*room).await?.map(|(_, head)| head.position())) });
-        futures_util::future::try_join_all(reads).await
+        let reads = rooms.iter().map(|room| {
+            let mut read = cmd("HMGET");
+            read.arg(self.keys.room(*room)).arg("rev").arg("eid");
+            read
+        });
+        let heads: Vec<Vec<Option<String>>> = self.connections.ask_all("read positions", reads.collect()).await?;
+        let read = |head: &Vec<Option<String>>| match head.first() {
+            Some(None) => Ok(None),
+            _ => codec::position(head).map(Some),
+        };
+        heads.iter().map(read).collect()
     }
 
     async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Membership>> {
@@ -327,9 +350,10 @@ impl Rooms for Engine {
                 let keys = [
                     keys.room(*room),
                     keys.members(*room),
-                    keys.read(*room),
+                    keys.marks(*room),
                     keys.messages(*room),
                     keys.deleted(*room),
+                    keys.mentions(*room),
                 ];
                 Call::new(&scripts::VIEW).keys(keys).arg(user.to_string())
             })

@@ -24,11 +24,15 @@ scripts! {
     LEAVE = "leave";
     APPLY_MEMBERSHIP = "apply_membership";
     APPEND = "append";
+    EDIT_MESSAGE = "edit_message";
     DELETE_MESSAGE = "delete_message";
+    REACT = "react";
+    REPLIES = "replies";
+    TRIM = "trim";
     HISTORY = "history";
     CHANGES = "changes";
     VIEW = "view";
-    MARK_READ = "mark_read";
+    MARK = "mark";
     TAKE_DUE = "take_due";
     FINISH_DUE = "finish_due";
     COMPARE_AND_SET = "compare_and_set";

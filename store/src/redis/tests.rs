@@ -5,5 +5,6 @@ mod bus;
 mod faults;
 mod halves;
 mod operations;
+mod replicas;
 mod server;
 mod user_log;

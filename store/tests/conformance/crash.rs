@@ -3,12 +3,18 @@
 
 use std::time::Duration;
 
-use shared::{Timestamp, UserId, protocol::Role};
-use store::{RoomRecord, UserRecord};
+use shared::{
+    Timestamp, UserId,
+    protocol::{Position, Role},
+};
+use store::{Actor, RoomRecord, Topic, UserChangeBody, UserRecord};
 
 use crate::{
     engine::Fixture,
-    support::{MANY, account, actor, actors, all_messages, eventually, fails, head, keyed, public_room, room_of},
+    support::{
+        MANY, account, actor, actors, all_messages, eventually, fails, follow, head, keyed, public_room, room_of,
+        user_change, user_log,
+    },
 };
 
 /// Starts the work, lets it go on for a while that differs from time to time, drops it.
@@ -63,7 +69,10 @@ pub async fn a_signup_cut_off_leaves_an_account_or_nothing(s: &Fixture) {
 pub async fn a_join_or_leave_cut_off_is_done_or_not_from_both_sides(s: &Fixture) {
     let alice = actor("alice");
     let room = room_of(&s.store, &[&alice]).await;
-    for (n, person) in (0..40).zip(actors(40)) {
+    let people = actors(40);
+    let mut told = Vec::new();
+    for (n, person) in (0..40).zip(&people) {
+        told.push(follow(&s.store, &[Topic::User(person.id)]).await);
         let (rooms, me) = (s.rooms.clone(), person.clone());
         let leaves = n % 2 == 0;
         if leaves {
@@ -86,6 +95,23 @@ pub async fn a_join_or_leave_cut_off_is_done_or_not_from_both_sides(s: &Fixture)
     }
     let members = s.rooms.members(room, 0, 99).await.unwrap().len() as u64;
     assert_eq!(s.rooms.room(room).await.unwrap().unwrap().1.members, members);
+    sweep(s).await;
+    for ((n, person), inbox) in (0..40).zip(&people).zip(&mut told) {
+        let inside = s.rooms.membership(room, person.id).await.unwrap().is_some();
+        let came = (n % 2 == 0 || inside).then_some(UserChangeBody::RoomAdded(room));
+        let went = (n % 2 == 0 && !inside).then_some(UserChangeBody::RoomRemoved(room));
+        let expected: Vec<_> = came.into_iter().chain(went).collect();
+        assert_eq!(noted(s, person).await, expected, "{n}: once, and only what came about");
+        for body in expected {
+            assert_eq!(user_change(inbox).await, (person.id, body), "{n}: also when another has settled it");
+        }
+        assert!(inbox.try_recv().is_none(), "{n}");
+    }
+}
+
+/// What the user's own log says.
+async fn noted(s: &Fixture, user: &Actor) -> Vec<UserChangeBody> {
+    user_log(&s.store, user.id, Position::BEGINNING).await.into_iter().map(|c| c.body).collect()
 }
 
 pub async fn a_room_s_making_cut_off_leaves_a_room_or_nothing(s: &Fixture) {
@@ -108,6 +134,10 @@ pub async fn a_room_s_making_cut_off_leaves_a_room_or_nothing(s: &Fixture) {
         .await;
         if s.rooms.room(room.id).await.unwrap().is_none() {
             s.rooms.create_room(&room, &people).await.unwrap();
+        }
+        sweep(s).await;
+        for person in &people {
+            assert_eq!(noted(s, person).await, [UserChangeBody::RoomAdded(room.id)], "{n}: once");
         }
     }
     assert_eq!(s.rooms.public_rooms("room", None, 99).await.unwrap().len(), 40);

@@ -7,11 +7,11 @@ use shared::{
     protocol::{Position, Role},
     token::Kid,
 };
-use store::{ChosenStatus, PageFrom, ProfilePatch, Service, Store, StoreError};
+use store::{ChosenStatus, Outcome, PageFrom, ProfilePatch, Service, Store, StoreError, TypingEvent};
 
 use crate::{
     engine::{Engine, Fixture},
-    support::{account, actor, id, keyed, page, public_room},
+    support::{account, actor, edit, giving, id, keyed, page, public_room},
 };
 
 /// An operation that has not answered by then would hold its caller for ever.
@@ -40,7 +40,9 @@ pub async fn every_operation_of_a_store_that_is_down_is_unavailable(s: &Fixture)
     let mut wrong: Vec<String> = [users, rooms, others].into_iter().flatten().flatten().collect();
     if s.engine == Engine::Embedded {
         // Kept in memory: as long as there is a process to ask, they cannot be down.
-        wrong.retain(|said| !["due_users: ", "instances: ", "take: "].iter().any(|name| said.starts_with(name)));
+        wrong.retain(|said| {
+            !["due_users: ", "instances: ", "take: ", "publish_typing: "].iter().any(|name| said.starts_with(name))
+        });
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -59,6 +61,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("count_users", s.users.count_users()),
         down("contacts", s.users.contacts(user)),
         down("add_contact", s.users.add_contact(user, user)),
+        down("remove_contact", s.users.remove_contact(user, user)),
+        down("user_positions", s.user_log.user_positions(&ids)),
+        down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
+        down("note_read_mark", s.user_log.note_read_mark(user, RoomId::new(), 1)),
         down("session", s.sessions.session(session)),
         down("rotate_refresh", s.sessions.rotate_refresh(session, [0; 32], [1; 32], now)),
         down("end_session", s.sessions.end_session(session)),
@@ -69,6 +75,8 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
     let (alice, room) = (actor("alice"), RoomId::new());
     let (record, members, new) = (public_room("room"), [alice.clone()], keyed(room, &alice, "hello", "k"));
     let (ids, users) = ([room], [alice.id]);
+    let (edit, reacting) = (edit(id(room, 1), &alice, "x"), giving(id(room, 1), &alice, "x"));
+    let typing = TypingEvent { room, user: alice.id, username: "alice".into(), typing: true };
     let after = Position { rev: 1, event_id: shared::EventId::random() };
     together![
         down("create_room", s.rooms.create_room(&record, &members)),
@@ -81,11 +89,19 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("rooms_of", s.rooms.rooms_of(alice.id)),
         down("views", s.rooms.views(alice.id, &ids)),
         down("public_rooms", s.rooms.public_rooms("", None, 9)),
+        down("positions", s.rooms.positions(&ids)),
         down("append", s.log.append(&new)),
+        down("find_append", s.log.find_append(&new)),
+        down("edit_message", s.log.edit_message(&edit)),
+        down("react", s.log.react(&reacting)),
+        down("reacted", s.log.reacted(room, alice.id, &[1])),
+        down("replies", s.log.replies(id(room, 1), 0, 9, 1000)),
         down("delete_message", s.log.delete_message(id(room, 1), &alice)),
         down("message", s.log.message(id(room, 1))),
         down("history", s.log.history(room, page(PageFrom::Newest, 9))),
         down("mark_read", s.log.mark_read(room, alice.id, 1)),
+        down("mark_delivered", s.log.mark_delivered(room, alice.id, 1)),
+        down("publish_typing", s.bus.publish_typing(&typing)),
         down("marks", s.log.marks(room, &users)),
         down("changes", s.log.changes(room, after, 9)),
     ]
@@ -93,10 +109,14 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
 
 async fn others(s: &Store) -> Vec<Option<String>> {
     let (user, me, now, second) = (UserId::new(), InstanceId::new(), Timestamp::now(), Duration::from_secs(1));
-    let ids = [user];
+    let (ids, room) = ([user], RoomId::new());
+    let outcomes = [(user, Outcome { seq: 1, at: now, notification: None, reason: Some("online".into()) })];
     let (notification, kid) = (NotificationId::new(), Kid::parse("abc_DEF-0123456789abcd").unwrap());
     together![
         down("take_due", s.notify_queue.take_due(now, second, 9)),
+        down("finish_due", s.notify_queue.finish_due(room, 1)),
+        down("put_outcomes", s.notify_queue.put_outcomes(room, &outcomes)),
+        down("outcomes", s.notify_queue.outcomes(room, &ids)),
         down("claim", s.outbox.claim(me, now, second, 9)),
         down("states", s.outbox.states(notification)),
         down("inbox", s.inboxes.inbox(user, None, 9)),
@@ -111,5 +131,6 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("take", s.limits.take("k", 9, second, 1)),
         down("check", s.health.check()),
         down("sweep", s.maintenance.sweep(now)),
+        down("trim", s.maintenance.trim(now, 9)),
     ]
 }

@@ -48,7 +48,8 @@ impl Fixture {
             Engine::Redis => StoreUrl::Redis(Redis::shared(Kind::Node).url().into()),
             Engine::Cluster => StoreUrl::RedisCluster(vec![Redis::shared(Kind::Cluster).url().into()]),
         };
-        let settings = settings::Store { url, key_prefix: format!("t{}:", EventId::random()) };
+        let settings =
+            settings::Store { url, key_prefix: format!("t{}:", EventId::random()), ..settings::Store::default() };
         let store = store::open(&settings).await.unwrap();
         Self { engine, store, settings, dir, closed: OnceCell::new() }
     }
@@ -83,7 +84,7 @@ impl Fixture {
             Kind::Node => StoreUrl::Redis(url),
             Kind::Cluster => StoreUrl::RedisCluster(vec![url]),
         };
-        let store = store::open(&settings::Store { url, key_prefix: String::new() }).await.unwrap();
+        let store = store::open(&settings::Store { url, ..settings::Store::default() }).await.unwrap();
         store.health.check().await.unwrap();
         server.kill();
         store

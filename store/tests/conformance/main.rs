@@ -15,16 +15,24 @@ mod bus;
 mod changes;
 mod crash;
 mod crowd;
+mod edits;
 mod history;
 mod inbox;
 mod log;
+mod marks;
 mod membership;
+mod mentions;
 mod notify;
 mod ops;
 mod persistence;
 mod presence;
+mod reactions;
+mod repeats;
+mod replies;
+mod retention;
 mod rooms;
 mod sessions;
+mod user_log;
 mod users;
 mod views;
 mod walk;
@@ -120,6 +128,63 @@ conformance! {
         a_deletion_is_one_change_and_leaves_no_content,
         deleting_twice_or_nothing_is_no_change,
     }
+    edits {
+        an_edit_is_one_change_and_leaves_nothing_of_the_old_text,
+        the_same_content_again_is_no_change,
+        an_edit_is_refused_to_strangers_and_of_what_is_not_there,
+        of_many_edits_at_once_the_last_change_is_the_text,
+    }
+    reactions {
+        a_reaction_is_one_change_told_with_its_count,
+        giving_twice_is_once_and_no_change,
+        taking_back_the_last_one_removes_the_emoji,
+        more_than_twenty_emojis_are_refused,
+        only_a_member_can_react_to_a_message_that_is_there,
+        a_deletion_takes_the_reactions_with_it,
+        the_first_are_listed_and_all_are_counted,
+        what_a_user_gave_is_told_in_order,
+    }
+    replies {
+        a_reply_raises_the_count_and_its_deletion_lowers_it,
+        replies_come_oldest_first_in_pages,
+        a_reply_to_what_is_not_there_is_only_kept,
+        replies_at_once_are_all_counted,
+    }
+    mentions {
+        a_mention_counts_until_it_is_read,
+        own_messages_are_neither_unread_nor_mentions,
+        everybody_and_a_name_in_one_message_count_once,
+        a_deleted_mention_does_not_count,
+        an_edit_that_adds_a_name_counts_only_while_unread,
+        a_mention_of_a_non_member_is_not_kept,
+        who_comes_back_is_not_mentioned_by_what_was_said_before,
+    }
+    marks {
+        what_is_read_is_delivered_but_not_the_other_way_round,
+        marks_that_move_reach_the_followers_and_no_log,
+        marks_at_once_of_two_kinds_end_right,
+        typing_reaches_the_followers_and_no_log,
+    }
+    repeats {
+        asking_for_an_append_writes_nothing,
+        a_repeat_gives_the_first_result_whatever_came_after,
+    }
+    retention {
+        all_but_the_newest_go,
+        what_is_too_old_goes,
+        one_call_removes_about_so_many_and_no_more,
+        counts_and_pages_go_on_across_the_floor,
+        a_message_that_is_gone_is_not_there,
+        who_resumes_across_the_floor_gets_every_change,
+    }
+    user_log {
+        every_kind_of_entry_is_told_in_order,
+        what_changes_nothing_is_no_entry,
+        pages_are_dense_and_a_position_not_in_the_log_is_a_reset,
+        entries_at_once_are_numbered_without_gap_or_double,
+        a_long_user_log_is_trimmed,
+        a_notification_is_told_as_it_is_now_or_as_nothing,
+    }
     history {
         the_newest_come_first,
         before_is_exclusive_and_goes_back,
@@ -165,6 +230,8 @@ conformance! {
         a_finished_room_leaves_the_queue_until_there_is_more,
         each_due_room_is_given_to_one_taker,
         a_repeated_message_makes_no_room_due,
+        the_last_outcome_is_kept_for_each_member,
+        an_outcome_goes_with_its_member,
         a_job_is_claimed_as_it_was_enqueued,
         jobs_are_enqueued_once,
         a_job_to_retry_is_due_again_then_and_not_before,
@@ -201,6 +268,7 @@ conformance! {
     }
     crowd {
         whatever_many_do_at_once_the_log_is_whole,
+        reactions_of_many_to_one_message_count_right,
     }
     walk {
         every_answer_is_the_model_s,

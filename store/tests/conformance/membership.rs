@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use shared::{RoomId, Timestamp, UserId, protocol::Role};
+use shared::{
+    RoomId, Timestamp, UserId,
+    protocol::{Position, Role},
+};
 use store::{ChangeBody, StoreError, Topic, UserChangeBody};
 
 use crate::{
     engine::Fixture,
     support::{
         MANY, actor, actors, all_changes, at_once, both, changes, fails, follow, head, join, marks, public_room,
-        room_event, room_of, send, user_change, view,
+        room_event, room_of, send, user_change, user_log, view,
     },
 };
 
@@ -157,6 +160,8 @@ pub async fn joins_and_leaves_at_once_leave_both_sides_agreeing(s: &Fixture) {
                 };
                 let expected = [StoreError::AlreadyAMember, StoreError::NotAMember].map(|e| e.to_string());
                 assert!(result.as_ref().err().is_none_or(|e| expected.contains(&e.to_string())), "{result:?}");
+                // Who reads settles what others have begun.
+                rooms.rooms_of(bob.id).await.unwrap();
             }
         }
     }))
@@ -168,6 +173,13 @@ pub async fn joins_and_leaves_at_once_leave_both_sides_agreeing(s: &Fixture) {
     }
     let inside = log.len() % 2 == 1;
     assert_eq!(s.rooms.membership(room, bob.id).await.unwrap().is_some(), inside);
+    let own = user_log(&s.store, bob.id, Position::BEGINNING).await;
+    for (i, entry) in own.iter().enumerate() {
+        let body = if i % 2 == 0 { UserChangeBody::RoomAdded(room) } else { UserChangeBody::RoomRemoved(room) };
+        assert_eq!(entry.body, body, "entry {i} of {own:?}");
+    }
+    // Comings and goings at the same moment may be told as what came of them, never as more than there were.
+    assert!(own.len() <= log.len() && (own.len() % 2 == 1) == inside, "the last word is true: {own:?}");
     assert_eq!(s.rooms.rooms_of(bob.id).await.unwrap(), if inside { vec![room] } else { vec![] });
     assert_eq!(s.rooms.views(bob.id, &[room]).await.unwrap()[0].is_some(), inside);
     assert_eq!(s.rooms.room(room).await.unwrap().unwrap().1.members, 1 + u64::from(inside));

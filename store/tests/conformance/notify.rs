@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use shared::{InstanceId, NotificationId, RoomId, Timestamp, UserId};
-use store::{Attempt, ClaimedJob, DueRoom, Job, JobState, NewMessage, Store};
+use store::{Actor, Attempt, ClaimedJob, DueRoom, Job, JobState, NewMessage, Outcome, Store};
 
 use crate::{
     engine::Fixture,
@@ -91,6 +91,47 @@ pub async fn a_repeated_message_makes_no_room_due(s: &Fixture) {
     assert_eq!(take(&s.store, late).await, []);
 }
 
+pub async fn the_last_outcome_is_kept_for_each_member(s: &Fixture) {
+    let (alice, bob, carol) = (actor("alice"), actor("bob"), actor("carol"));
+    let room = room_of(&s.store, &[&alice, &bob, &carol]).await;
+    let other = room_of(&s.store, &[&alice, &bob]).await;
+    let at = Timestamp::from_millis(1_790_000_000_001);
+    let queued = |seq| Outcome { seq, at, notification: Some(NotificationId::new()), reason: None };
+    let suppressed = |seq, why: &str| Outcome { seq, at, notification: None, reason: Some(why.into()) };
+    let outcomes = async |room, users: &[&Actor]| {
+        let ids: Vec<UserId> = users.iter().map(|u| u.id).collect();
+        s.notify_queue.outcomes(room, &ids).await.unwrap()
+    };
+    assert_eq!(outcomes(room, &[&alice, &bob]).await, [None, None]);
+    let (first, own, second) = (queued(1), suppressed(2, "own {é} \0"), suppressed(2, "online"));
+    s.notify_queue.put_outcomes(room, &[(alice.id, own.clone()), (bob.id, first.clone())]).await.unwrap();
+    s.notify_queue.put_outcomes(room, &[(carol.id, first.clone())]).await.unwrap();
+    s.notify_queue.put_outcomes(room, &[]).await.unwrap();
+    assert_eq!(outcomes(room, &[&bob, &alice]).await, [Some(first.clone()), Some(own.clone())]);
+    s.notify_queue.put_outcomes(room, &[(bob.id, second.clone())]).await.unwrap();
+    let nobody = actor("nobody");
+    assert_eq!(
+        outcomes(room, &[&alice, &nobody, &bob, &carol, &alice]).await,
+        [Some(own.clone()), None, Some(second), Some(first), Some(own)]
+    );
+    assert_eq!(outcomes(other, &[&alice, &bob]).await, [None, None], "each room has its own");
+    assert_eq!(outcomes(room, &[]).await, []);
+    assert_eq!(s.rooms.room(room).await.unwrap().unwrap().1.rev, 3, "no change");
+}
+
+pub async fn an_outcome_goes_with_its_member(s: &Fixture) {
+    let (alice, bob) = (actor("alice"), actor("bob"));
+    let room = room_of(&s.store, &[&alice, &bob]).await;
+    let outcome = Outcome { seq: 1, at: Timestamp::now(), notification: None, reason: Some("read".into()) };
+    let both = [(alice.id, outcome.clone()), (bob.id, outcome.clone())];
+    s.notify_queue.put_outcomes(room, &both).await.unwrap();
+    s.rooms.leave(room, &bob).await.unwrap();
+    let told = async || s.notify_queue.outcomes(room, &[alice.id, bob.id]).await.unwrap();
+    assert_eq!(told().await, [Some(outcome.clone()), None]);
+    crate::support::join(&s.store, room, &bob).await;
+    assert_eq!(told().await, [Some(outcome), None], "coming back brings nothing back");
+}
+
 fn job(request: NotificationId, user: UserId) -> Job {
     Job {
         id: request,
@@ -104,6 +145,7 @@ fn job(request: NotificationId, user: UserId) -> Job {
         expires_at: Some(Timestamp::from_millis(1_900_000_000_001)),
         created_at: Timestamp::from_millis(1_760_000_000_001),
         message: Some(id(RoomId::new(), 7)),
+        request_hash: None,
     }
 }
 
@@ -127,7 +169,7 @@ fn told(user: UserId, done: bool, states: &[&str]) -> JobState {
         detail: (*state == "failed").then(|| "410 gone".into()),
         at,
     };
-    JobState { user, done, attempts: states.iter().map(attempt).collect() }
+    JobState { user, done, attempts: states.iter().map(attempt).collect(), request_hash: None }
 }
 
 async fn claim(s: &Store, now: Timestamp) -> Vec<ClaimedJob> {

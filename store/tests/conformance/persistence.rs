@@ -4,14 +4,20 @@ use std::{path::Path, time::Duration};
 
 use shared::{
     NotificationId, RoomId, SessionId, Timestamp, UserId,
-    protocol::Position,
+    protocol::{Position, Retention},
     settings::{self, StoreUrl},
 };
-use store::{ChosenStatus, Device, InboxItem, Job, RoomRecord, SessionRecord, SocketKind, Store, Topic, UserRecord};
+use store::{
+    Actor, Appended, ChosenStatus, Device, Edit, InboxItem, Job, NewMessage, Outcome, RoomRecord, SessionRecord,
+    SocketKind, Store, Topic, UserChangeBody, UserRecord,
+};
 
 use crate::{
     engine::Fixture,
-    support::{account, actors, all_changes, all_messages, head, id, join, keyed, public_room, send, send_numbers},
+    support::{
+        account, actors, all_changes, all_messages, edit, giving, head, id, join, keyed, mentions_of, naming,
+        public_room, reply, send, send_numbers, taking, user_log,
+    },
 };
 
 /// What was written, to ask for it again.
@@ -20,6 +26,7 @@ struct Written {
     people: Vec<store::Actor>,
     room: RoomRecord,
     start: Position,
+    thread: Thread,
     session: SessionRecord,
     request: NotificationId,
 }
@@ -57,7 +64,45 @@ async fn write(store: &Store) -> Written {
     let request = NotificationId::new();
     store.outbox.enqueue(&[job(request, user)]).await.unwrap();
     store.inboxes.add_to_inbox(user, &item(request), Some("k")).await.unwrap();
-    Written { users, people, room, start, session, request }
+    let thread = write_thread(store, &people).await;
+    Written { users, people, room, start, thread, session, request }
+}
+
+/// A room where things were done to messages.
+struct Thread {
+    room: RoomId,
+    start: Position,
+    /// Of a message that is gone by now, and whose author has left.
+    first: (NewMessage, Appended),
+}
+
+async fn write_thread(store: &Store, people: &[Actor]) -> Thread {
+    let retention = Some(Retention { max_age_seconds: None, max_messages: Some(3) });
+    let record = RoomRecord { retention, ..public_room("thread") };
+    let (alice, bob) = (&people[0], &people[1]);
+    store.rooms.create_room(&record, people).await.unwrap();
+    let (room, start) = (record.id, head(store, record.id).await);
+    let new = keyed(room, &people[2], "first", "k");
+    let first = (new.clone(), store.log.append(&new).await.unwrap());
+    store.log.append(&naming(room, alice, "@bob", &[bob])).await.unwrap();
+    for content in ["three", "four"] {
+        store.log.append(&reply(id(room, 2), alice, content)).await.unwrap();
+    }
+    let edit = Edit { mentions: mentions_of(&[bob]), ..edit(id(room, 3), alice, "@bob three") };
+    store.log.edit_message(&edit).await.unwrap();
+    for (seq, by, emoji) in [(2, alice, "a"), (2, bob, "a"), (3, alice, "é")] {
+        store.log.react(&giving(id(room, seq), by, emoji)).await.unwrap();
+    }
+    store.log.react(&taking(id(room, 2), alice, "a")).await.unwrap();
+    store.log.mark_delivered(room, bob.id, 3).await.unwrap();
+    store.log.mark_read(room, bob.id, 2).await.unwrap();
+    store.user_log.note_read_mark(bob.id, room, 2).await.unwrap();
+    store.rooms.leave(room, &people[2]).await.unwrap();
+    while store.maintenance.trim(Timestamp::now(), 100).await.unwrap() > 0 {}
+    let outcome = Outcome { seq: 4, at: record.created_at, notification: None, reason: Some("read".into()) };
+    store.notify_queue.put_outcomes(room, &[(bob.id, outcome)]).await.unwrap();
+    store.notify_queue.finish_due(room, 4).await.unwrap();
+    Thread { room, start, first }
 }
 
 fn job(id: NotificationId, user: UserId) -> Job {
@@ -75,6 +120,7 @@ fn job(id: NotificationId, user: UserId) -> Job {
         expires_at: None,
         created_at,
         message: None,
+        request_hash: None,
     }
 }
 
@@ -104,9 +150,22 @@ async fn answers(store: &Store, w: &Written) -> Vec<String> {
         format!("{:?}", store.outbox.states(w.request).await.unwrap()),
         format!("{:?}", store.inboxes.inbox(ids[0], None, 9).await.unwrap()),
     ];
+    let thread = &w.thread;
+    all.extend([
+        format!("{:?}", store.rooms.room(thread.room).await.unwrap()),
+        format!("{:?}", all_messages(store, thread.room).await),
+        format!("{:?}", all_changes(store, thread.room, thread.start).await),
+        format!("{:?}", store.log.replies(self::id(thread.room, 2), 0, 9, 1000).await.unwrap()),
+        format!("{:?}", store.log.marks(thread.room, &ids).await.unwrap()),
+        format!("{:?}", store.notify_queue.outcomes(thread.room, &ids).await.unwrap()),
+        format!("{:?}", store.user_log.user_positions(&ids).await.unwrap()),
+        format!("{:?}", store.log.find_append(&thread.first.0).await.unwrap()),
+    ]);
     for id in ids {
         all.push(format!("{:?}", store.rooms.rooms_of(id).await.unwrap()));
-        all.push(format!("{:?}", store.rooms.views(id, &[room]).await.unwrap()));
+        all.push(format!("{:?}", store.rooms.views(id, &[room, thread.room]).await.unwrap()));
+        all.push(format!("{:?}", store.log.reacted(thread.room, id, &[1, 2, 3, 4]).await.unwrap()));
+        all.push(format!("{:?}", user_log(store, id, Position::BEGINNING).await));
     }
     all
 }
@@ -116,6 +175,17 @@ async fn goes_on(store: &Store, w: &Written) {
     let before = head(store, w.room.id).await;
     let again = store.log.append(&keyed(w.room.id, &w.people[1], "keyed", "k")).await.unwrap();
     assert!(again.duplicate && again.seq == 6, "dedupe keys are kept: {again:?}");
+    let (new, first) = &w.thread.first;
+    let repeated = Appended { duplicate: true, ..first.clone() };
+    assert_eq!(store.log.append(new).await.unwrap(), repeated, "its author has left, and it is gone");
+    let other = NewMessage { content: "other".into(), ..new.clone() };
+    crate::support::fails!(store.log.append(&other).await, IdempotencyConflict);
+    let bob = w.people[1].id;
+    let was = store.user_log.user_positions(&[bob]).await.unwrap()[0];
+    let now = store.user_log.note_read_mark(bob, w.thread.room, 4).await.unwrap();
+    assert_eq!(now.rev, was.rev + 1);
+    let entry = user_log(store, bob, was).await.remove(0);
+    assert_eq!(entry.body, UserChangeBody::ReadMark { room: w.thread.room, seq: 4 });
     let sent = send(store, w.room.id, &w.people[0], "more").await;
     assert_eq!((sent.seq, sent.rev), (8, before.rev + 1));
     let far = Timestamp::now().after(Duration::from_secs(3600));
@@ -129,7 +199,7 @@ async fn goes_on(store: &Store, w: &Written) {
 }
 
 async fn open(dir: &Path) -> store::Result<Store> {
-    store::open(&settings::Store { url: StoreUrl::Embedded(dir.into()), key_prefix: String::new() }).await
+    store::open(&settings::Store { url: StoreUrl::Embedded(dir.into()), ..settings::Store::default() }).await
 }
 
 pub async fn a_closed_store_is_the_same_when_opened_again(s: &Fixture) {

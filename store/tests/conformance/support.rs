@@ -11,9 +11,9 @@ use shared::{
     protocol::{HistoryVisibility, MessageType, Position, Role, RoomType},
 };
 use store::{
-    Actor, Appended, BusEvent, Change, Changes, HistoryPage, Inbox, Marks, Mentions, NewMessage, PageFrom, PageRequest,
-    RoomEvent, RoomRecord, RoomView, Signal, Store, StoredMessage, Subscriber, Subscriptions, Topic, UserChange,
-    UserChangeBody, UserChanges, UserEvent, UserRecord,
+    Actor, Appended, BusEvent, Change, Changes, Edit, HistoryPage, Inbox, Marks, Mentions, NewMessage, PageFrom,
+    PageRequest, Reacting, RoomEvent, RoomRecord, RoomView, Signal, Store, StoredMessage, Subscriber, Subscriptions,
+    Topic, UserChange, UserChangeBody, UserChanges, UserEvent, UserRecord,
 };
 use tokio::sync::Barrier;
 
@@ -104,6 +104,31 @@ pub fn text(room: RoomId, author: &Actor, content: &str) -> NewMessage {
 
 pub fn keyed(room: RoomId, author: &Actor, content: &str, key: &str) -> NewMessage {
     NewMessage { client_message_id: Some(key.into()), ..text(room, author, content) }
+}
+
+/// A message that names these members.
+pub fn naming(room: RoomId, author: &Actor, content: &str, users: &[&Actor]) -> NewMessage {
+    NewMessage { mentions: mentions_of(users), ..text(room, author, content) }
+}
+
+pub fn mentions_of(users: &[&Actor]) -> Mentions {
+    Mentions { users: users.iter().map(|u| u.id).collect(), all: false }
+}
+
+pub fn reply(parent: MessageId, author: &Actor, content: &str) -> NewMessage {
+    NewMessage { reply_to: Some(parent), ..text(parent.room, author, content) }
+}
+
+pub fn edit(id: MessageId, by: &Actor, content: &str) -> Edit {
+    Edit { id, by: by.clone(), content: content.into(), mentions: Mentions::default() }
+}
+
+pub fn giving(id: MessageId, by: &Actor, emoji: &str) -> Reacting {
+    Reacting { id, by: by.clone(), emoji: emoji.into(), add: true }
+}
+
+pub fn taking(id: MessageId, by: &Actor, emoji: &str) -> Reacting {
+    Reacting { add: false, ..giving(id, by, emoji) }
 }
 
 pub async fn send(store: &Store, room: RoomId, author: &Actor, content: &str) -> Appended {
@@ -205,6 +230,24 @@ pub const fn both(seq: u64) -> Marks {
 
 pub async fn view(store: &Store, room: RoomId, user: &Actor) -> RoomView {
     store.rooms.views(user.id, &[room]).await.unwrap().remove(0).unwrap()
+}
+
+/// What a reader who knows only the view's marks and the history counts: unread, and mentions among them.
+pub async fn counted_afresh(store: &Store, room: RoomId, user: &Actor) -> (u64, u64) {
+    let seen = view(store, room, user).await;
+    let from = seen.read_seq.max(seen.membership.joined_seq);
+    let mut new = all_messages(store, room).await;
+    new.retain(|m| m.seq > from && m.deleted_at.is_none());
+    let names_them = |m: &&StoredMessage| m.mentions.all || m.mentions.users.contains(&user.id);
+    (new.len() as u64, new.iter().filter(names_them).count() as u64)
+}
+
+/// Unread and mentions as the view tells them; what is counted afresh is the same.
+pub async fn counts(store: &Store, room: RoomId, user: &Actor) -> (u64, u64) {
+    let seen = view(store, room, user).await;
+    let told = (seen.unread, seen.mentions);
+    assert_eq!(told, counted_afresh(store, room, user).await, "what the view tells, and what a fresh reader counts");
+    told
 }
 
 pub async fn unread(store: &Store, room: RoomId, user: &Actor) -> u64 {

@@ -125,6 +125,8 @@ impl<'a> Walk<'a> {
             Op::Join { .. } | Op::Leave { .. } => self.come_or_go(op).await,
             Op::Mark { .. } | Op::NoteRead { .. } | Op::Typing { .. } | Op::Contact { .. } => self.tell(op).await,
             Op::Trim { limit, late } => self.trim(*limit, *late).await,
+            // Nothing is old enough, and what was removed stays removed.
+            Op::Sweep => drop(self.store.maintenance.sweep(Timestamp::now()).await.unwrap()),
             _ => self.ask(op).await,
         }
         for (room, before) in self.rooms.clone().into_iter().zip(before) {

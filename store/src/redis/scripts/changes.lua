@@ -1,6 +1,7 @@
 #!lua flags=no-writes
 -- KEYS room changes messages | ARGV rev eventId limit
--- Gives status, head rev, head eventId, hasMore, then rev, change and message (or false) in turn.
+-- Gives status, head rev, head eventId, hasMore, then in turn rev, change and what it points at as it is now: the
+-- message or, for a reaction, how many have given the emoji; false where there is nothing.
 local head = redis.call('HMGET', KEYS[1], 'rev', 'eid')
 if not head[1] then return {'NO_ROOM'} end
 local last, rev, limit = tonumber(head[1]), tonumber(ARGV[1]), tonumber(ARGV[3])
@@ -13,12 +14,13 @@ for at = rev + 1, to do
   local field = string.format('%d', at)
   local change = redis.call('HGET', KEYS[2], field)
   if not change then return {'RESET', head[1], head[2]} end
-  local message = false
-  if string.sub(change, 1, 1) == 'm' then
-    message = redis.call('HGET', KEYS[3], string.match(change, '%d+$'))
+  local kind, seq, emoji = string.match(change, '^(%a) %S+ %S+ %S+ (%d+) ?(%x*)')
+  local now = seq ~= '0' and kind ~= 'd' and redis.call('HGET', KEYS[3], seq)
+  if now and kind == 'r' then
+    now = string.match(now, '^[^\n]*\n[^\n]*\n[^\n]*\n[^\n]* ' .. emoji .. ':(%d+)') or false
   end
   out[#out + 1] = field
   out[#out + 1] = change
-  out[#out + 1] = message
+  out[#out + 1] = now
 end
 return out

@@ -18,7 +18,7 @@ while count < limit and (to - at) * step >= 0 do
   local field = string.format('%d', at)
   local message = redis.call('HGET', KEYS[2], field)
   if message then
-    local _, header = string.find(message, '^[^\n]*\n[^\n]*\n')
+    local _, header = string.find(message, '^[^\n]*\n[^\n]*\n[^\n]*\n[^\n]*\n')
     bytes = bytes + #message - header
     if count > 0 and bytes > max then break end
     out[#out + 1] = field

@@ -1,5 +1,5 @@
 #!lua
--- KEYS room members joined read changes channel void | ARGV user role eventId name(JSON) maxMembers changesKept
+-- KEYS room members joined marks changes channel void | ARGV user role eventId name(JSON) maxMembers changesKept
 if redis.call('EXISTS', KEYS[7]) == 1 then return {'VOID'} end
 local user, eid = ARGV[1], ARGV[3]
 local head = redis.call('HMGET', KEYS[1], 'seq', 'rev', 'members')
@@ -18,10 +18,10 @@ local rev = string.format('%d', revn)
 local member = ARGV[2] .. ' ' .. head[1] .. ' ' .. rev .. ' ' .. at .. ' ' .. eid
 redis.call('HSET', KEYS[2], user, member)
 redis.call('ZADD', KEYS[3], rev, user)
-redis.call('HSET', KEYS[4], user, head[1])
+redis.call('HSET', KEYS[4], user, head[1] .. ' ' .. head[1])
 redis.call('HSET', KEYS[1], 'rev', rev, 'eid', eid)
 redis.call('HINCRBY', KEYS[1], 'members', 1)
 redis.call('HSET', KEYS[5], rev, 'j ' .. eid .. ' ' .. at .. ' ' .. user .. ' 0')
 redis.call('HDEL', KEYS[5], string.format('%d', revn - tonumber(ARGV[6])))
-redis.call('SPUBLISH', KEYS[6], 'j ' .. rev .. ' ' .. eid .. ' ' .. at .. ' ' .. user .. ' 0\n' .. ARGV[4] .. '\n\n')
+redis.call('SPUBLISH', KEYS[6], 'j ' .. rev .. ' ' .. eid .. ' ' .. at .. ' ' .. user .. ' 0\n' .. ARGV[4] .. '\n')
 return {'OK', member}

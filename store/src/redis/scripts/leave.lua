@@ -1,5 +1,5 @@
 #!lua
--- KEYS room members joined read changes channel void | ARGV user eventId name(JSON) changesKept
+-- KEYS room members joined marks changes channel void mentions outcomes | ARGV user eventId name(JSON) changesKept
 if redis.call('EXISTS', KEYS[7]) == 1 then return {'VOID'} end
 local user, eid = ARGV[1], ARGV[2]
 local head = redis.call('HMGET', KEYS[1], 'rev', 'eid')
@@ -16,9 +16,11 @@ local rev = string.format('%d', revn)
 redis.call('HDEL', KEYS[2], user)
 redis.call('ZREM', KEYS[3], user)
 redis.call('HDEL', KEYS[4], user)
+redis.call('ZREMRANGEBYLEX', KEYS[8], '[' .. user .. ' ', '(' .. user .. '!')
+redis.call('HDEL', KEYS[9], user)
 redis.call('HSET', KEYS[1], 'rev', rev, 'eid', eid)
 redis.call('HINCRBY', KEYS[1], 'members', -1)
 redis.call('HSET', KEYS[5], rev, 'l ' .. eid .. ' ' .. at .. ' ' .. user .. ' 0')
 redis.call('HDEL', KEYS[5], string.format('%d', revn - tonumber(ARGV[4])))
-redis.call('SPUBLISH', KEYS[6], 'l ' .. rev .. ' ' .. eid .. ' ' .. at .. ' ' .. user .. ' 0\n' .. ARGV[3] .. '\n\n')
+redis.call('SPUBLISH', KEYS[6], 'l ' .. rev .. ' ' .. eid .. ' ' .. at .. ' ' .. user .. ' 0\n' .. ARGV[3] .. '\n')
 return {'OK', rev}

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 pub(super) use redis_fixture::Kind;
 
-use super::super::{Address, Engine};
+use super::super::{Address, Engine, ReplicaWait};
 
 pub(super) struct Server {
     redis: Redis,
@@ -24,11 +24,16 @@ impl Server {
     }
 
     pub(super) async fn engine(&self) -> Engine {
+        self.waiting_engine(None).await
+    }
+
+    /// One that acknowledges only what replicas have.
+    pub(super) async fn waiting_engine(&self, wait: Option<ReplicaWait>) -> Engine {
         let address = match self.kind {
             Kind::Node => Address::single(&self.url()),
             Kind::Cluster => Address::cluster(&[self.url()]),
         };
-        Engine::open(address.unwrap(), "test:").await.unwrap()
+        Engine::open(address.unwrap(), "test:", wait).await.unwrap()
     }
 
     pub(super) async fn connection(&self) -> redis::aio::MultiplexedConnection {

@@ -184,6 +184,7 @@ impl Room {
             given.extend(mine.map(|t| (message.seq, t.emoji.clone())));
         }
         given.sort();
+        given.dedup();
         given
     }
 }

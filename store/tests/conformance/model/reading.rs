@@ -84,21 +84,18 @@ impl Model {
         Ok(Some(HistoryPage { items, has_more, position: room.position() }))
     }
 
-    /// `None` where the contract leaves the answer open: replies to a message that is gone by retention.
     pub fn replies(
         &self,
         id: MessageId,
         after: u64,
         limit: usize,
         max_bytes: usize,
-    ) -> Answer<Option<(Vec<StoredMessage>, bool)>> {
+    ) -> Answer<(Vec<StoredMessage>, bool)> {
         let room = self.room(id.room)?;
-        if id.seq <= room.floor && id.seq > 0 {
-            return Ok(None);
-        }
-        let wanted: Vec<&StoredMessage> =
-            room.kept().iter().filter(|m| m.seq > after.max(id.seq) && m.reply_to == Some(id)).collect();
-        Ok(Some(fill(&wanted, limit, max_bytes)))
+        let is_there = room.is_kept(id.seq);
+        let answers = |m: &&StoredMessage| is_there && m.reply_to == Some(id) && m.seq > after.max(id.seq);
+        let wanted: Vec<&StoredMessage> = room.kept().iter().filter(answers).collect();
+        Ok(fill(&wanted, limit, max_bytes))
     }
 }
 

@@ -1,0 +1,124 @@
+//! What became of a message, for its author: who has got it, who has read it, who was notified or why not.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+use shared::{MessageId, NotificationId, Timestamp, UserId};
+use store::{JobState, Membership, Outcome};
+use utoipa::ToSchema;
+
+use super::{DEFAULT_PAGE, MAX_PAGE, Messages, showing::name_of};
+use crate::{DomainError, Result, Viewer, pages::page_limit};
+
+/// Notifications whose states are read at once.
+const CONCURRENT_READS: usize = 32;
+
+/// One page of a message's recipients, in order of joining.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryPage {
+    pub items: Vec<Delivery>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// What became of a message for one member who may see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    pub user_id: UserId,
+    pub username: String,
+    /// Always: a message that is answered is stored for all.
+    pub stored: bool,
+    /// One of their devices has it.
+    pub delivered: bool,
+    pub read: bool,
+    /// The last decision about notifying them, where it stands for this message too; none while none was made, and once
+    /// the notification is forgotten, 7 days after its last change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub push: Option<Push>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Push {
+    /// None before the first attempt, and where nothing was queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// `queued | delivered | suppressed | failed`
+    pub state: String,
+    /// Why it is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub at: Timestamp,
+}
+
+impl Messages {
+    /// What became of a message for each member, other than its author, who may see it. Only its author may ask.
+    /// `limit` is 1 to 200, default 50. Four reads, and one for each of the notifications that were queued.
+    pub async fn delivery(
+        &self,
+        viewer: &Viewer,
+        id: MessageId,
+        cursor: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<DeliveryPage> {
+        let limit = page_limit(limit, DEFAULT_PAGE, MAX_PAGE)?;
+        let (message, access) = self.visible(viewer, id).await?;
+        if message.author != viewer.user {
+            return Err(DomainError::Forbidden("only its author may ask what became of a message"));
+        }
+        let (mut members, next_cursor) = self.rooms.member_page(viewer, id.room, cursor, limit).await?;
+        let sees = |member: &Membership| access.hidden_from(member) < id.seq;
+        members.retain(|member| member.user != viewer.user && sees(member));
+        let users: Vec<UserId> = members.iter().map(|member| member.user).collect();
+        let (marks, outcomes) = tokio::try_join!(
+            self.store.log.marks(id.room, &users),
+            self.store.notify_queue.outcomes(id.room, &users),
+        )?;
+        let jobs = self.jobs(&users, &outcomes).await?;
+        let cards = self.names.cards_of(users.iter().copied()).await?;
+        let delivery = |((user, marks), outcome): ((UserId, store::Marks), Option<Outcome>)| Delivery {
+            user_id: user,
+            username: name_of(&cards, user),
+            stored: true,
+            delivered: marks.delivered >= id.seq,
+            read: marks.read >= id.seq,
+            push: outcome.filter(|outcome| outcome.seq >= id.seq).and_then(|outcome| push(outcome, jobs.get(&user))),
+        };
+        Ok(DeliveryPage { items: users.into_iter().zip(marks).zip(outcomes).map(delivery).collect(), next_cursor })
+    }
+
+    /// How the notifications stand that were queued for these users.
+    async fn jobs(&self, users: &[UserId], outcomes: &[Option<Outcome>]) -> Result<HashMap<UserId, JobState>> {
+        let mut asked: HashMap<NotificationId, Vec<UserId>> = HashMap::new();
+        for (user, outcome) in users.iter().zip(outcomes) {
+            if let Some(id) = outcome.as_ref().and_then(|outcome| outcome.notification) {
+                asked.entry(id).or_default().push(*user);
+            }
+        }
+        let reads = asked.into_iter().map(|(id, users)| async move { self.store.outbox.states_of(id, &users).await });
+        let states: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENT_READS).try_collect().await?;
+        Ok(states.into_iter().flatten().flatten().map(|state| (state.user, state)).collect())
+    }
+}
+
+fn push(outcome: Outcome, job: Option<&JobState>) -> Option<Push> {
+    if outcome.notification.is_none() {
+        let (state, reason) = ("suppressed".into(), outcome.reason);
+        return Some(Push { channel: None, state, reason, at: outcome.at });
+    }
+    let attempts = &job?.attempts;
+    // Of several channels the one that reached them; else the one tried last.
+    let told = attempts.iter().find(|attempt| attempt.state == "delivered").or(attempts.last());
+    Some(match told {
+        None => Push { channel: None, state: "queued".into(), reason: None, at: outcome.at },
+        Some(attempt) => Push {
+            channel: Some(attempt.channel.clone()),
+            state: attempt.state.clone(),
+            reason: attempt.detail.clone(),
+            at: attempt.at,
+        },
+    })
+}

@@ -1,0 +1,41 @@
+//! The log's changes as events, for whoever delivers them to members.
+
+use shared::{RoomId, protocol::Position};
+use store::{Change, Changes, RoomEvent};
+
+use super::{Messages, showing::name_of};
+use crate::Result;
+
+/// The changes after a position, as events.
+#[derive(Debug)]
+pub enum Missed {
+    Events {
+        events: Vec<RoomEvent>,
+        has_more: bool,
+    },
+    /// They cannot be told: the room must be fetched anew.
+    Reset {
+        head: Position,
+    },
+    /// The room is gone.
+    Gone,
+}
+
+impl Messages {
+    /// The changes of a room after `after`, for whoever delivers them to members. Checks no membership.
+    pub async fn missed(&self, room: RoomId, after: Position, limit: usize) -> Result<Missed> {
+        match self.store.log.changes(room, after, limit).await {
+            Ok(Changes::Page { changes, has_more }) => {
+                let cards = self.names.cards_of(changes.iter().map(|c| c.user)).await?;
+                let event = |change: Change| {
+                    let username = name_of(&cards, change.user);
+                    RoomEvent { room, change, username }
+                };
+                Ok(Missed::Events { events: changes.into_iter().map(event).collect(), has_more })
+            }
+            Ok(Changes::Reset { head }) => Ok(Missed::Reset { head }),
+            Err(store::StoreError::RoomNotFound) => Ok(Missed::Gone),
+            Err(e) => Err(e.into()),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! How far members have come, and who is typing.
+
+use serde::Serialize;
+use shared::{
+    RoomId,
+    protocol::{
+        Receipt,
+        command::{Mark, TypingStatus},
+    },
+};
+use store::{Marked, TypingEvent};
+use utoipa::ToSchema;
+
+use super::{DEFAULT_PAGE, MAX_PAGE, Messages};
+use crate::{DomainError, Result, Viewer, pages::page_limit};
+
+/// One page of the members' marks, in order of joining.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptPage {
+    pub items: Vec<Receipt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+impl Messages {
+    /// Moves the viewer's read mark (and with it the delivered one), only forward; gives where they stand. Their other
+    /// devices are told. No rate applies: a mark left out would be a wrong count, and whoever asks waits for the answer
+    /// before the next one.
+    pub async fn mark_read(&self, viewer: &Viewer, input: &Mark) -> Result<Marked> {
+        let marked = match self.store.log.mark_read(input.room_id, viewer.user, input.seq).await {
+            Ok(marked) => marked,
+            Err(e) => return Err(self.rooms.hide(input.room_id, e.into()).await),
+        };
+        if marked.now.read > marked.before.read {
+            // The room has the mark; where this fails the other devices see it when they next sync.
+            let told = self.store.user_log.note_read_mark(viewer.user, input.room_id, marked.now.read).await;
+            if let Err(e) = told {
+                DomainError::from(e).log();
+            }
+        }
+        Ok(marked)
+    }
+
+    /// Moves the viewer's delivered mark, only forward; gives where both stand. No rate, as for
+    /// [`mark_read`](Self::mark_read).
+    pub async fn mark_delivered(&self, viewer: &Viewer, input: &Mark) -> Result<Marked> {
+        match self.store.log.mark_delivered(input.room_id, viewer.user, input.seq).await {
+            Ok(marked) => Ok(marked),
+            Err(e) => Err(self.rooms.hide(input.room_id, e.into()).await),
+        }
+    }
+
+    /// The marks of a room's members, in order of joining; `limit` is 1 to 200, default 50.
+    pub async fn receipts(
+        &self,
+        viewer: &Viewer,
+        room: RoomId,
+        cursor: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<ReceiptPage> {
+        let limit = page_limit(limit, DEFAULT_PAGE, MAX_PAGE)?;
+        let (members, next_cursor) = self.rooms.member_page(viewer, room, cursor, limit).await?;
+        let users: Vec<_> = members.iter().map(|member| member.user).collect();
+        let marks = self.store.log.marks(room, &users).await?;
+        let receipt = |(user_id, marks): (_, store::Marks)| Receipt {
+            room_id: room,
+            user_id,
+            delivered_seq: marks.delivered,
+            read_seq: marks.read,
+        };
+        Ok(ReceiptPage { items: users.into_iter().zip(marks).map(receipt).collect(), next_cursor })
+    }
+
+    /// Tells the room that the viewer types, or has stopped. The caller has found them to be a member. What a user says
+    /// faster than ten times a second is left out: it ends by itself.
+    pub async fn typing(&self, viewer: &Viewer, input: &TypingStatus) -> Result<()> {
+        if !self.rates.typing(viewer.user) {
+            return Ok(());
+        }
+        let event = TypingEvent {
+            room: input.room_id,
+            user: viewer.user,
+            username: viewer.username.clone(),
+            typing: input.is_typing,
+        };
+        Ok(self.store.bus.publish_typing(&event).await?)
+    }
+}

@@ -1,0 +1,136 @@
+//! Sending a message, once.
+
+use shared::{
+    MessageId, RoomId, Timestamp, UserId,
+    protocol::{Message, command::SendMessage},
+};
+use store::{Appended, Mentions, NewMessage, StoredMessage};
+
+use super::Messages;
+use crate::{DomainError, Result, Viewer, rooms::actor, validate::check_key};
+
+/// What came of sending.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sent {
+    pub id: MessageId,
+    pub rev: u64,
+    pub timestamp: Timestamp,
+    pub client_message_id: Option<String>,
+    /// The key was known: this is the first result.
+    pub duplicate: bool,
+}
+
+impl Messages {
+    /// Stores and publishes a message; when it returns, the message is as durable as the store. One operation of the
+    /// store, and more where the rate's grant is used up, the text names somebody or it replies to something. A repeat
+    /// of a `clientMessageId` gives the first result, whatever else would refuse it by now.
+    pub async fn send(&self, viewer: &Viewer, input: SendMessage) -> Result<Sent> {
+        Ok(sent(self.send_once(viewer, input).await?))
+    }
+
+    /// [`send`](Self::send), answering the message as it is stored.
+    pub async fn post(&self, viewer: &Viewer, input: SendMessage) -> Result<Message> {
+        let (message, done) = self.send_once(viewer, input).await?;
+        let id = MessageId { room: message.room, seq: done.seq };
+        // A new message that names nobody is as it was sent. Of others the store knows more; should it not answer now,
+        // the message is stored all the same, and a failure would have it sent twice.
+        let stored = match done.duplicate || !message.mentions.is_empty() {
+            true => self.store.log.message(id).await.unwrap_or_else(|e| {
+                DomainError::from(e).log();
+                None
+            }),
+            false => None,
+        };
+        self.show_one(viewer, stored.unwrap_or_else(|| as_sent(message, done))).await
+    }
+
+    async fn send_once(&self, viewer: &Viewer, input: SendMessage) -> Result<(NewMessage, Appended)> {
+        check_key("clientMessageId", input.client_message_id.as_deref())?;
+        let (room, recipient) = match (input.room_id, input.recipient_id) {
+            (Some(room), None) => (room, None),
+            (None, Some(other)) => (RoomId::direct(viewer.user, other), Some(other)),
+            _ => return Err(DomainError::invalid("roomId", "give either roomId or recipientId")),
+        };
+        let mut message = NewMessage {
+            room,
+            author: actor(viewer),
+            kind: input.kind,
+            content: input.content,
+            client_message_id: input.client_message_id,
+            reply_to: input.reply_to,
+            mentions: Mentions::default(),
+            notify_after: self.notify_after,
+        };
+        let done = match self.append(viewer, recipient, &mut message).await {
+            Err(refusal) => self.first_result(&message, refusal).await?,
+            Ok(done) => done,
+        };
+        Ok((message, done))
+    }
+
+    async fn append(&self, viewer: &Viewer, recipient: Option<UserId>, message: &mut NewMessage) -> Result<Appended> {
+        self.check_content(&message.content)?;
+        if let Some(other) = recipient {
+            self.rooms.open_direct(viewer, other).await?;
+        }
+        if let Some(reply) = message.reply_to {
+            if reply.room != message.room {
+                return Err(DomainError::invalid("replyTo", "not a message of this room"));
+            }
+            let access = self.rooms.access(viewer.user, message.room).await?;
+            self.visible_to(&access, reply).await?;
+        }
+        self.rates.message(viewer.user).await?;
+        message.mentions = self.mentions(message.kind, &message.content).await?;
+        match self.store.log.append(message).await {
+            Ok(done) => Ok(done),
+            Err(e) => Err(self.rooms.hide(message.room, e.into()).await),
+        }
+    }
+
+    /// What a message about to be refused came to when it was sent first; else the refusal. Only who is refused pays
+    /// for the look: the store knows the key of what it takes.
+    async fn first_result(&self, message: &NewMessage, refusal: DomainError) -> Result<Appended> {
+        let settled = matches!(
+            refusal,
+            DomainError::IdempotencyConflict | DomainError::Unavailable(_) | DomainError::Unexpected(_)
+        );
+        if message.client_message_id.is_none() || settled {
+            return Err(refusal);
+        }
+        match self.store.log.find_append(message).await {
+            Ok(Some(first)) => Ok(first),
+            Ok(None) | Err(store::StoreError::RoomNotFound) => Err(refusal),
+            // Refusing what may have been stored would be false.
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+fn sent((message, done): (NewMessage, Appended)) -> Sent {
+    Sent {
+        id: MessageId { room: message.room, seq: done.seq },
+        rev: done.rev,
+        timestamp: done.at,
+        client_message_id: message.client_message_id,
+        duplicate: done.duplicate,
+    }
+}
+
+fn as_sent(message: NewMessage, done: Appended) -> StoredMessage {
+    StoredMessage {
+        room: message.room,
+        seq: done.seq,
+        author: message.author.id,
+        kind: message.kind,
+        content: message.content,
+        at: done.at,
+        client_message_id: message.client_message_id,
+        reply_to: message.reply_to,
+        replies: 0,
+        mentions: message.mentions,
+        reactions: Vec::new(),
+        edited_at: None,
+        deleted_at: None,
+    }
+}

@@ -1,0 +1,224 @@
+//! Who is told of a room's new messages, and who not any more.
+
+use shared::{NotificationId, Timestamp, UserId, protocol::RoomType};
+use store::{DueRoom, Job, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomRecord, StoredMessage};
+
+use super::Notifications;
+use crate::{Result, messages::preview, names::DELETED_USER, pages::PAGE_BYTES};
+
+/// Members decided on at once.
+const MEMBER_PAGE: usize = 200;
+/// Messages of a room considered at once.
+const MESSAGE_PAGE: usize = 200;
+
+/// Why a member is, or is not, notified of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    Notify,
+    /// They wrote it.
+    Author,
+    /// They joined after it.
+    JoinedLater,
+    /// They have read it meanwhile.
+    Read,
+    /// A device is connected and, as far as we know, looked at.
+    Present,
+}
+
+impl Decision {
+    /// Why nothing is sent, as the author of the message is told.
+    fn reason(self) -> Option<String> {
+        let reason = match self {
+            Self::Notify => return None,
+            Self::Author => "own",
+            Self::JoinedLater => "joined later",
+            Self::Read => "read",
+            Self::Present => "online",
+        };
+        Some(reason.into())
+    }
+}
+
+impl Notifications {
+    /// Considers a room's new messages: one job for each member who is to be told, about the newest message they have
+    /// not seen. Costs a read of the members and one write for each page of them, whatever the number of messages; doing
+    /// it twice queues nothing twice.
+    pub async fn consider(&self, due: &DueRoom) -> Result<usize> {
+        let Some((record, _)) = self.store.rooms.room(due.room).await? else {
+            self.store.notify_queue.finish_due(due.room, due.head_seq).await?;
+            return Ok(0);
+        };
+        let from = PageFrom::After(due.notified_seq);
+        let page = PageRequest { from, limit: MESSAGE_PAGE, visible_after: 0, max_bytes: PAGE_BYTES };
+        let page = self.store.log.history(due.room, page).await?;
+        let considered = page.items.last().map_or(due.head_seq, |last| last.seq);
+        let messages: Vec<_> = page.items.into_iter().filter(|m| m.deleted_at.is_none()).collect();
+        let mut queued = 0;
+        let mut after = 0;
+        while !messages.is_empty() {
+            let members = self.store.rooms.members(due.room, after, MEMBER_PAGE).await?;
+            let (jobs, outcomes) = self.decide_page((&record, considered), &messages, &members).await?;
+            queued += jobs.len();
+            self.store.outbox.enqueue(&jobs).await?;
+            self.store.notify_queue.put_outcomes(due.room, &outcomes).await?;
+            match members.last() {
+                Some(last) if members.len() == MEMBER_PAGE => after = last.joined_rev,
+                _ => break,
+            }
+        }
+        self.store.notify_queue.finish_due(due.room, considered).await?;
+        Ok(queued)
+    }
+
+    /// Why a job is not to be delivered any more: what happened to its message, or to its recipient's part in the
+    /// room, since it was queued. Costs three reads at once; none for a job that is not of a message.
+    pub async fn cancelled(&self, job: &Job) -> Result<Option<&'static str>> {
+        let Some(id) = job.message else { return Ok(None) };
+        let (message, membership, read) = tokio::try_join!(
+            self.store.log.message(id),
+            self.store.rooms.membership(id.room, job.user),
+            self.store.log.marks(id.room, std::slice::from_ref(&job.user)),
+        )?;
+        Ok(match (message, membership) {
+            (None, _) => Some("the message is gone"),
+            (Some(message), _) if message.deleted_at.is_some() => Some("the message was deleted"),
+            (_, None) => Some("no longer a member of the room"),
+            _ if read.first().is_some_and(|marks| marks.read >= id.seq) => Some("read meanwhile"),
+            _ => None,
+        })
+    }
+
+    /// Decides for these members about these messages, which are up to `considered`; gives the jobs and, for whoever
+    /// asks what became of a message, what was decided for each.
+    async fn decide_page(
+        &self,
+        (record, considered): (&RoomRecord, u64),
+        messages: &[StoredMessage],
+        members: &[Membership],
+    ) -> Result<(Vec<Job>, Vec<(UserId, Outcome)>)> {
+        let users: Vec<UserId> = members.iter().map(|m| m.user).collect();
+        let presence = self.store.presence.presence(&users).await?;
+        let marks = self.store.log.marks(record.id, &users).await?;
+        let authors: Vec<UserId> = messages.iter().map(|m| m.author).collect();
+        let cards = self.names.cards_of(authors).await?;
+        let now = Timestamp::now();
+        let (mut jobs, mut outcomes) = (Vec::new(), Vec::new());
+        for ((member, state), read) in members.iter().zip(&presence).zip(marks.iter().map(|marks| marks.read)) {
+            // The newest message to tell of; else why there is none, by the newest that is not their own.
+            let decisions = messages.iter().rev().map(|m| (m, decide(member, state, read, m)));
+            let told = decisions.clone().find(|(_, decision)| *decision == Decision::Notify);
+            let Some((message, decision)) = told.or_else(|| decisions.clone().find(|(m, _)| m.author != member.user))
+            else {
+                continue;
+            };
+            let mut outcome = Outcome { seq: considered, at: now, notification: None, reason: decision.reason() };
+            if decision == Decision::Notify {
+                // Counted from the read mark, not from what this page holds: the notification takes the place of
+                // earlier ones, and stands for all of them. Messages deleted before are counted too.
+                let count = message.seq - member.joined_seq.max(read);
+                let author = cards.get(&message.author).map_or(DELETED_USER, |c| c.display_name.as_str());
+                let job = message_job(record, message, author, count, member.user, now);
+                outcome.notification = Some(job.id);
+                jobs.push(job);
+            }
+            outcomes.push((member.user, outcome));
+        }
+        Ok((jobs, outcomes))
+    }
+}
+
+/// Is this member to be told of this message? Pure: the rules of notification are this function.
+pub fn decide(member: &Membership, presence: &PresenceState, read_seq: u64, message: &StoredMessage) -> Decision {
+    if message.author == member.user {
+        Decision::Author
+    } else if message.seq <= member.joined_seq {
+        Decision::JoinedLater
+    } else if message.seq <= read_seq {
+        Decision::Read
+    } else if presence.devices.iter().any(|device| device.focused != Some(false)) {
+        Decision::Present
+    } else {
+        Decision::Notify
+    }
+}
+
+fn message_job(
+    record: &RoomRecord,
+    message: &StoredMessage,
+    author: &str,
+    count: u64,
+    user: UserId,
+    now: Timestamp,
+) -> Job {
+    let title = match (record.kind, &record.name) {
+        (RoomType::Direct, _) | (_, None) => author.to_owned(),
+        (_, Some(room)) => format!("{author} in {room}"),
+    };
+    let more = if count > 1 { format!(" (+{} more)", count - 1) } else { String::new() };
+    Job {
+        id: NotificationId::for_message(message.id()),
+        user,
+        title,
+        body: preview(message) + &more,
+        data: Some(serde_json::json!({ "roomId": record.id, "messageId": message.id(), "seq": message.seq })),
+        category: Some("message".into()),
+        channels: None,
+        collapse_key: Some(format!("room:{}", record.id)),
+        expires_at: None,
+        created_at: now,
+        message: Some(message.id()),
+        request_hash: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        InstanceId, RoomId,
+        protocol::{MessageType, Role},
+    };
+    use store::{Device, SocketKind};
+
+    use super::*;
+
+    fn device(focused: Option<bool>) -> Device {
+        let since = Timestamp::from_millis(0);
+        Device { instance: InstanceId::new(), connection: 1, kind: SocketKind::Chat, focused, since }
+    }
+
+    #[test]
+    fn who_is_told_of_a_message() {
+        let (me, other) = (UserId::new(), UserId::new());
+        let message = |seq, author| StoredMessage {
+            room: RoomId::direct(me, other),
+            seq,
+            author,
+            kind: MessageType::Text,
+            content: "hi".into(),
+            at: Timestamp::from_millis(0),
+            client_message_id: None,
+            reply_to: None,
+            replies: 0,
+            mentions: store::Mentions::default(),
+            reactions: Vec::new(),
+            edited_at: None,
+            deleted_at: None,
+        };
+        let at = Timestamp::from_millis(0);
+        let member = Membership { user: me, role: Role::Member, joined_seq: 2, joined_rev: 1, joined_at: at };
+        let with = |devices| PresenceState { devices, ..PresenceState::default() };
+        let cases = [
+            (message(5, other), vec![], 0, Decision::Notify, "away, unread"),
+            (message(5, other), vec![device(Some(false))], 0, Decision::Notify, "an idle desktop does not eat it"),
+            (message(5, other), vec![device(Some(false)), device(None)], 0, Decision::Present, "a phone is open"),
+            (message(5, other), vec![device(Some(true))], 0, Decision::Present, "looking"),
+            (message(5, other), vec![], 5, Decision::Read, "read meanwhile"),
+            (message(5, other), vec![], 4, Decision::Notify, "read up to the one before"),
+            (message(2, other), vec![], 0, Decision::JoinedLater, "from before they joined"),
+            (message(5, me), vec![], 0, Decision::Author, "their own"),
+        ];
+        for (message, devices, read, expected, why) in cases {
+            assert_eq!(decide(&member, &with(devices), read, &message), expected, "{why}");
+        }
+    }
+}

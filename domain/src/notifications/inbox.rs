@@ -1,0 +1,103 @@
+//! A user's own inbox.
+
+use serde::Serialize;
+use shared::{MessageId, NotificationId, RoomId, Timestamp};
+use store::{InboxItem, Job};
+use utoipa::ToSchema;
+
+use super::Notifications;
+use crate::{DomainError, Result, Viewer, pages::page_limit};
+
+/// Inbox items a page gives at most.
+const MAX_PAGE: usize = 100;
+/// Inbox items among which a later message of the same room is looked for.
+const SUPERSEDING: usize = 20;
+
+/// A notification in the caller's inbox.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Notification {
+    pub id: NotificationId,
+    pub title: String,
+    pub body: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<RoomId>,
+    pub created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Timestamp>,
+}
+
+/// One page of the inbox, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotificationPage {
+    pub items: Vec<Notification>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+impl Notifications {
+    pub async fn inbox(&self, viewer: &Viewer, cursor: Option<&str>, limit: Option<usize>) -> Result<NotificationPage> {
+        let before: Option<NotificationId> = match cursor {
+            Some(cursor) => Some(cursor.parse().map_err(|_| DomainError::invalid("cursor", "not a cursor"))?),
+            None => None,
+        };
+        let limit = page_limit(limit, 50, MAX_PAGE)?;
+        let items = self.store.inboxes.inbox(viewer.user, before, limit).await?;
+        let next_cursor = items.last().filter(|_| items.len() == limit).map(|item| item.id.to_string());
+        Ok(NotificationPage { items: items.into_iter().map(to_notification).collect(), next_cursor })
+    }
+
+    pub async fn mark_read(&self, viewer: &Viewer, id: NotificationId) -> Result<()> {
+        match self.store.inboxes.mark_inbox_read(viewer.user, id, Timestamp::now()).await? {
+            true => Ok(()),
+            false => Err(DomainError::NotFound("there is no such notification in your inbox")),
+        }
+    }
+
+    /// How many were unread.
+    pub async fn mark_all_read(&self, viewer: &Viewer) -> Result<u64> {
+        Ok(self.store.inboxes.mark_inbox_all_read(viewer.user, Timestamp::now()).await?)
+    }
+
+    /// Has a later message of the same room reached the recipient's inbox already? Then this one, which was held up,
+    /// is not to take its place. Looks at the newest items.
+    pub async fn superseded(&self, job: &Job) -> Result<bool> {
+        let Some(id) = job.message else { return Ok(false) };
+        let newest = self.store.inboxes.inbox(job.user, None, SUPERSEDING).await?;
+        let seq = |item: &InboxItem| item.data.as_ref().and_then(|data| data["seq"].as_u64());
+        Ok(newest.iter().any(|item| item.room == Some(id.room) && seq(item) > Some(id.seq)))
+    }
+}
+
+/// The inbox item of a job.
+pub fn inbox_item(job: &Job) -> InboxItem {
+    InboxItem {
+        id: job.id,
+        title: job.title.clone(),
+        body: job.body.clone(),
+        data: job.data.clone(),
+        category: job.category.clone(),
+        room: job.message.map(|message: MessageId| message.room),
+        created_at: job.created_at,
+        read_at: None,
+    }
+}
+
+/// An inbox item as clients see it.
+pub fn to_notification(item: InboxItem) -> Notification {
+    Notification {
+        id: item.id,
+        title: item.title,
+        body: item.body,
+        data: item.data,
+        category: item.category,
+        room_id: item.room,
+        created_at: item.created_at,
+        read_at: item.read_at,
+    }
+}
