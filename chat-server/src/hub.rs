@@ -6,13 +6,15 @@
 mod attach;
 mod bus;
 mod follow;
+pub mod held;
 pub mod members;
+pub mod own;
 mod receipts;
 mod repair;
 pub mod room;
 mod ticker;
 mod typing;
-mod users;
+pub mod users;
 
 use std::{
     cell::{Cell, RefCell},
@@ -26,10 +28,17 @@ pub use attach::GateGuard;
 use bytes::Bytes;
 use domain::{Domain, Viewer};
 pub use follow::Pins;
+use held::Hold;
 use members::{Item, Member, Mode};
+use own::Own;
 use receipts::Receipts;
+pub use repair::{FIRST_RETRY, LAST_RETRY};
 use room::Room;
-use shared::{RoomId, UserId, protocol::ServerFrame, settings::Chat};
+use shared::{
+    RoomId, UserId,
+    protocol::{Position, ServerFrame},
+    settings::Chat,
+};
 use socket::{Outbound, Pulse, Pushed};
 use store::{ChangeBody, RoomEvent, Subscriptions, Topic};
 use tokio::{
@@ -62,6 +71,10 @@ pub struct Peer {
     later: RefCell<HashSet<RoomId>>,
     /// The room it is leaving by a command of its own: it needs no event to tell it.
     pub leaving: Cell<Option<RoomId>>,
+    /// Its client will resume: it gets no events until then.
+    hold: RefCell<Option<Hold>>,
+    /// It gets the changes of the user's own log after this `rev`; `None`: none yet.
+    own_after: Cell<Option<u64>>,
     gone: Cell<bool>,
 }
 
@@ -77,8 +90,15 @@ impl Peer {
             busy: Cell::new(true),
             later: RefCell::default(),
             leaving: Cell::new(None),
+            hold: RefCell::default(),
+            own_after: Cell::new(None),
             gone: Cell::new(false),
         })
+    }
+
+    /// Rooms that others add wait.
+    fn is_busy(&self) -> bool {
+        self.busy.get() || self.is_held()
     }
 }
 
@@ -104,12 +124,21 @@ struct State {
     rooms: HashMap<RoomId, Room>,
     typing: Typing,
     receipts: Receipts,
-    users: HashMap<UserId, Vec<Rc<Peer>>>,
+    users: HashMap<UserId, User>,
     /// Topics nobody needed when they were put here.
     stale: HashSet<Topic>,
     out: Out,
     /// Numbers rooms' entries and attachments.
     next: u64,
+}
+
+/// A user with connections on this worker.
+#[derive(Default)]
+struct User {
+    peers: Vec<Rc<Peer>>,
+    own: Own,
+    /// Names this entry: going and coming back gives another.
+    epoch: u64,
 }
 
 /// What a round of pushes left to do.
@@ -196,16 +225,17 @@ impl State {
             }
         }
         for peer in leaving {
-            self.remove_from_room(&peer, room);
+            self.remove_from_room(&peer, room, None);
         }
     }
 
-    /// Out of the room, and told, unless it was its own command.
-    fn remove_from_room(&mut self, peer: &Rc<Peer>, room: RoomId) {
+    /// Out of the room, and told, unless it was its own command. `position`: of the entry in the user's own log that
+    /// says so.
+    fn remove_from_room(&mut self, peer: &Rc<Peer>, room: RoomId, position: Option<Position>) {
         if !self.detach(peer, room) || peer.leaving.get() == Some(room) {
             return;
         }
-        let frame = peer.dialect.encode(&ServerFrame::RoomRemoved { room_id: room, user_position: None }, None);
+        let frame = peer.dialect.encode(&ServerFrame::RoomRemoved { room_id: room, user_position: position }, None);
         self.out.push(peer, frame);
     }
 
@@ -241,9 +271,9 @@ impl State {
             self.detach(peer, room);
         }
         let user = peer.viewer.user;
-        if let Some(peers) = self.users.get_mut(&user) {
-            peers.retain(|other| other.id != peer.id);
-            if peers.is_empty() {
+        if let Some(entry) = self.users.get_mut(&user) {
+            entry.peers.retain(|other| other.id != peer.id);
+            if entry.peers.is_empty() {
                 self.users.remove(&user);
                 self.stale.insert(Topic::User(user));
             }

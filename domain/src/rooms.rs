@@ -2,6 +2,7 @@
 
 mod creating;
 mod reading;
+mod standing;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use shared::{
     protocol::{HistoryVisibility, Position, Role, RoomType, command::JoinRoom},
     settings::Limits,
 };
+pub use standing::Standing;
 use store::{Actor, Head, Membership, RoomRecord, Store};
 
 use crate::{DomainError, Names, Result, Viewer, validate::Check};

@@ -4,6 +4,21 @@ use domain::messages::named_message;
 use shared::{MessageId, protocol::ServerFrame};
 use store::{ChangeBody, RoomEvent};
 
+/// The event as a member sees it to whom messages up to `visible_after` are hidden: an edit of such a message keeps its
+/// place in the log, and shows nothing.
+pub fn seen_by(event: &RoomEvent, visible_after: u64) -> ServerFrame {
+    let mut frame = on_event(event);
+    if let ServerFrame::MessageEdited { message, .. } = &mut frame
+        && message.seq <= visible_after
+    {
+        message.content.clear();
+        message.mentions.clear();
+        message.mention_all = false;
+        message.reactions.clear();
+    }
+    frame
+}
+
 /// The event's frame, in no dialect yet.
 pub fn on_event(event: &RoomEvent) -> ServerFrame {
     let RoomEvent { room, change, username } = event;

@@ -8,6 +8,7 @@ mod delivery;
 mod drain;
 mod gaps;
 mod receipts;
+mod resume;
 mod rooms;
 mod support;
 mod typing;

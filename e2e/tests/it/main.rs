@@ -5,6 +5,7 @@ mod durability;
 mod faults;
 mod model;
 mod presence;
+mod resumes;
 mod stopping;
 mod story;
 mod support;
