@@ -134,7 +134,7 @@ async fn a_position_that_was_trimmed_is_a_reset(#[values(Engine::Embedded)] engi
     say(&world, &author, &room, "0").await;
     // As many changes of one message as the log keeps, and one more.
     let react = |n: u64| {
-        let input = json!({"messageId": before, "emoji": "👍", "add": n % 2 == 0});
+        let input = json!({"messageId": before, "emoji": "👍", "add": n.is_multiple_of(2)});
         world.domain.messages.react(&author, serde_json::from_value(input).unwrap())
     };
     for n in 0..store_kept() {
