@@ -4,15 +4,19 @@
 //! an event is pushed to bounded queues, and a queue that overflows takes its connection out at once.
 
 mod attach;
+mod bounds;
 mod bus;
 mod follow;
+mod heads;
+pub mod held;
 pub mod members;
+pub mod own;
 mod receipts;
 mod repair;
 pub mod room;
 mod ticker;
 mod typing;
-mod users;
+pub mod users;
 
 use std::{
     cell::{Cell, RefCell},
@@ -26,10 +30,17 @@ pub use attach::GateGuard;
 use bytes::Bytes;
 use domain::{Domain, Viewer};
 pub use follow::Pins;
+use held::Hold;
 use members::{Item, Member, Mode};
+use own::Own;
 use receipts::Receipts;
+pub use repair::{FIRST_RETRY, LAST_RETRY};
 use room::Room;
-use shared::{RoomId, UserId, protocol::ServerFrame, settings::Chat};
+use shared::{
+    RoomId, UserId,
+    protocol::{Position, ServerFrame},
+    settings::Chat,
+};
 use socket::{Outbound, Pulse, Pushed};
 use store::{ChangeBody, RoomEvent, Subscriptions, Topic};
 use tokio::{
@@ -41,7 +52,7 @@ use web::Drain;
 
 use crate::{
     dialect::{Dialect, Encoded},
-    session::on_event::on_event,
+    session::on_event::{hidden, is_hidden, on_event},
 };
 
 /// Reads of room logs under way at once on this worker.
@@ -62,6 +73,10 @@ pub struct Peer {
     later: RefCell<HashSet<RoomId>>,
     /// The room it is leaving by a command of its own: it needs no event to tell it.
     pub leaving: Cell<Option<RoomId>>,
+    /// Its client will resume: it gets no events until then.
+    hold: RefCell<Option<Hold>>,
+    /// It gets the changes of the user's own log after this `rev`; `None`: none yet.
+    own_after: Cell<Option<u64>>,
     gone: Cell<bool>,
 }
 
@@ -77,8 +92,15 @@ impl Peer {
             busy: Cell::new(true),
             later: RefCell::default(),
             leaving: Cell::new(None),
+            hold: RefCell::default(),
+            own_after: Cell::new(None),
             gone: Cell::new(false),
         })
+    }
+
+    /// Rooms that others add wait.
+    fn is_busy(&self) -> bool {
+        self.busy.get() || self.is_held()
     }
 }
 
@@ -104,12 +126,21 @@ struct State {
     rooms: HashMap<RoomId, Room>,
     typing: Typing,
     receipts: Receipts,
-    users: HashMap<UserId, Vec<Rc<Peer>>>,
+    users: HashMap<UserId, User>,
     /// Topics nobody needed when they were put here.
     stale: HashSet<Topic>,
     out: Out,
     /// Numbers rooms' entries and attachments.
     next: u64,
+}
+
+/// A user with connections on this worker.
+#[derive(Default)]
+struct User {
+    peers: Vec<Rc<Peer>>,
+    own: Own,
+    /// Names this entry: going and coming back gives another.
+    epoch: u64,
 }
 
 /// What a round of pushes left to do.
@@ -154,7 +185,9 @@ impl State {
         let Some(room) = self.rooms.get_mut(&event.room) else { return };
         let rev = event.change.rev;
         let frame = on_event(event);
-        let mut encoded = Encoded::new(&frame);
+        let mut shown = Encoded::new(&frame);
+        let blank = is_hidden(event, u64::MAX).then(|| on_event(&hidden(event)));
+        let mut blank = blank.as_ref().map(Encoded::new);
         let left = matches!(event.change.body, ChangeBody::Left).then_some(event.change.user);
         if let ChangeBody::Message(message) = &event.change.body {
             room.authors.note(message.seq, message.author);
@@ -164,6 +197,10 @@ impl State {
             if left == Some(member.peer.viewer.user) {
                 continue;
             }
+            let encoded = match &mut blank {
+                Some(blank) if is_hidden(event, member.visible_after.unwrap_or(u64::MAX)) => blank,
+                _ => &mut shown,
+            };
             match &mut member.mode {
                 Mode::Live { after } if rev > *after => {
                     self.out.push(&member.peer, encoded.frame(member.peer.dialect));
@@ -196,16 +233,17 @@ impl State {
             }
         }
         for peer in leaving {
-            self.remove_from_room(&peer, room);
+            self.remove_from_room(&peer, room, None);
         }
     }
 
-    /// Out of the room, and told, unless it was its own command.
-    fn remove_from_room(&mut self, peer: &Rc<Peer>, room: RoomId) {
+    /// Out of the room, and told, unless it was its own command. `position`: of the entry in the user's own log that
+    /// says so.
+    fn remove_from_room(&mut self, peer: &Rc<Peer>, room: RoomId, position: Option<Position>) {
         if !self.detach(peer, room) || peer.leaving.get() == Some(room) {
             return;
         }
-        let frame = peer.dialect.encode(&ServerFrame::RoomRemoved { room_id: room, user_position: None }, None);
+        let frame = peer.dialect.encode(&ServerFrame::RoomRemoved { room_id: room, user_position: position }, None);
         self.out.push(peer, frame);
     }
 
@@ -241,13 +279,23 @@ impl State {
             self.detach(peer, room);
         }
         let user = peer.viewer.user;
-        if let Some(peers) = self.users.get_mut(&user) {
-            peers.retain(|other| other.id != peer.id);
-            if peers.is_empty() {
+        if let Some(entry) = self.users.get_mut(&user) {
+            entry.peers.retain(|other| other.id != peer.id);
+            if entry.peers.is_empty() {
                 self.users.remove(&user);
                 self.stale.insert(Topic::User(user));
             }
         }
+    }
+
+    /// The room's log is to be read. `false`: it is being read already, and will be once more.
+    fn suspect(&mut self, room: RoomId) -> bool {
+        let Some(entry) = self.rooms.get_mut(&room) else { return false };
+        let begins = entry.track.suspect();
+        if begins {
+            entry.latch = Rc::default();
+        }
+        begins
     }
 
     fn wants(&self, topic: Topic) -> bool {
@@ -259,13 +307,13 @@ impl State {
     }
 
     /// `None`: the connection or the room has gone.
-    fn insert_member(&mut self, peer: &Rc<Peer>, room: RoomId, mode: Mode) -> Option<u64> {
+    fn insert_member(&mut self, peer: &Rc<Peer>, room: RoomId, mode: Mode, visible_after: Option<u64>) -> Option<u64> {
         if peer.gone.get() {
             return None;
         }
         let attach = self.number();
         let entry = self.rooms.get_mut(&room)?;
-        entry.members.insert(Member { peer: peer.clone(), mode, attach });
+        entry.members.insert(Member { peer: peer.clone(), mode, attach, visible_after });
         peer.rooms.borrow_mut().insert(room);
         Some(attach)
     }
@@ -291,6 +339,7 @@ impl Hub {
         });
         actix_web::rt::spawn(bus::run(hub.clone(), subscriber.inbox));
         actix_web::rt::spawn(follow::unsubscribe_stale(hub.clone()));
+        actix_web::rt::spawn(heads::run(hub.clone()));
         actix_web::rt::spawn(ticker::run(hub.clone()));
         hub
     }

@@ -23,7 +23,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
 /// The native chat socket.
 ///
 /// Authenticates by `Authorization: Bearer`, `?token=`, the subprotocols `chatapp.v1, bearer.<token>`, or a first
-/// frame `AUTHENTICATE {token}`.
+/// frame `AUTHENTICATE {token}`. With `?hold=1` its events wait for `RESUME` or `SYNC`.
 #[utoipa::path(tag = "sockets", responses(
     (status = 101, description = "switched to WebSocket"),
     (status = 400, description = "no WebSocket handshake", body = Problem),
@@ -38,8 +38,13 @@ async fn open_chat(
 ) -> actix_web::Result<HttpResponse> {
     let (socket, limits) = sockets::open(&req, payload, &domain)?;
     let hub = Worker::of(&req, &running, |drain| Hub::start(Domain::clone(&domain), drain))?;
-    let handshake = Handshake::new(hub.clone(), socket.outbound.clone(), Dialect::Native);
+    let handshake = Handshake::new(hub.clone(), socket.outbound.clone(), Dialect::Native, will_resume(&req));
     let connection = Connection::new(socket.outbound, socket.inbound, limits, hub.pulse());
     actix_web::rt::spawn(connection.run(handshake, socket::credential(&req)));
     Ok(socket.response)
+}
+
+/// Does the client say in its request that it will resume?
+fn will_resume(req: &HttpRequest) -> bool {
+    req.query_string().split('&').any(|pair| matches!(pair, "hold=1" | "hold=true"))
 }

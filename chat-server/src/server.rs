@@ -44,6 +44,6 @@ pub fn spec(domain: &Domain) -> ServiceSpec {
         public_url: domain.settings.chat.public_url.clone(),
         scheme: "ws",
         routes: Arc::new(routes::configure),
-        connections: Some(session::open_connections),
+        connections: Some(|| session::SOCKETS.count()),
     }
 }

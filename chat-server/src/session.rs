@@ -2,14 +2,10 @@
 
 pub mod on_client_frame;
 pub mod on_event;
+mod resume;
 mod typing;
 
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use domain::{DomainError, Result, Viewer};
 use shared::{
@@ -20,7 +16,10 @@ use socket::{Credential, Flow, Outbound, Step};
 use store::SocketKind;
 use tokio::time::Instant;
 use typing::Said;
-use web::sockets::{self, bad_frame, error_frame, no_binary, refusal};
+use web::{
+    Announced, Sockets,
+    sockets::{self, bad_frame, error_frame, no_binary, refusal},
+};
 
 use crate::{
     dialect::{Dialect, native},
@@ -30,18 +29,16 @@ use crate::{
 /// Times the list of a user's rooms is read again because it changed while it was being attached.
 const ATTACH_TRIES: usize = 3;
 
-static OPEN: AtomicU64 = AtomicU64::new(0);
-
 /// Authenticated sockets of this process.
-pub fn open_connections() -> u64 {
-    OPEN.load(Ordering::Relaxed)
-}
+pub static SOCKETS: Sockets = Sockets::new("chat");
 
 /// A socket whose user is not known yet.
 pub struct Handshake {
     hub: Rc<Hub>,
     outbound: Outbound,
     dialect: Dialect,
+    /// The client will resume: it said so in its request, or says so in `AUTHENTICATE`.
+    hold: bool,
 }
 
 /// A user on a connection: attached to their rooms, announced to presence.
@@ -52,22 +49,17 @@ pub struct Session {
     typing: RefCell<Said>,
 }
 
-/// Counts a connection, and takes it out of presence when it ends.
-struct Announced {
-    hub: Rc<Hub>,
-    peer: Rc<Peer>,
-    ended: bool,
-}
-
 impl Handshake {
-    pub fn new(hub: Rc<Hub>, outbound: Outbound, dialect: Dialect) -> Self {
-        Self { hub, outbound, dialect }
+    /// `hold`: the client will resume.
+    pub fn new(hub: Rc<Hub>, outbound: Outbound, dialect: Dialect, hold: bool) -> Self {
+        Self { hub, outbound, dialect, hold }
     }
 
     async fn authenticate(&mut self, credential: Credential, request_id: Option<&str>) -> Step<Session> {
         let session = async {
             let viewer = sockets::authenticate(&self.hub.domain, &credential).await?;
-            Session::begin(&self.hub, viewer, self.dialect, self.outbound.clone(), request_id).await
+            let peer = Peer::new(viewer, self.dialect, self.outbound.clone());
+            Session::begin(&self.hub, peer, self.hold, request_id).await
         };
         match session.await {
             Ok(session) => Step::Done(session),
@@ -95,6 +87,7 @@ impl socket::Handshake for Handshake {
             Ok(frame) => {
                 let id = frame.request_id;
                 if let ChatCommand::Authenticate(input) = frame.command {
+                    self.hold |= input.resume;
                     return self.authenticate(Credential::Token(input.token), id.as_deref()).await;
                 }
                 self.push(&error_frame(&DomainError::Unauthorized("send AUTHENTICATE first")), id.as_deref());
@@ -113,27 +106,28 @@ impl socket::Handshake for Handshake {
 }
 
 impl Session {
-    /// Attaches the user's rooms, then says so: `AUTH_SUCCESS` is the first frame.
-    async fn begin(
-        hub: &Rc<Hub>,
-        viewer: Viewer,
-        dialect: Dialect,
-        outbound: Outbound,
-        request_id: Option<&str>,
-    ) -> Result<Self> {
-        let peer = Peer::new(viewer, dialect, outbound);
+    /// Attaches the user's rooms, or holds the connection, then says so: `AUTH_SUCCESS` is the first frame.
+    async fn begin(hub: &Rc<Hub>, peer: Rc<Peer>, hold: bool, request_id: Option<&str>) -> Result<Self> {
         let viewer = &peer.viewer;
         // Leaves everything again when it is dropped on the way.
-        let presence = Announced::new(hub, &peer);
+        let leave = {
+            let (hub, peer) = (hub.clone(), peer.clone());
+            move || hub.forget(&peer)
+        };
+        let presence = SOCKETS.announce(&hub.domain.presence, viewer, peer.id, leave);
         hub.follow_user(&peer).await?;
         // After following: a session that ends from now on is heard of.
         hub.domain.identity.check_session(viewer).await?;
         hub.domain.presence.connected(viewer, peer.id, SocketKind::Chat).await?;
         let status = hub.domain.presence.own(viewer.user).await?.status;
-        let pins = follow_rooms(hub, &peer).await?;
-        let first = dialect.encode(&auth_success(hub, viewer, status), request_id);
-        hub.attach_all(&peer, &pins, first);
-        drop(pins);
+        let first = peer.dialect.encode(&auth_success(hub, viewer, status, hold), request_id);
+        if hold {
+            hub.hold(&peer);
+            peer.outbound.push(first);
+        } else {
+            let pins = follow_rooms(hub, &peer).await?;
+            hub.attach_all(&peer, &pins, first);
+        }
         hub.end_busy(&peer);
         let typing = RefCell::new(Said::new(Duration::from_millis(hub.domain.settings.chat.typing_ms)));
         Ok(Self { hub: hub.clone(), peer, presence, typing })
@@ -158,14 +152,14 @@ async fn follow_rooms(hub: &Rc<Hub>, peer: &Rc<Peer>) -> Result<Pins> {
     Ok(pins)
 }
 
-fn auth_success(hub: &Hub, viewer: &Viewer, status: Status) -> ServerFrame {
+fn auth_success(hub: &Hub, viewer: &Viewer, status: Status, resuming: bool) -> ServerFrame {
     ServerFrame::AuthSuccess {
         user_id: viewer.user,
         username: viewer.username.clone(),
         status,
         session_id: viewer.session,
         heartbeat_ms: u64::try_from(hub.pulse().period().as_millis()).unwrap_or(u64::MAX),
-        resuming: false,
+        resuming,
     }
 }
 
@@ -203,53 +197,6 @@ async fn stop_typing(hub: &Hub, viewer: &Viewer, rooms: Vec<RoomId>) {
     for room_id in rooms {
         if let Err(e) = hub.domain.messages.typing(viewer, &TypingStatus { room_id, is_typing: false }).await {
             return e.log();
-        }
-    }
-}
-
-impl Announced {
-    fn new(hub: &Rc<Hub>, peer: &Rc<Peer>) -> Self {
-        OPEN.fetch_add(1, Ordering::Relaxed);
-        metrics::gauge!("chatapp_connections", "socket" => "chat").increment(1);
-        Self { hub: hub.clone(), peer: peer.clone(), ended: false }
-    }
-
-    /// Out of the hub at once, then out of presence.
-    async fn end(&mut self) {
-        if !self.leave() {
-            return;
-        }
-        if let Err(e) = self.hub.domain.presence.disconnected(self.peer.viewer.user, self.peer.id).await {
-            // The process's lease stands for it until it is found out.
-            e.log();
-        }
-    }
-
-    /// `false`: it had left.
-    fn leave(&mut self) -> bool {
-        if std::mem::replace(&mut self.ended, true) {
-            return false;
-        }
-        OPEN.fetch_sub(1, Ordering::Relaxed);
-        metrics::gauge!("chatapp_connections", "socket" => "chat").decrement(1);
-        self.hub.forget(&self.peer);
-        true
-    }
-}
-
-impl Drop for Announced {
-    fn drop(&mut self) {
-        if !self.leave() {
-            return;
-        }
-        // The socket did not come to its orderly end: given up while authenticating, or the worker stops.
-        let (domain, user, connection) = (self.hub.domain.clone(), self.peer.viewer.user, self.peer.id);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(e) = domain.presence.disconnected(user, connection).await {
-                    e.log();
-                }
-            });
         }
     }
 }

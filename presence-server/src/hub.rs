@@ -2,7 +2,13 @@
 //!
 //! An event is encoded once and each watcher gets a refcount of the frame.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use domain::{Domain, Result, Viewer};
@@ -12,6 +18,7 @@ use shared::{
 };
 use socket::{CloseCode, Outbound, Pulse, Pushed, text_frame};
 use store::{BusEvent, Inbox, Signal, Subscriptions, Topic, UserEvent, presence::PresenceEvent};
+use tokio::sync::{Mutex, Notify};
 use web::Drain;
 
 struct Watch {
@@ -34,6 +41,11 @@ pub(crate) struct Hub {
     watches: RefCell<HashMap<UserId, Vec<Watch>>>,
     /// The sockets of each user, by connection number: their session may end elsewhere.
     sockets: RefCell<HashMap<UserId, Vec<Own>>>,
+    /// Orders subscribing and unsubscribing, so that the end of one interest cannot undo the begin of the next.
+    subscribing: Mutex<()>,
+    /// Topics nobody needed when they were put here; bounded by those followed.
+    stale: RefCell<HashSet<Topic>>,
+    became_stale: Notify,
     pulse: Rc<Pulse>,
     drain: Arc<Drain>,
 }
@@ -48,10 +60,14 @@ impl Hub {
             subscriptions: subscriber.subscriptions,
             watches: RefCell::default(),
             sockets: RefCell::default(),
+            subscribing: Mutex::new(()),
+            stale: RefCell::default(),
+            became_stale: Notify::new(),
             pulse,
             drain,
         });
         actix_web::rt::spawn(deliver(Rc::downgrade(&hub), domain.clone(), subscriber.inbox));
+        actix_web::rt::spawn(unsubscribe_stale(hub.clone()));
         hub
     }
 
@@ -69,23 +85,17 @@ impl Hub {
     pub async fn enter(&self, viewer: &Viewer, connection: u64, outbound: &Outbound) -> Result<()> {
         let own = Own { connection, session: viewer.session, outbound: outbound.clone() };
         self.sockets.borrow_mut().entry(viewer.user).or_default().push(own);
-        Ok(self.subscriptions.subscribe(&[Topic::User(viewer.user)]).await?)
+        self.subscribe(&[Topic::User(viewer.user)]).await
     }
 
-    /// It ended. A user's topic that is followed a moment too long does no harm; one that is not followed would.
-    pub async fn leave(&self, user: UserId, connection: u64) {
-        let last = {
-            let mut sockets = self.sockets.borrow_mut();
-            let Some(own) = sockets.get_mut(&user) else { return };
-            own.retain(|socket| socket.connection != connection);
-            let last = own.is_empty();
-            if last {
-                sockets.remove(&user);
-            }
-            last
-        };
-        if last {
-            self.unfollow(&[Topic::User(user)]).await;
+    /// It ended.
+    pub fn leave(&self, user: UserId, connection: u64) {
+        let mut sockets = self.sockets.borrow_mut();
+        let Some(own) = sockets.get_mut(&user) else { return };
+        own.retain(|socket| socket.connection != connection);
+        if own.is_empty() {
+            sockets.remove(&user);
+            self.may_be_stale(Topic::User(user));
         }
     }
 
@@ -99,7 +109,7 @@ impl Hub {
     /// between comes first.
     pub async fn hold(&self, watcher: u64, outbound: &Outbound, users: &[UserId]) -> Result<()> {
         let topics: Vec<Topic> = users.iter().map(|user| Topic::Presence(*user)).collect();
-        self.subscriptions.subscribe(&topics).await?;
+        self.subscribe(&topics).await?;
         let mut watches = self.watches.borrow_mut();
         for user in users {
             let of_user = watches.entry(*user).or_default();
@@ -125,37 +135,34 @@ impl Hub {
     }
 
     /// Ends watching these users.
-    pub async fn unwatch(&self, watcher: u64, users: &[UserId]) {
-        let mut ended = Vec::new();
-        {
-            let mut watches = self.watches.borrow_mut();
-            for user in users {
-                let Some(of_user) = watches.get_mut(user) else { continue };
-                of_user.retain(|watch| watch.watcher != watcher);
-                if of_user.is_empty() {
-                    watches.remove(user);
-                    ended.push(Topic::Presence(*user));
-                }
+    pub fn unwatch(&self, watcher: u64, users: impl IntoIterator<Item = UserId>) {
+        let mut watches = self.watches.borrow_mut();
+        for user in users {
+            let Some(of_user) = watches.get_mut(&user) else { continue };
+            of_user.retain(|watch| watch.watcher != watcher);
+            if of_user.is_empty() {
+                watches.remove(&user);
+                self.may_be_stale(Topic::Presence(user));
             }
-        }
-        if !ended.is_empty() {
-            self.unfollow(&ended).await;
         }
     }
 
-    /// Ends following these topics, but for those somebody began to need meanwhile.
-    async fn unfollow(&self, topics: &[Topic]) {
-        self.subscriptions.unsubscribe(topics).await;
-        let needed = |topic: &&Topic| match topic {
-            Topic::Presence(user) => self.watches.borrow().contains_key(user),
-            Topic::User(user) => self.sockets.borrow().contains_key(user),
+    async fn subscribe(&self, topics: &[Topic]) -> Result<()> {
+        let _order = self.subscribing.lock().await;
+        Ok(self.subscriptions.subscribe(topics).await?)
+    }
+
+    /// Nobody needs the topic now.
+    fn may_be_stale(&self, topic: Topic) {
+        self.stale.borrow_mut().insert(topic);
+        self.became_stale.notify_one();
+    }
+
+    fn wants(&self, topic: Topic) -> bool {
+        match topic {
+            Topic::Presence(user) => self.watches.borrow().contains_key(&user),
+            Topic::User(user) => self.sockets.borrow().contains_key(&user),
             Topic::Room(_) => false,
-        };
-        let again: Vec<Topic> = topics.iter().filter(needed).copied().collect();
-        if !again.is_empty()
-            && let Err(e) = self.subscriptions.subscribe(&again).await
-        {
-            tracing::warn!("cannot follow presence again: {e}");
         }
     }
 
@@ -207,6 +214,19 @@ async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
             recover(&hub, &domain, &mut touched).await;
         }
         touched.iter().for_each(Outbound::wake);
+    }
+}
+
+/// Unsubscribes what nobody needs any more; one round at a time. Ends with the worker.
+async fn unsubscribe_stale(hub: Rc<Hub>) {
+    loop {
+        hub.became_stale.notified().await;
+        let _order = hub.subscribing.lock().await;
+        let stale = hub.stale.take();
+        let topics: Vec<Topic> = stale.into_iter().filter(|topic| !hub.wants(*topic)).collect();
+        if !topics.is_empty() {
+            hub.subscriptions.unsubscribe(&topics).await;
+        }
     }
 }
 

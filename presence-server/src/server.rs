@@ -2,10 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
 use domain::Domain;
@@ -13,10 +10,7 @@ use store::Service;
 use tokio_util::sync::CancellationToken;
 use web::ServiceSpec;
 
-use crate::routes;
-
-/// Open sockets of this process.
-static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+use crate::{routes, session};
 
 pub struct Server {
     listener: TcpListener,
@@ -42,26 +36,8 @@ impl Server {
             public_url: self.domain.settings.presence.public_url.clone(),
             scheme: "ws",
             routes: Arc::new(routes::configure),
-            connections: Some(|| CONNECTIONS.load(Ordering::Relaxed)),
+            connections: Some(|| session::SOCKETS.count()),
         };
         web::serve(self.listener, self.domain, spec, shutdown).await
-    }
-}
-
-/// Counts an open socket while it lives.
-pub(crate) struct Counted(());
-
-impl Counted {
-    pub fn new() -> Self {
-        CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-        metrics::gauge!("chatapp_connections", "socket" => "presence").increment(1);
-        Self(())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        CONNECTIONS.fetch_sub(1, Ordering::Relaxed);
-        metrics::gauge!("chatapp_connections", "socket" => "presence").decrement(1);
     }
 }

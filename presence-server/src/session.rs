@@ -1,6 +1,6 @@
 //! What a connection asks: authentication first, then commands. Frames go out through its `Outbound`.
 
-use std::{collections::HashSet, rc::Rc};
+use std::{cell::RefCell, collections::HashSet, rc::Rc};
 
 use domain::{Domain, DomainError, Result, Viewer};
 use shared::{
@@ -13,9 +13,15 @@ use shared::{
 };
 use socket::{Credential, Flow, Outbound, Step, text_frame};
 use store::SocketKind;
-use web::sockets::{self, bad_frame, error_frame, no_binary, refusal};
+use web::{
+    Announced, Sockets,
+    sockets::{self, bad_frame, error_frame, no_binary, refusal},
+};
 
-use crate::{hub::Hub, server::Counted};
+use crate::hub::Hub;
+
+/// Authenticated sockets of this process.
+pub(crate) static SOCKETS: Sockets = Sockets::new("presence");
 
 /// A connection whose user is not known yet.
 pub(crate) struct Handshake {
@@ -32,9 +38,9 @@ pub(crate) struct Session {
     outbound: Outbound,
     /// Its number in presence and in the hub.
     connection: u64,
-    _counted: Counted,
+    presence: Announced,
     /// Bounded by `presence.max_watched`.
-    watching: HashSet<UserId>,
+    watching: Rc<RefCell<HashSet<UserId>>>,
 }
 
 impl Handshake {
@@ -55,12 +61,20 @@ impl Handshake {
     async fn open(&mut self, credential: &Credential, request_id: Option<&str>) -> Result<Session> {
         let viewer = sockets::authenticate(&self.domain, credential).await?;
         let connection = socket::next_connection_id();
-        if let Err(e) = self.attach(&viewer, connection).await {
-            // It may have been noted before it failed.
-            self.hub.leave(viewer.user, connection).await;
-            let _ = self.domain.presence.disconnected(viewer.user, connection).await;
-            return Err(e);
-        }
+        let watching = Rc::<RefCell<HashSet<UserId>>>::default();
+        let leave = {
+            let (hub, user, watching) = (self.hub.clone(), viewer.user, watching.clone());
+            move || {
+                hub.unwatch(connection, watching.take());
+                hub.leave(user, connection);
+            }
+        };
+        // Leaves everything again when it is dropped on the way.
+        let presence = SOCKETS.announce(&self.domain.presence, &viewer, connection, leave);
+        self.hub.enter(&viewer, connection, &self.outbound).await?;
+        // After following: a session that ends from now on is heard of.
+        self.domain.identity.check_session(&viewer).await?;
+        self.domain.presence.connected(&viewer, connection, SocketKind::Presence).await?;
         let status = self.domain.presence.own(viewer.user).await.map_or(Status::Online, |own| own.status);
         let frame = ServerFrame::AuthSuccess {
             user_id: viewer.user,
@@ -72,14 +86,7 @@ impl Handshake {
         };
         push(&self.outbound, &frame, request_id);
         let (domain, hub, outbound) = (self.domain.clone(), self.hub.clone(), self.outbound.clone());
-        Ok(Session { viewer, domain, hub, outbound, connection, _counted: Counted::new(), watching: HashSet::new() })
-    }
-
-    async fn attach(&self, viewer: &Viewer, connection: u64) -> Result<()> {
-        self.hub.enter(viewer, connection, &self.outbound).await?;
-        // After following: a session that ends from now on is heard of.
-        self.domain.identity.check_session(viewer).await?;
-        self.domain.presence.connected(viewer, connection, SocketKind::Presence).await
+        Ok(Session { viewer, domain, hub, outbound, connection, presence, watching })
     }
 }
 
@@ -134,13 +141,7 @@ impl socket::Session for Session {
     }
 
     async fn on_end(&mut self) {
-        let watching: Vec<UserId> = self.watching.drain().collect();
-        self.hub.unwatch(self.connection, &watching).await;
-        self.hub.leave(self.viewer.user, self.connection).await;
-        if let Err(e) = self.domain.presence.disconnected(self.viewer.user, self.connection).await {
-            // The lease's end, or the next connection, settles it.
-            tracing::warn!("cannot tell that a connection ended: {e}");
-        }
+        self.presence.end().await;
     }
 }
 
@@ -162,8 +163,8 @@ impl Session {
             }
             PresenceCommand::Subscribe(input) => self.subscribe(input.user_ids, request_id).await?,
             PresenceCommand::Unsubscribe(input) => {
-                self.watching.retain(|user| !input.user_ids.contains(user));
-                self.hub.unwatch(self.connection, &input.user_ids).await;
+                self.watching.borrow_mut().retain(|user| !input.user_ids.contains(user));
+                self.hub.unwatch(self.connection, input.user_ids.iter().copied());
                 self.reply(&ServerFrame::Unsubscribed { user_ids: input.user_ids }, request_id);
             }
         }
@@ -174,12 +175,16 @@ impl Session {
     async fn subscribe(&mut self, users: Option<Vec<UserId>>, request_id: Option<&str>) -> Result<()> {
         let users = self.domain.presence.watched(&self.viewer, users).await?;
         let allowed = self.domain.presence.watchable(&self.viewer, &users).await?;
-        let fresh: Vec<UserId> = allowed.difference(&self.watching).copied().collect();
-        let most = self.domain.settings.presence.max_watched;
-        if self.watching.len() + fresh.len() > most {
-            return Err(DomainError::invalid("userIds", format!("one connection may watch {most} users")));
-        }
-        self.watching.extend(&fresh);
+        let fresh: Vec<UserId> = {
+            let mut watching = self.watching.borrow_mut();
+            let fresh: Vec<UserId> = allowed.difference(&watching).copied().collect();
+            let most = self.domain.settings.presence.max_watched;
+            if watching.len() + fresh.len() > most {
+                return Err(DomainError::invalid("userIds", format!("one connection may watch {most} users")));
+            }
+            watching.extend(&fresh);
+            fresh
+        };
         self.hub.hold(self.connection, &self.outbound, &fresh).await?;
         let snapshot: Result<Vec<UserPresence>> = self.domain.presence.seen_by(&self.viewer, &users).await;
         if let Ok(users) = &snapshot {

@@ -65,6 +65,10 @@ pub struct Chat {
     pub receipt_ms: u64,
     /// In larger rooms nobody is told what others have read.
     pub receipt_members: u64,
+    /// How long a connection that will resume is held for its `RESUME` or the next `SYNC`; then it is closed (4409).
+    pub hold_seconds: u64,
+    /// How often the heads of all logs that are followed are compared with what has been delivered.
+    pub heads_seconds: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -279,7 +283,15 @@ impl Default for Api {
 
 impl Default for Chat {
     fn default() -> Self {
-        Self { listen: local(3001), public_url: None, typing_ms: 6000, receipt_ms: 1000, receipt_members: 32 }
+        Self {
+            listen: local(3001),
+            public_url: None,
+            typing_ms: 6000,
+            receipt_ms: 1000,
+            receipt_members: 32,
+            hold_seconds: 60,
+            heads_seconds: 15,
+        }
     }
 }
 
@@ -383,6 +395,8 @@ impl Settings {
         let positive = [
             ("chat.typing_ms", self.chat.typing_ms),
             ("chat.receipt_ms", self.chat.receipt_ms),
+            ("chat.hold_seconds", self.chat.hold_seconds),
+            ("chat.heads_seconds", self.chat.heads_seconds),
             ("presence.lease_seconds", self.presence.lease_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),
             ("auth.refresh_token_days", self.auth.refresh_token_days),

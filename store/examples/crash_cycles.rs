@@ -18,11 +18,12 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use shared::{
-    RoomId, Timestamp, UserId,
+    MessageId, RoomId, Timestamp, UserId,
     protocol::{HistoryVisibility, MessageType, Position, RoomType},
 };
 use store::{
-    Actor, ChangeBody, Changes, NewMessage, PageFrom, PageRequest, RoomRecord, Store, StoredMessage, embedded::Embedded,
+    Actor, ChangeBody, Changes, Edit, Mentions, NewMessage, PageFrom, PageRequest, Reacting, RoomRecord, Store,
+    StoredMessage, UserChanges, embedded::Embedded,
 };
 
 const ROOMS: u8 = 4;
@@ -101,7 +102,7 @@ fn new_message(room: RoomId, author: &Actor, key: Option<String>, content: Strin
         content,
         client_message_id: key,
         reply_to: None,
-        mentions: store::Mentions::default(),
+        mentions: Mentions::default(),
         notify_after,
     }
 }
@@ -117,18 +118,48 @@ async fn child(dir: &Path, seed: u64) -> Result<()> {
     for writer in 0..WRITERS {
         let (store, rooms, author) = (store.clone(), rooms.clone(), author.clone());
         tasks.spawn(async move {
+            let mut last = [0; ROOMS as usize];
             for n in 0u64.. {
                 let which = usize::try_from((writer + n) % rooms.len() as u64)?;
                 let key = format!("{seed:x}-{writer}-{n}");
-                let message = new_message(rooms[which], &author, Some(key.clone()), content(&key));
+                let mut message = new_message(rooms[which], &author, Some(key.clone()), content(&key));
+                if n % 5 == 4 && last[which] > 0 {
+                    message.reply_to = Some(MessageId { room: rooms[which], seq: last[which] });
+                }
                 let done = store.log.append(&message).await?;
                 ensure!(!done.duplicate, "a fresh key was known");
                 say(&format!("ack {which} {} {} {key}", done.seq, done.rev))?;
+                last[which] = done.seq;
+                change(&store, MessageId { room: rooms[which], seq: done.seq }, &author, (n, which, &key)).await?;
             }
             Ok(())
         });
     }
     tasks.join_next().await.context("no writer")??
+}
+
+/// Some messages are edited, some get a reaction, some are noted as read.
+async fn change(store: &Store, id: MessageId, by: &Actor, (n, which, key): (u64, usize, &str)) -> Result<()> {
+    let by = by.clone();
+    if n % 4 == 1 {
+        let edit = Edit { id, by: by.clone(), content: content(&edited(key)), mentions: Mentions::default() };
+        store.log.edit_message(&edit).await?;
+        say(&format!("edited {which} {}", id.seq))?;
+    }
+    if n % 4 < 2 {
+        store.log.react(&Reacting { id, by: by.clone(), emoji: "+".into(), add: true }).await?;
+        say(&format!("reacted {which} {}", id.seq))?;
+    }
+    if n % 8 == 7 {
+        let noted = store.user_log.note_read_mark(by.id, id.room, id.seq).await?;
+        say(&format!("noted {} {}", noted.rev, noted.event_id))?;
+    }
+    Ok(())
+}
+
+/// What the content of a message follows from once it is edited.
+fn edited(key: &str) -> String {
+    format!("{key} edited")
 }
 
 /// One line in one write, so that a kill cannot mix two.
@@ -146,6 +177,9 @@ struct Ack {
     seq: u64,
     rev: u64,
     key: String,
+    /// The child was told of its edit, or of a reaction to it.
+    edited: bool,
+    reacted: bool,
 }
 
 #[derive(Default)]
@@ -156,6 +190,8 @@ struct Totals {
     killed_while_opening: u64,
     slowest_open: Duration,
     largest: u64,
+    /// The last entry of the user's own log that a child was told of.
+    noted: Option<Position>,
 }
 
 /// What the last comparison found a room to be.
@@ -189,6 +225,7 @@ async fn crash(cycles: u64, seed: u64, dir: Option<PathBuf>) -> Result<()> {
             let store = opened.context("the store hangs at open")??;
             totals.slowest_open = totals.slowest_open.max(begun.elapsed());
             totals.lost += compare(&store, &acks, &mut known).await?;
+            check_user_log(&store, totals.noted).await?;
             all.append(&mut acks);
             if cycle % FULL_EVERY == 0 || cycle == cycles {
                 totals.lost += compare(&store, &all, &mut vec![Known::default(); usize::from(ROOMS)]).await?;
@@ -231,14 +268,26 @@ fn run_and_kill(dir: &Path, seed: u64, kill: Kill, totals: &mut Totals) -> Resul
     let lines = reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
     ensure!(!ended, "the child ended by itself");
     ensure!(!hangs, "the child hangs at open");
-    let mut acks = Vec::new();
+    let mut acks: Vec<Ack> = Vec::new();
     let mut opened = None;
+    let of = |acks: &mut Vec<Ack>, room: usize, seq: u64, mark: fn(&mut Ack)| {
+        acks.iter_mut().rev().find(|a| (a.room, a.seq) == (room, seq)).map(mark).context("a change before its message")
+    };
     for line in lines {
         let fields: Vec<&str> = line.split(' ').collect();
         match fields[..] {
             ["opened", ms] => opened = Some(Duration::from_millis(ms.parse()?)),
             ["ack", room, seq, rev, key] => {
-                acks.push(Ack { room: room.parse()?, seq: seq.parse()?, rev: rev.parse()?, key: key.to_owned() });
+                let (room, seq, rev, key) = (room.parse()?, seq.parse()?, rev.parse()?, key.to_owned());
+                acks.push(Ack { room, seq, rev, key, edited: false, reacted: false });
+            }
+            ["edited", room, seq] => of(&mut acks, room.parse()?, seq.parse()?, |a| a.edited = true)?,
+            ["reacted", room, seq] => of(&mut acks, room.parse()?, seq.parse()?, |a| a.reacted = true)?,
+            ["noted", rev, event_id] => {
+                let noted = Position { rev: rev.parse()?, event_id: event_id.parse()? };
+                if totals.noted.is_none_or(|last| last.rev < noted.rev) {
+                    totals.noted = Some(noted);
+                }
             }
             _ => bail!("the child said {line:?}"),
         }
@@ -286,7 +335,11 @@ async fn compare(store: &Store, acks: &[Ack], known: &mut [Known]) -> Result<u64
         let revs = read_revs(store, room, known).await?;
         for ack in acks.iter().filter(|ack| ack.room == n) {
             let message = messages.get(&ack.seq);
-            let right = message.is_some_and(|m| m.client_message_id.as_ref() == Some(&ack.key));
+            let right = message.is_some_and(|m| {
+                m.client_message_id.as_ref() == Some(&ack.key)
+                    && (m.edited_at.is_some() || !ack.edited)
+                    && (m.reactions.len() == 1 || !ack.reacted)
+            });
             let changed = revs.get(&ack.rev).is_none_or(|seq| *seq == Some(ack.seq));
             if !right || !changed {
                 eprintln!("lost: room {n} seq {} rev {} key {}", ack.seq, ack.rev, ack.key);
@@ -304,18 +357,53 @@ async fn read_messages(store: &Store, room: RoomId, known: &mut Known) -> Result
         let from = PageFrom::After(known.seq);
         let page = PageRequest { from, limit: 200, visible_after: 0, max_bytes: 1 << 20 };
         let page = store.log.history(room, page).await?;
+        check_reactions(store, room, &page.items).await?;
         for message in page.items {
             ensure!(message.seq == known.seq + 1, "a gap: {} follows {}", message.seq, known.seq);
             known.seq = message.seq;
             let key = message.client_message_id.clone().context("a message without its key")?;
-            ensure!(message.content == content(&key), "message {} has another content", message.seq);
+            let text = content(&if message.edited_at.is_some() { edited(&key) } else { key.clone() });
+            ensure!(message.content == text, "message {} has another content", message.seq);
             ensure!(keys.insert(key), "message {} is there twice", message.seq);
             messages.insert(message.seq, message);
         }
         if !page.has_more {
-            return Ok(messages);
+            break;
         }
     }
+    // What a message answers was sent by the same child, so it is among these.
+    let mut replies: HashMap<u64, u64> = HashMap::new();
+    for parent in messages.values().filter_map(|m| m.reply_to) {
+        *replies.entry(parent.seq).or_default() += 1;
+    }
+    for message in messages.values() {
+        let counted = replies.get(&message.seq).copied().unwrap_or_default();
+        ensure!(message.replies == counted, "message {} has {counted} replies, not {}", message.seq, message.replies);
+    }
+    Ok(messages)
+}
+
+/// The messages' tallies and the index behind them say the same.
+async fn check_reactions(store: &Store, room: RoomId, messages: &[StoredMessage]) -> Result<()> {
+    let author = alice().context("an author")?.id;
+    let seqs: Vec<u64> = messages.iter().map(|m| m.seq).collect();
+    let given = store.log.reacted(room, author, &seqs).await?;
+    let given: Vec<u64> = given.into_iter().map(|(seq, _)| seq).collect();
+    let tallied: Vec<u64> = messages.iter().filter(|m| !m.reactions.is_empty()).map(|m| m.seq).collect();
+    ensure!(given == tallied, "reactions are given to {given:?} and tallied for {tallied:?}");
+    Ok(())
+}
+
+/// The user's own log goes on, dense, from the last entry a child was told of to its head.
+async fn check_user_log(store: &Store, noted: Option<Position>) -> Result<()> {
+    let Some(noted) = noted else { return Ok(()) };
+    let author = alice().context("an author")?.id;
+    let head = store.user_log.user_positions(&[author]).await?[0];
+    let UserChanges::Page { changes, has_more: false } = store.user_log.user_changes(author, noted, 1000).await? else {
+        bail!("entry {} is not in the user's log, which stands at {}", noted.rev, head.rev);
+    };
+    ensure!(changes.iter().map(|c| c.rev).eq(noted.rev + 1..=head.rev), "a gap in the user's log after {}", noted.rev);
+    Ok(())
 }
 
 /// rev → seq of the changes since the known position; dense, up to the head.

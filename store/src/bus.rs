@@ -74,10 +74,7 @@ pub trait Bus: Send + Sync {
     /// A new subscriber with no topics.
     fn subscriber(&self) -> Subscriber;
     /// Tells who follows the room, and keeps nothing.
-    async fn publish_typing(&self, event: &TypingEvent) -> Result<()> {
-        let _ = event;
-        Err(crate::error::unwritten())
-    }
+    async fn publish_typing(&self, event: &TypingEvent) -> Result<()>;
 }
 
 /// One worker's end of the bus.

@@ -34,9 +34,4 @@ pub enum StoreError {
     Unexpected(#[from] anyhow::Error),
 }
 
-/// For what an engine does not do yet.
-pub(crate) fn unwritten() -> StoreError {
-    StoreError::Unexpected(anyhow::anyhow!("not written yet"))
-}
-
 pub type Result<T> = std::result::Result<T, StoreError>;

@@ -262,33 +262,21 @@ pub trait RoomLog: Send + Sync {
     /// The first result of this message's dedupe key, if it is known: what [`append`](Self::append) would answer, and
     /// nothing is written. Without a key: `None`.
     /// [`IdempotencyConflict`](crate::StoreError::IdempotencyConflict) for another content.
-    async fn find_append(&self, message: &NewMessage) -> Result<Option<Appended>> {
-        let _ = message;
-        Err(crate::error::unwritten())
-    }
+    async fn find_append(&self, message: &NewMessage) -> Result<Option<Appended>>;
     /// Replaces content and mentions: one change, and the message as it is now. The same content again is no change,
     /// whatever the mentions.
     /// Who is named anew is mentioned as from the beginning, who no longer is, is not. Checks that `by` is a member, not
     /// that they are the author. [`RoomNotFound`](crate::StoreError::RoomNotFound),
     /// [`NotAMember`](crate::StoreError::NotAMember), [`MessageNotFound`](crate::StoreError::MessageNotFound) (also
     /// where it is deleted or below the floor).
-    async fn edit_message(&self, edit: &Edit) -> Result<StoredMessage> {
-        let _ = edit;
-        Err(crate::error::unwritten())
-    }
+    async fn edit_message(&self, edit: &Edit) -> Result<StoredMessage>;
     /// Gives an emoji or takes it back: one change, or none where it is so already. Gives how many have given it now.
     /// O(log reactions of the room). Errors as [`edit_message`](Self::edit_message), and
     /// [`TooManyReactions`](crate::StoreError::TooManyReactions) beyond [`EMOJIS_A_MESSAGE`].
-    async fn react(&self, reacting: &Reacting) -> Result<u64> {
-        let _ = reacting;
-        Err(crate::error::unwritten())
-    }
+    async fn react(&self, reacting: &Reacting) -> Result<u64>;
     /// Which emojis this user has given to these messages: (seq, emoji), in order of seq, then of the emoji's bytes, each
     /// once. None where the message is deleted or gone, or there is no such room.
-    async fn reacted(&self, room: RoomId, user: UserId, seqs: &[u64]) -> Result<Vec<(u64, String)>> {
-        let _ = (room, user, seqs);
-        Err(crate::error::unwritten())
-    }
+    async fn reacted(&self, room: RoomId, user: UserId, seqs: &[u64]) -> Result<Vec<(u64, String)>>;
     /// Replies to a message, those with a greater `seq` than `after`, oldest first, and whether there are more; deleted
     /// ones too (without content). None to a message that is not there or gone. Bytes as [`PageRequest::max_bytes`].
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound).
@@ -298,10 +286,7 @@ pub trait RoomLog: Send + Sync {
         after: u64,
         limit: usize,
         max_bytes: usize,
-    ) -> Result<(Vec<StoredMessage>, bool)> {
-        let _ = (id, after, limit, max_bytes);
-        Err(crate::error::unwritten())
-    }
+    ) -> Result<(Vec<StoredMessage>, bool)>;
     /// Removes content, mentions and reactions: one change. If it was a reply, the count of what it replied to goes down
     /// (that one itself is no change). A message deleted before: `Ok(None)`, no change. Does not check `by`.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`MessageNotFound`](crate::StoreError::MessageNotFound).
@@ -315,10 +300,7 @@ pub trait RoomLog: Send + Sync {
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`NotAMember`](crate::StoreError::NotAMember).
     async fn mark_read(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked>;
     /// The same for the delivered mark alone.
-    async fn mark_delivered(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked> {
-        let _ = (room, user, seq);
-        Err(crate::error::unwritten())
-    }
+    async fn mark_delivered(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked>;
     /// Marks of these members, in order (0: nothing yet).
     async fn marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Marks>>;
     /// The changes after `after`, at most `limit`. Rev 0, with any event id, is the beginning of the log.

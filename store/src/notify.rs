@@ -35,15 +35,9 @@ pub struct Outcome {
 pub trait NotifyQueue: Send + Sync {
     /// Keeps the last outcome for each of these members, for whoever asks what became of a message. Leaving the room
     /// removes it.
-    async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()> {
-        let _ = (room, outcomes);
-        Err(crate::error::unwritten())
-    }
+    async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()>;
     /// The last outcome for each of these members, in order.
-    async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>> {
-        let _ = (room, users);
-        Err(crate::error::unwritten())
-    }
+    async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>>;
     /// Rooms due at `now`. Each is hidden from other takers for `lease`, then due again unless finished.
     async fn take_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>>;
     /// Messages up to `seq` are considered (the mark only moves forward). The room leaves the queue if that is its

@@ -89,10 +89,7 @@ pub trait Maintenance: Send + Sync {
     ///
     /// By number all but the `max_messages` with the greatest `seq` go, deleted ones counted like others. By age those
     /// go for which `now − at > max_age`, from the oldest `seq` to the first that is young enough.
-    async fn trim(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        let _ = (now, limit);
-        Err(crate::error::unwritten())
-    }
+    async fn trim(&self, now: Timestamp, limit: usize) -> Result<usize>;
     /// Waits until what was accepted is durable and stops the engine's own threads and tasks; the last call.
     async fn close(&self) -> Result<()>;
 }

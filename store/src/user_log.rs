@@ -60,19 +60,10 @@ pub enum UserChanges {
 pub trait UserLog: Send + Sync {
     /// Where each user's log stands, in order; one without any change is at [`Position::BEGINNING`]. Round trips do not
     /// grow with `users`.
-    async fn user_positions(&self, users: &[UserId]) -> Result<Vec<Position>> {
-        let _ = users;
-        Err(crate::error::unwritten())
-    }
+    async fn user_positions(&self, users: &[UserId]) -> Result<Vec<Position>>;
     /// The changes after `after`, at most `limit`. Rev 0, with any event id, is the beginning; it is known while the
     /// first change is kept, and while there is none.
-    async fn user_changes(&self, user: UserId, after: Position, limit: usize) -> Result<UserChanges> {
-        let _ = (user, after, limit);
-        Err(crate::error::unwritten())
-    }
+    async fn user_changes(&self, user: UserId, after: Position, limit: usize) -> Result<UserChanges>;
     /// Notes that the user's read mark moved: one change, published. Checks nothing.
-    async fn note_read_mark(&self, user: UserId, room: RoomId, seq: u64) -> Result<Position> {
-        let _ = (user, room, seq);
-        Err(crate::error::unwritten())
-    }
+    async fn note_read_mark(&self, user: UserId, room: RoomId, seq: u64) -> Result<Position>;
 }

@@ -2,8 +2,9 @@
 //! listening, serving, and the `main` of a service binary.
 //!
 //! Reading order: [`launch`] → [`server`] → [`error`] → [`extract`] → [`observe`], and for services with
-//! sockets [`sockets`] and [`drain`].
+//! sockets [`sockets`], [`announced`] and [`drain`].
 
+pub mod announced;
 pub mod drain;
 pub mod error;
 pub mod extract;
@@ -12,6 +13,7 @@ pub mod observe;
 pub mod server;
 pub mod sockets;
 
+pub use announced::{Announced, Sockets};
 pub use drain::Drain;
 pub use error::{ApiResult, WebError};
 pub use extract::{Address, Caller, IdempotencyKey};

@@ -35,9 +35,11 @@ impl Hub {
             state.out.push(peer, first);
             for room in pins.rooms() {
                 if let Some(last) = state.rooms.get(&room).and_then(|r| r.track.last()) {
-                    state.insert_member(peer, room, Mode::Live { after: last.rev });
+                    state.insert_member(peer, room, Mode::Live { after: last.rev }, None);
                 }
             }
+            let own = state.users.get(&peer.viewer.user).and_then(|user| user.own.last());
+            peer.own_after.set(own.map(|last| last.rev));
         });
     }
 
@@ -49,7 +51,7 @@ impl Hub {
                 Mode::Live { after } => Some(*after),
                 Mode::Gated(gate) => gate.was,
             });
-            state.insert_member(peer, room, Mode::Gated(Box::new(Gate::over(was))))
+            state.insert_member(peer, room, Mode::Gated(Box::new(Gate::over(was))), None)
         });
         Ok(self.guard(peer, room, attach))
     }
@@ -57,14 +59,14 @@ impl Hub {
     /// The same for a connection nobody put there yet, by a command or otherwise.
     pub(super) async fn gate_unless_there(self: &Rc<Self>, peer: &Rc<Peer>, room: RoomId) -> Result<Option<GateGuard>> {
         let _pins = self.follow(&[room]).await?;
-        if peer.busy.get() {
+        if peer.is_busy() {
             self.look_later(peer, room);
             return Ok(None);
         }
         let there = peer.rooms.borrow().contains(&room);
         let attach = match there {
             true => None,
-            false => self.update(|state| state.insert_member(peer, room, Mode::Gated(Box::default()))),
+            false => self.update(|state| state.insert_member(peer, room, Mode::Gated(Box::default()), None)),
         };
         Ok(attach.map(|attach| self.guard(peer, room, Some(attach))))
     }
@@ -96,8 +98,11 @@ impl Hub {
     /// What others did to the user's rooms meanwhile is done now.
     pub fn end_busy(self: &Rc<Self>, peer: &Rc<Peer>) {
         peer.busy.set(false);
+        if peer.is_held() {
+            return;
+        }
         for room in peer.later.take() {
-            actix_web::rt::spawn(users::add_room(self.clone(), peer.viewer.user, room));
+            actix_web::rt::spawn(users::add_waiting_room(self.clone(), peer.viewer.user, room));
         }
     }
 
@@ -192,7 +197,7 @@ impl State {
         for (_, item) in gate.later_than(after) {
             match item {
                 Item::Frame(frame) => self.out.push(peer, frame),
-                Item::Left => return self.remove_from_room(peer, room),
+                Item::Left => return self.remove_from_room(peer, room, None),
             }
         }
     }

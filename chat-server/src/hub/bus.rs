@@ -1,10 +1,10 @@
 //! What the bus brings: all that one wake-up brought is taken in, then each touched socket is woken once.
 
-use std::rc::Rc;
+use std::{collections::HashSet, rc::Rc};
 
-use shared::UserId;
+use shared::{RoomId, UserId};
 use socket::CloseCode;
-use store::{BusEvent, Inbox, Signal, Topic, UserChangeBody, UserEvent};
+use store::{BusEvent, Inbox, Signal, UserEvent};
 use tokio::time::Instant;
 
 use super::{Hub, State, repair, room::Verdict, users};
@@ -33,28 +33,18 @@ pub(super) async fn run(hub: Rc<Hub>, mut inbox: Inbox) {
 /// What needs the store; begun after the round.
 #[derive(Default)]
 struct Todo {
-    gaps: Vec<shared::RoomId>,
-    added: Vec<(UserId, shared::RoomId)>,
-    removed: Vec<(UserId, shared::RoomId)>,
-    lost: bool,
+    gaps: Vec<RoomId>,
+    users: HashSet<UserId>,
 }
 
 impl Todo {
-    /// Each task does bounded work and ends. There is at most one for a room's log, one for a change of a user's
-    /// rooms (bounded by `limits.roomsPerUser`), and one for a loss.
+    /// Each task ends when nothing is missing. There is at most one for a room's log, and one for a user's own.
     fn start(self, hub: &Rc<Hub>) {
         for room in self.gaps {
             actix_web::rt::spawn(repair::repair(hub.clone(), room));
         }
-        for (user, room) in self.added {
-            actix_web::rt::spawn(users::add_room(hub.clone(), user, room));
-        }
-        for (user, room) in self.removed {
-            actix_web::rt::spawn(users::verify_member(hub.clone(), user, room));
-        }
-        if self.lost {
-            tracing::warn!("events may have been missed: reading the logs of all rooms");
-            actix_web::rt::spawn(users::recheck_all(hub.clone()));
+        for user in self.users {
+            users::start_telling(hub, user);
         }
     }
 }
@@ -63,6 +53,9 @@ impl State {
     fn take(&mut self, signal: Signal, todo: &mut Todo) {
         match signal {
             Signal::Event(BusEvent::Room(event)) => {
+                if self.lacks_bounds(&event) && self.suspect(event.room) {
+                    todo.gaps.push(event.room);
+                }
                 let Some(room) = self.rooms.get_mut(&event.room) else { return };
                 match room.track.take(&event) {
                     Verdict::Deliver => self.deliver(&event),
@@ -78,29 +71,26 @@ impl State {
             Signal::Event(BusEvent::Typing(event)) => self.take_typing(&event, Instant::now()),
             Signal::Event(BusEvent::Presence(_)) => {}
             Signal::Lost => {
-                for (id, room) in &mut self.rooms {
-                    if room.track.suspect() {
-                        room.latch = Rc::default();
-                        todo.gaps.push(*id);
-                    }
+                let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+                todo.gaps.extend(rooms.into_iter().filter(|room| self.suspect(*room)));
+                tracing::warn!("events may have been missed: reading the logs of all rooms and users");
+                for (id, user) in &mut self.users {
+                    user.own.suspect();
+                    todo.users.insert(*id);
                 }
-                todo.lost = true;
             }
         }
     }
 
     fn take_user_event(&mut self, user: UserId, event: &UserEvent, todo: &mut Todo) {
-        if !self.wants(Topic::User(user)) {
-            return;
-        }
+        let Some(entry) = self.users.get_mut(&user) else { return };
         match event {
-            UserEvent::Change(change) => match &change.body {
-                UserChangeBody::RoomAdded(room) => todo.added.push((user, *room)),
-                UserChangeBody::RoomRemoved(room) => todo.removed.push((user, *room)),
-                _ => {}
-            },
+            UserEvent::Change(change) => {
+                entry.own.take(change);
+                todo.users.insert(user);
+            }
             UserEvent::SessionEnded(session) => {
-                for peer in self.users.get(&user).into_iter().flatten() {
+                for peer in &entry.peers {
                     if peer.viewer.session == *session {
                         peer.outbound.close(CloseCode::Unauthorized);
                     }

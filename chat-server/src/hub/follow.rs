@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use domain::{DomainError, Result};
-use shared::{RoomId, UserId};
+use shared::{RoomId, protocol::Position};
 use store::Topic;
 
-use super::{Hub, Peer, repair, room::Room};
+use super::{Hub, Peer, User, repair, room::Room, users};
 
 /// Keeps rooms followed until members have been added, or not.
 pub struct Pins {
@@ -41,9 +41,25 @@ impl Hub {
     /// Begins to follow a user, with this connection as one of theirs.
     pub async fn follow_user(self: &Rc<Self>, peer: &Rc<Peer>) -> Result<()> {
         let user = peer.viewer.user;
-        self.update(|state| state.users.entry(user).or_default().push(peer.clone()));
+        let known = self.update(|state| {
+            let epoch = state.number();
+            let entry = state.users.entry(user).or_insert_with(|| User { epoch, ..User::default() });
+            entry.peers.push(peer.clone());
+            entry.own.last().is_some()
+        });
+        if known {
+            return Ok(());
+        }
         // Following twice is following once, and another connection may still be waiting for the same.
-        self.subscribe(&[Topic::User(user)]).await
+        self.subscribe(&[Topic::User(user)]).await?;
+        let head = users::own_heads(self, &[user]).await?.pop().unwrap_or(Position::BEGINNING);
+        self.update(|state| {
+            if let Some(entry) = state.users.get_mut(&user) {
+                entry.own.begin(head);
+            }
+        });
+        users::start_telling(self, user);
+        Ok(())
     }
 
     async fn subscribe(&self, topics: &[Topic]) -> Result<()> {
@@ -153,9 +169,4 @@ pub(super) async fn unsubscribe_stale(hub: Rc<Hub>) {
             hub.subscriptions.unsubscribe(&topics).await;
         }
     }
-}
-
-/// The users of this worker.
-pub(super) fn users(hub: &Hub) -> Vec<UserId> {
-    hub.state.borrow().users.keys().copied().collect()
 }

@@ -1,6 +1,6 @@
 //! Filling a gap: the bus is only a wake-up, the log is the truth.
 
-use std::{rc::Rc, time::Duration};
+use std::{collections::HashSet, rc::Rc, time::Duration};
 
 use domain::{Result, messages::Missed};
 use shared::{
@@ -15,8 +15,8 @@ use crate::dialect::Encoded;
 const PAGE: usize = 100;
 /// Changes after which the room is to be fetched anew instead.
 const MOST: usize = 1000;
-pub(super) const FIRST_RETRY: Duration = Duration::from_millis(100);
-pub(super) const LAST_RETRY: Duration = Duration::from_secs(2);
+pub const FIRST_RETRY: Duration = Duration::from_millis(100);
+pub const LAST_RETRY: Duration = Duration::from_secs(2);
 
 /// Reads a room's log from where its delivery stands until nothing is missing. One at a time for a room; ends when
 /// the room is no longer followed.
@@ -44,14 +44,16 @@ pub(super) async fn repair(hub: Rc<Hub>, room: RoomId) {
 /// One page. `true`: the room is live again, or there is nothing to do.
 async fn step(hub: &Rc<Hub>, room: RoomId, read: &mut usize) -> Result<bool> {
     let Some(last) = hub.state.borrow().rooms.get(&room).and_then(|r| r.track.last()) else { return Ok(true) };
-    let missed = {
-        // The semaphore is never closed.
-        let _turn = hub.reads.acquire().await;
-        hub.domain.messages.missed(room, last, PAGE).await?
-    };
-    match missed {
+    if hub.lacks_bounds(room) {
+        hub.learn_bounds(room).await?;
+    }
+    match hub.missed(room, last).await? {
         Missed::Events { events, has_more } => {
             *read += events.len();
+            hub.update(|state| events.iter().for_each(|event| _ = state.lacks_bounds(event)));
+            if hub.lacks_bounds(room) {
+                hub.learn_bounds(room).await?;
+            }
             hub.update(|state| {
                 for event in &events {
                     let next = state.rooms.get_mut(&room).is_some_and(|r| r.track.read(event));
@@ -62,7 +64,8 @@ async fn step(hub: &Rc<Hub>, room: RoomId, read: &mut usize) -> Result<bool> {
             });
             if !has_more {
                 *read = 0;
-                return Ok(hub.update(|state| settle(state, room)));
+                // An edit may be among what is held.
+                return Ok(!hub.lacks_bounds(room) && hub.update(|state| settle(state, room)));
             }
             if *read >= MOST {
                 *read = 0;
@@ -82,7 +85,7 @@ async fn step(hub: &Rc<Hub>, room: RoomId, read: &mut usize) -> Result<bool> {
                     Some(entry) => entry.members.iter().map(|m| m.peer.clone()).collect(),
                     None => Vec::new(),
                 };
-                peers.iter().for_each(|peer| state.remove_from_room(peer, room));
+                peers.iter().for_each(|peer| state.remove_from_room(peer, room, None));
                 if let Some(entry) = state.rooms.remove(&room) {
                     entry.latch.open();
                     state.stale.insert(store::Topic::Room(room));
@@ -113,25 +116,30 @@ fn reset(hub: &Rc<Hub>, room: RoomId, head: Position) {
     let frame = ServerFrame::Reset { room_id: room, position: head };
     let mut encoded = Encoded::new(&frame);
     let members = hub.update(|state| {
-        let Some(entry) = state.rooms.get_mut(&room) else { return Vec::new() };
+        let Some(entry) = state.rooms.get_mut(&room) else { return HashSet::new() };
         entry.track.jump(head);
-        let mut members = Vec::new();
+        let mut members = HashSet::new();
         for member in entry.members.iter_mut() {
             member.mode.reset(head.rev);
             if member.is_live() {
                 state.out.push(&member.peer, encoded.frame(member.peer.dialect));
             }
-            members.push(member.peer.viewer.user);
+            members.insert(member.peer.viewer.user);
         }
         members
     });
     // Who left meanwhile is not told so by the log any more.
-    for user in members {
-        actix_web::rt::spawn(users::verify_member(hub.clone(), user, room));
-    }
+    actix_web::rt::spawn(users::verify_members(hub.clone(), room, members));
 }
 
 impl Hub {
+    /// A page of a room's log.
+    pub async fn missed(&self, room: RoomId, after: Position) -> Result<Missed> {
+        // The semaphore is never closed.
+        let _turn = self.reads.acquire().await;
+        self.domain.messages.missed(room, after, PAGE).await
+    }
+
     fn epoch(&self, room: RoomId) -> Option<u64> {
         self.state.borrow().rooms.get(&room).map(|r| r.epoch)
     }

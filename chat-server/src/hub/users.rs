@@ -1,35 +1,195 @@
-//! Rooms added to and removed from users, on all their connections.
+//! A user's own log on all their connections: rooms added and removed, read marks, contacts, notifications.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 
-use domain::{DomainError, Viewer, messages::Missed};
+use domain::{DomainError, Result, Viewer, messages::Missed, rooms::Standing};
 use futures_util::{StreamExt, stream};
 use shared::{
     RoomId, UserId,
     protocol::{Position, Room, ServerFrame},
 };
-use store::{ChangeBody, RoomEvent};
+use store::{ChangeBody, RoomEvent, UserChange, UserChangeBody, UserChanges};
 
 use super::{
-    CONCURRENT_READS, Hub, Peer, follow,
+    CONCURRENT_READS, Hub, Peer, State,
+    own::{Next, Own},
     repair::{FIRST_RETRY, LAST_RETRY},
+};
+use crate::{
+    dialect::Encoded,
+    session::on_event::{hidden, is_hidden},
 };
 
 /// A room of so few changes is told from the user's joining on.
 const YOUNG: u64 = 50;
+/// Changes of a user's own log read at once.
+pub const OWN_PAGE: usize = 100;
 
-/// The user was added to a room: `ROOM_ADDED` and then its events, on each connection that has not got it yet. Tried
-/// again while the store is away: going on without the room would be silent.
-pub(super) async fn add_room(hub: Rc<Hub>, user: UserId, room: RoomId) {
-    let mut wait = FIRST_RETRY;
-    while let Err(e) = try_add_room(&hub, user, room).await {
-        e.log();
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(LAST_RETRY);
+/// What connections are told of a change of the user's own log.
+pub enum Told {
+    Added(RoomId),
+    Removed(RoomId),
+    Frame(Box<ServerFrame>),
+    /// It is not there any more, or a later change says it all.
+    Nothing,
+}
+
+impl Told {
+    fn frame(frame: ServerFrame) -> Self {
+        Self::Frame(Box::new(frame))
     }
 }
 
-async fn try_add_room(hub: &Rc<Hub>, user: UserId, room: RoomId) -> Result<(), DomainError> {
+/// Changes of a user's own log in order, as they are told now: of several read marks in one room only the last. One
+/// read for all of them.
+pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Result<Vec<(Position, Told)>> {
+    let marked = |change: &UserChange| match &change.body {
+        UserChangeBody::ReadMark { room, .. } => Some((*room, change.rev)),
+        _ => None,
+    };
+    let last: HashMap<RoomId, u64> = changes.iter().filter_map(marked).collect();
+    let rooms: Vec<RoomId> = last.keys().copied().collect();
+    let standings = hub.domain.rooms.standings(user, &rooms).await?;
+    let standings: HashMap<RoomId, Standing> = standings.into_iter().flatten().map(|s| (s.room, s)).collect();
+    let told = |change: UserChange| {
+        let user_position = change.position();
+        let told = match change.body {
+            UserChangeBody::RoomAdded(room) => Told::Added(room),
+            UserChangeBody::RoomRemoved(room) => Told::Removed(room),
+            UserChangeBody::ReadMark { room, .. } => match standings.get(&room) {
+                Some(s) if last.get(&room) == Some(&change.rev) => {
+                    let (seq, unread, mentions) = (s.read_seq, s.unread, s.mentions);
+                    Told::frame(ServerFrame::ReadMark { room_id: room, seq, unread, mentions, user_position })
+                }
+                _ => Told::Nothing,
+            },
+            UserChangeBody::Contact { user, added } => {
+                Told::frame(ServerFrame::ContactUpdated { user_id: user, added, user_position })
+            }
+            UserChangeBody::Notification(item) => Told::frame(ServerFrame::Notification {
+                id: item.id,
+                title: item.title,
+                body: item.body,
+                data: item.data,
+                category: item.category,
+                room_id: item.room,
+                created_at: item.created_at,
+                user_position,
+            }),
+            UserChangeBody::Nothing => Told::Nothing,
+        };
+        (user_position, told)
+    };
+    Ok(changes.into_iter().map(told).collect())
+}
+
+/// Where each user's own log stands.
+pub async fn own_heads(hub: &Hub, users: &[UserId]) -> Result<Vec<Position>> {
+    Ok(hub.domain.store.user_log.user_positions(users).await?)
+}
+
+/// A page of a user's own log.
+pub async fn own_changes(hub: &Hub, user: UserId, after: Position) -> Result<UserChanges> {
+    // The semaphore is never closed.
+    let _turn = hub.reads.acquire().await;
+    Ok(hub.domain.store.user_log.user_changes(user, after, OWN_PAGE).await?)
+}
+
+/// Begins to tell what is new in the user's own log, if there is something and nobody does.
+pub(super) fn start_telling(hub: &Rc<Hub>, user: UserId) {
+    let start = |state: &mut State| {
+        let entry = state.users.get_mut(&user)?;
+        entry.own.start().then_some(entry.epoch)
+    };
+    if let Some(epoch) = hub.update(start) {
+        actix_web::rt::spawn(tell_own_log(hub.clone(), user, epoch));
+    }
+}
+
+/// Tells what is new, in order, until nothing is left or the user has gone. Tried again while the store is away.
+async fn tell_own_log(hub: Rc<Hub>, user: UserId, epoch: u64) {
+    let mut wait = FIRST_RETRY;
+    loop {
+        let next = hub.own(user, epoch, Own::next_step).unwrap_or(Next::End);
+        let told = match next {
+            Next::End => return,
+            Next::Tell(changes) => tell(&hub, user, changes).await.map(|at| (at, false)),
+            Next::Read(after) => read_and_tell(&hub, user, after).await,
+        };
+        match told {
+            Ok((at, has_more)) => {
+                hub.own(user, epoch, |own| own.told(at, has_more));
+                wait = FIRST_RETRY;
+            }
+            Err(e) => {
+                e.log();
+                hub.own(user, epoch, Own::suspect);
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(LAST_RETRY);
+            }
+        }
+    }
+}
+
+async fn read_and_tell(hub: &Rc<Hub>, user: UserId, after: Position) -> Result<(Position, bool)> {
+    match own_changes(hub, user, after).await? {
+        UserChanges::Page { changes, has_more } if !changes.is_empty() => {
+            Ok((tell(hub, user, changes).await?, has_more))
+        }
+        UserChanges::Page { .. } => Ok((after, false)),
+        // What it said of rooms, the rooms still say.
+        UserChanges::Reset { head } => {
+            tracing::warn!(%user, "a user's own log cannot be told from where it was left");
+            for room in hub.domain.rooms.joined(user).await? {
+                add_room(hub, user, room, None).await?;
+            }
+            hub.update(|state| {
+                for peer in state.users.get(&user).iter().flat_map(|entry| &entry.peers) {
+                    peer.own_after.set(peer.own_after.get().map(|_| head.rev));
+                }
+            });
+            Ok((head, false))
+        }
+    }
+}
+
+/// To each connection of the user that has not got it yet. Gives the position of the last one; `changes` has some.
+async fn tell(hub: &Rc<Hub>, user: UserId, changes: Vec<UserChange>) -> Result<Position> {
+    let mut at = Position::BEGINNING;
+    for (position, told) in explain(hub, user, changes).await? {
+        at = position;
+        let frame = match told {
+            Told::Added(room) => {
+                add_room(hub, user, room, Some(position)).await?;
+                None
+            }
+            Told::Removed(room) => {
+                verify_member(hub, user, room, Some(position)).await?;
+                None
+            }
+            Told::Frame(frame) => Some(frame),
+            Told::Nothing => None,
+        };
+        let mut encoded = frame.as_deref().map(Encoded::new);
+        hub.update(|state| {
+            let Some(entry) = state.users.get(&user) else { return };
+            for peer in entry.peers.iter().filter(|peer| peer.own_after.get().is_some_and(|after| after < at.rev)) {
+                peer.own_after.set(Some(at.rev));
+                if let Some(encoded) = &mut encoded {
+                    state.out.push(peer, encoded.frame(peer.dialect));
+                }
+            }
+        });
+    }
+    Ok(at)
+}
+
+/// The user was added to a room: `ROOM_ADDED` and then its events, on each connection that has not got it yet.
+/// `position`: of the entry in the user's own log that says so.
+pub async fn add_room(hub: &Rc<Hub>, user: UserId, room: RoomId, position: Option<Position>) -> Result<()> {
     let peers = hub.without_room(user, room);
     let Some(one) = peers.first() else { return Ok(()) };
     let viewer = one.viewer.clone();
@@ -38,7 +198,7 @@ async fn try_add_room(hub: &Rc<Hub>, user: UserId, room: RoomId) -> Result<(), D
         for peer in &peers {
             gates.extend(hub.gate_unless_there(peer, room).await?);
         }
-        Ok::<_, DomainError>((gates, Added::read(hub, &viewer, room).await?))
+        Ok::<_, DomainError>((gates, Added::read(hub, &viewer, room, position).await?))
     };
     match added.await {
         Ok((gates, Some(added))) => {
@@ -53,18 +213,33 @@ async fn try_add_room(hub: &Rc<Hub>, user: UserId, room: RoomId) -> Result<(), D
     }
 }
 
+/// The same for rooms that had to wait. Tried again while the store is away: going on without the room would be silent.
+pub(super) async fn add_waiting_room(hub: Rc<Hub>, user: UserId, room: RoomId) {
+    let mut wait = FIRST_RETRY;
+    while let Err(e) = add_room(&hub, user, room, None).await {
+        e.log();
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LAST_RETRY);
+    }
+}
+
 /// What a connection is told of a room it was added to.
-struct Added {
-    frame: ServerFrame,
-    position: Position,
+pub struct Added {
+    pub frame: ServerFrame,
+    pub position: Position,
     /// What happened since the user joined, where that can be told: who is written to for the first time is in the
     /// room before anything can be followed, and should get the message all the same.
-    since: Vec<RoomEvent>,
+    pub since: Vec<RoomEvent>,
 }
 
 impl Added {
-    /// `None`: the user is no member.
-    async fn read(hub: &Hub, viewer: &Viewer, room: RoomId) -> Result<Option<Self>, DomainError> {
+    /// `None`: the user is no member. `user_position`: of the entry in their own log that says so.
+    pub async fn read(
+        hub: &Hub,
+        viewer: &Viewer,
+        room: RoomId,
+        user_position: Option<Position>,
+    ) -> Result<Option<Self>> {
         let view = hub.domain.rooms.view(viewer, room).await?;
         let (Some(head), true) = (view.position, is_member(&view)) else { return Ok(None) };
         let mut since = Vec::new();
@@ -79,24 +254,37 @@ impl Added {
                 let at = own + events[own + 1..].iter().take_while(|e| joined(e)).count();
                 position = Position { rev: events[at].change.rev, event_id: events[at].change.event_id };
                 since = events.into_iter().skip(at + 1).collect();
+                hide_edits(hub, viewer, room, &mut since).await?;
             }
         }
         let room = Room { position: Some(position), ..view };
-        Ok(Some(Self { frame: ServerFrame::RoomAdded { room, position, user_position: None }, position, since }))
+        Ok(Some(Self { frame: ServerFrame::RoomAdded { room, position, user_position }, position, since }))
     }
 }
 
+/// Takes out of edits what the user may not see.
+async fn hide_edits(hub: &Hub, viewer: &Viewer, room: RoomId, events: &mut [RoomEvent]) -> Result<()> {
+    if !events.iter().any(|event| is_hidden(event, u64::MAX)) {
+        return Ok(());
+    }
+    let visible_after = hub.domain.rooms.hidden_up_to(room, &[viewer.user]).await?.pop().unwrap_or(u64::MAX);
+    for event in events.iter_mut().filter(|event| is_hidden(event, visible_after)) {
+        *event = hidden(event);
+    }
+    Ok(())
+}
+
 /// The user was removed from a room. Its log has said so, as a rule; this is for where it could not.
-pub(super) async fn verify_member(hub: Rc<Hub>, user: UserId, room: RoomId) {
+pub async fn verify_member(hub: &Hub, user: UserId, room: RoomId, position: Option<Position>) -> Result<()> {
     // One that is just being attached by a list read before is told to read it again.
     hub.without_room(user, room);
     let attached = hub.attached(user, room);
-    let Some(peer) = attached.values().next() else { return };
+    let Some(peer) = attached.values().next() else { return Ok(()) };
     let viewer = peer.viewer.clone();
     let gone = match hub.domain.rooms.view(&viewer, room).await {
         Ok(view) => !is_member(&view),
         Err(DomainError::RoomNotFound) => true,
-        Err(e) => return e.log(),
+        Err(e) => return Err(e),
     };
     if gone {
         hub.update(|state| {
@@ -104,37 +292,25 @@ pub(super) async fn verify_member(hub: Rc<Hub>, user: UserId, room: RoomId) {
                 let same = |m: &mut super::members::Member| m.attach == attach;
                 let still = state.rooms.get_mut(&room).and_then(|r| r.members.get_mut(peer.id)).is_some_and(same);
                 if still {
-                    state.remove_from_room(&peer, room);
+                    state.remove_from_room(&peer, room, position);
                 }
             }
         });
     }
+    Ok(())
 }
 
-/// Attaches whatever rooms of the user are not attached; tried again while the store is away and the user is here.
-pub(super) async fn recheck(hub: Rc<Hub>, user: UserId) {
-    let mut wait = FIRST_RETRY;
-    while hub.state.borrow().users.contains_key(&user) {
-        match hub.domain.rooms.joined(user).await {
-            Ok(rooms) => {
-                for room in rooms {
-                    add_room(hub.clone(), user, room).await;
-                }
-                return;
-            }
-            Err(e) => {
+/// After a reset of a room: who left meanwhile is not told so by its log any more.
+pub(super) async fn verify_members(hub: Rc<Hub>, room: RoomId, users: HashSet<UserId>) {
+    let verify = |user| {
+        let hub = hub.clone();
+        async move {
+            if let Err(e) = verify_member(&hub, user, room, None).await {
                 e.log();
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(LAST_RETRY);
             }
         }
-    }
-}
-
-/// After a loss: additions of any user may have been missed.
-pub(super) async fn recheck_all(hub: Rc<Hub>) {
-    let users = follow::users(&hub);
-    stream::iter(users).for_each_concurrent(CONCURRENT_READS, |user| recheck(hub.clone(), user)).await;
+    };
+    stream::iter(users).for_each_concurrent(CONCURRENT_READS, verify).await;
 }
 
 fn is_member(view: &Room) -> bool {
@@ -142,17 +318,22 @@ fn is_member(view: &Room) -> bool {
 }
 
 impl Hub {
+    /// The user's own log here; `None`: the entry of this `epoch` has gone.
+    fn own<T>(&self, user: UserId, epoch: u64, change: impl FnOnce(&mut Own) -> T) -> Option<T> {
+        self.update(|state| state.users.get_mut(&user).filter(|u| u.epoch == epoch).map(|u| change(&mut u.own)))
+    }
+
     /// The user's connections that are not in the room. Busy ones are left to their command, and looked at after it.
     fn without_room(&self, user: UserId, room: RoomId) -> Vec<Rc<Peer>> {
         let state = self.state.borrow();
         let without = |peer: &&Rc<Peer>| {
             let there = peer.rooms.borrow().contains(&room);
-            if !there && peer.busy.get() {
+            if !there && peer.is_busy() {
                 self.look_later(peer, room);
             }
-            !there && !peer.busy.get()
+            !there && !peer.is_busy()
         };
-        state.users.get(&user).into_iter().flatten().filter(without).cloned().collect()
+        state.users.get(&user).into_iter().flat_map(|u| &u.peers).filter(without).cloned().collect()
     }
 
     /// The user's connections in the room, by attachment.

@@ -12,7 +12,7 @@ use shared::{
 use tokio::time::Instant;
 use web::sockets::error_frame;
 
-use super::Session;
+use super::{Session, resume};
 use crate::hub::GateGuard;
 
 /// How a command is answered.
@@ -26,7 +26,7 @@ enum Reply {
 /// Handles one command to its end; its replies are queued when it returns.
 pub async fn on_client_frame(session: &Session, frame: ClientFrame<ChatCommand>) {
     let id = frame.request_id.as_deref();
-    match answer(session, frame.command).await {
+    match answer(session, frame.command, id).await {
         Ok(Reply::None) => {}
         Ok(Reply::Frame(frame)) => session.push(&frame, id),
         Ok(Reply::Opens(frame, gate, position)) => {
@@ -37,7 +37,7 @@ pub async fn on_client_frame(session: &Session, frame: ClientFrame<ChatCommand>)
     session.hub.end_busy(&session.peer);
 }
 
-async fn answer(session: &Session, command: ChatCommand) -> Result<Reply> {
+async fn answer(session: &Session, command: ChatCommand, id: Option<&str>) -> Result<Reply> {
     let (domain, viewer) = (&session.hub.domain, &session.peer.viewer);
     match command {
         ChatCommand::SendMessage(input) => send(session, input).await,
@@ -68,7 +68,14 @@ async fn answer(session: &Session, command: ChatCommand) -> Result<Reply> {
             Ok(Reply::None)
         }
         ChatCommand::TypingStatus(input) => type_in(session, &input).await,
-        ChatCommand::Sync(_) | ChatCommand::Resume(_) => Err(DomainError::invalid("type", "not written yet")),
+        ChatCommand::Sync(input) => {
+            resume::sync(session, input, id).await?;
+            Ok(Reply::None)
+        }
+        ChatCommand::Resume(input) => {
+            resume::resume(session, input, id).await?;
+            Ok(Reply::None)
+        }
         ChatCommand::Ping => Ok(Reply::Frame(ServerFrame::Pong { server_time: Timestamp::now() })),
         ChatCommand::Authenticate(_) => Err(DomainError::invalid("type", "this socket is authenticated")),
     }

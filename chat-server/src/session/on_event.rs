@@ -2,7 +2,24 @@
 
 use domain::messages::named_message;
 use shared::{MessageId, protocol::ServerFrame};
-use store::{ChangeBody, RoomEvent};
+use store::{ChangeBody, Mentions, RoomEvent};
+
+/// Must its content not be shown to a member to whom messages up to `visible_after` are hidden? An edit of such a
+/// message: everything else says nothing of what was written.
+pub fn is_hidden(event: &RoomEvent, visible_after: u64) -> bool {
+    matches!(&event.change.body, ChangeBody::Edited(message) if message.seq <= visible_after)
+}
+
+/// The event without what was written; it keeps its place in the log.
+pub fn hidden(event: &RoomEvent) -> RoomEvent {
+    let mut event = event.clone();
+    if let ChangeBody::Edited(message) = &mut event.change.body {
+        message.content.clear();
+        message.mentions = Mentions::default();
+        message.reactions.clear();
+    }
+    event
+}
 
 /// The event's frame, in no dialect yet.
 pub fn on_event(event: &RoomEvent) -> ServerFrame {

@@ -1,7 +1,10 @@
 //! Who may open a socket, and how they say who they are.
 
+use std::{cell::Cell, rc::Rc};
+
 use rstest::rstest;
 use serde_json::json;
+use store::SocketKind;
 
 use crate::support::{Engine, World, assert_frame};
 
@@ -118,4 +121,35 @@ async fn a_connection_makes_its_user_online_until_it_ends(#[values(Engine::Embed
         tokio::task::yield_now().await;
     }
     assert!(state().await.last_seen.is_some());
+}
+
+/// As one that is given up while it authenticates.
+#[rstest]
+#[tokio::test]
+async fn a_connection_that_comes_to_no_orderly_end_leaves_presence_too(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let sockets: &'static web::Sockets = Box::leak(Box::new(web::Sockets::new("test")));
+    let world = World::start(engine).await;
+    let alice = world.user("alice").await;
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    let presence = &world.domain.presence;
+    let devices = || async { presence.own(alice.id).await.unwrap().devices };
+    let left = Rc::new(Cell::new(0));
+    for dropped in [false, true] {
+        let counted = left.clone();
+        let mut announced = sockets.announce(presence, &viewer, 7, move || counted.set(counted.get() + 1));
+        presence.connected(&viewer, 7, SocketKind::Chat).await.unwrap();
+        assert_eq!((devices().await, sockets.count()), (Some(1), 1));
+        if !dropped {
+            announced.end().await;
+            assert_eq!(devices().await, Some(0));
+        }
+        drop(announced);
+        while devices().await != Some(0) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(sockets.count(), 0);
+    }
+    assert_eq!(left.get(), 2, "each once");
 }

@@ -220,6 +220,14 @@ impl World {
         client
     }
 
+    /// An authenticated socket of this user that will resume.
+    pub async fn held(&self, node: usize, user: &User) -> Client {
+        let mut client = self.open(&format!("{}?hold=1&token={}", self.url(node), user.token), &[]).await;
+        let first = client.next().await;
+        assert_eq!((&first["type"], &first["payload"]["resuming"]), (&json!("AUTH_SUCCESS"), &json!(true)));
+        client
+    }
+
     /// A socket that has shown nothing, or these headers.
     pub async fn open(&self, url: &str, headers: &[(&'static str, String)]) -> Client {
         let mut request = url.into_client_request().unwrap();
@@ -260,6 +268,11 @@ impl World {
         self.domain.store.rooms.create_room(&room, &members).await.unwrap();
         self.name(&room.id.to_string(), name);
         room.id
+    }
+
+    /// How snapshots show it.
+    pub fn shown(&self, id: &str) -> String {
+        self.names.lock().unwrap().get(id).cloned().unwrap_or_default()
     }
 
     /// How snapshots show this id.

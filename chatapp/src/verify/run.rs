@@ -27,6 +27,8 @@ const AT_ONCE: usize = 16;
 const PREPARE_WITHIN: Duration = Duration::from_secs(60);
 /// A command without an answer for so long is tried again; less than an outage may last.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections are lost so often here that a client must not become more and more patient.
+const COME_BACK_WITHIN: Duration = Duration::from_secs(1);
 /// Events that wait for a listener, which may be fetching a room meanwhile.
 const EVENT_QUEUE: usize = 16 * 1024;
 
@@ -70,7 +72,13 @@ impl Run {
     }
 
     async fn connect(&mut self, api: &Api) -> anyhow::Result<()> {
-        let options = Options { call_timeout: CALL_TIMEOUT, event_queue: EVENT_QUEUE, ..Options::default() };
+        let options = Options {
+            call_timeout: CALL_TIMEOUT,
+            event_queue: EVENT_QUEUE,
+            backoff_cap: COME_BACK_WITHIN,
+            stable_after: COME_BACK_WITHIN,
+            ..Options::default()
+        };
         let plan = &self.shared.plan;
         let endpoint = |person: &Person| match plan.chat.get(person.device % plan.chat.len().max(1)) {
             Some(url) => Endpoint::from(url),

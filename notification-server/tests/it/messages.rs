@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::notifications::inbox_item;
 use rstest::rstest;
-use shared::{InstanceId, NotificationId, Timestamp, protocol::command::MarkRead};
+use shared::{InstanceId, NotificationId, Timestamp, protocol::command::Mark};
 use store::SocketKind;
 
 use crate::support::{Engine, World, assert_answer};
@@ -197,7 +197,7 @@ async fn a_notification_is_not_delivered_once_its_message_is_read_or_deleted_or_
     for (member, message, why) in &messages {
         match *why {
             "read" => {
-                let mark = MarkRead { room_id: message.room, seq: message.seq };
+                let mark = Mark { room_id: message.room, seq: message.seq };
                 world.domain.messages.mark_read(&member.viewer, &mark).await.unwrap();
             }
             "deleted" => world.domain.messages.delete(&alice.viewer, *message).await.unwrap(),

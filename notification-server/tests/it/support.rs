@@ -17,7 +17,7 @@ use shared::{
     protocol::command::{CreateRoom, SendMessage},
     settings,
 };
-use store::{BusEvent, InboxItem, Job, Signal, Subscriber, Topic, UserEvent};
+use store::{BusEvent, InboxItem, Job, Signal, Subscriber, Topic, UserChangeBody, UserEvent};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -142,7 +142,9 @@ impl Arrivals {
             loop {
                 match self.0.inbox.recv().await.unwrap() {
                     Signal::Event(BusEvent::User(_, event)) => {
-                        if let UserEvent::Notification(item) = event.as_ref() {
+                        if let UserEvent::Change(change) = event.as_ref()
+                            && let UserChangeBody::Notification(item) = &change.body
+                        {
                             return item.clone();
                         }
                     }

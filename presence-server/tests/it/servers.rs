@@ -1,6 +1,7 @@
 //! More than one presence-server over one Redis.
 
 use serde_json::json;
+use store::Service;
 
 use crate::{
     presence::status,
@@ -52,4 +53,19 @@ async fn who_was_on_a_server_that_died_is_offline_once_when_its_lease_ends() {
     let _back = server.connect(&bob).await;
     assert_eq!(status(&watcher.next().await), ("PRESENCE_UPDATE", "online"));
     watcher.is_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_told_to_reconnect_is_sent_to_the_other_server() {
+    let server = TestServer::start(Engine::Redis).await;
+    let other = server.second().await;
+    let alice = server.person("alice").await;
+    while server.domain.store.registry.instances(Service::Presence).await.unwrap().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let mut socket = server.connect(&alice).await;
+    server.stop();
+    let frame = socket.next().await;
+    assert_eq!(frame["type"], "RECONNECT", "{frame}");
+    assert_eq!(frame["payload"]["url"], other.url.trim_end_matches("/presence"));
 }

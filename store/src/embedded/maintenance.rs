@@ -137,16 +137,13 @@ impl Maintenance for Embedded {
     async fn trim(&self, now: Timestamp, limit: usize) -> Result<usize> {
         let mut removed = 0;
         for room in self.read(move |read| retention::overfull_rooms(read, now, limit)).await? {
-            loop {
+            while removed < limit {
                 let step = retention::MESSAGES_A_STEP.min(limit - removed);
                 let done = self.write(move |tx| retention::trim(tx, room, now, step)).await?;
                 removed += done;
-                if done < step || removed >= limit {
+                if done < step {
                     break;
                 }
-            }
-            if removed >= limit {
-                break;
             }
         }
         Ok(removed)
