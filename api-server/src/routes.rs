@@ -54,7 +54,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, gateway: &Gateway) {
         .service(messages::edit_message) // PATCH /api/messages/{id}
         .service(messages::delete_message) // DELETE /api/messages/{id}
         .service(messages::replies) // GET /api/messages/{id}/replies
-        .service(messages::search) // GET /api/rooms/{id}/search
+        .service(messages::search_messages) // GET /api/rooms/{id}/search
         .service(reactions::give) // PUT /api/messages/{id}/reactions/{emoji}
         .service(reactions::take_back) // DELETE /api/messages/{id}/reactions/{emoji}
         .service(receipts::delivery); // GET /api/messages/{id}/delivery

@@ -4,8 +4,10 @@
 //! an event is pushed to bounded queues, and a queue that overflows takes its connection out at once.
 
 mod attach;
+mod bounds;
 mod bus;
 mod follow;
+mod heads;
 pub mod held;
 pub mod members;
 pub mod own;
@@ -50,7 +52,7 @@ use web::Drain;
 
 use crate::{
     dialect::{Dialect, Encoded},
-    session::on_event::on_event,
+    session::on_event::{hidden, is_hidden, on_event},
 };
 
 /// Reads of room logs under way at once on this worker.
@@ -183,7 +185,9 @@ impl State {
         let Some(room) = self.rooms.get_mut(&event.room) else { return };
         let rev = event.change.rev;
         let frame = on_event(event);
-        let mut encoded = Encoded::new(&frame);
+        let mut shown = Encoded::new(&frame);
+        let blank = is_hidden(event, u64::MAX).then(|| on_event(&hidden(event)));
+        let mut blank = blank.as_ref().map(Encoded::new);
         let left = matches!(event.change.body, ChangeBody::Left).then_some(event.change.user);
         if let ChangeBody::Message(message) = &event.change.body {
             room.authors.note(message.seq, message.author);
@@ -193,6 +197,10 @@ impl State {
             if left == Some(member.peer.viewer.user) {
                 continue;
             }
+            let encoded = match &mut blank {
+                Some(blank) if is_hidden(event, member.visible_after.unwrap_or(u64::MAX)) => blank,
+                _ => &mut shown,
+            };
             match &mut member.mode {
                 Mode::Live { after } if rev > *after => {
                     self.out.push(&member.peer, encoded.frame(member.peer.dialect));
@@ -280,6 +288,16 @@ impl State {
         }
     }
 
+    /// The room's log is to be read. `false`: it is being read already, and will be once more.
+    fn suspect(&mut self, room: RoomId) -> bool {
+        let Some(entry) = self.rooms.get_mut(&room) else { return false };
+        let begins = entry.track.suspect();
+        if begins {
+            entry.latch = Rc::default();
+        }
+        begins
+    }
+
     fn wants(&self, topic: Topic) -> bool {
         match topic {
             Topic::Room(room) => self.rooms.contains_key(&room),
@@ -289,13 +307,13 @@ impl State {
     }
 
     /// `None`: the connection or the room has gone.
-    fn insert_member(&mut self, peer: &Rc<Peer>, room: RoomId, mode: Mode) -> Option<u64> {
+    fn insert_member(&mut self, peer: &Rc<Peer>, room: RoomId, mode: Mode, visible_after: Option<u64>) -> Option<u64> {
         if peer.gone.get() {
             return None;
         }
         let attach = self.number();
         let entry = self.rooms.get_mut(&room)?;
-        entry.members.insert(Member { peer: peer.clone(), mode, attach });
+        entry.members.insert(Member { peer: peer.clone(), mode, attach, visible_after });
         peer.rooms.borrow_mut().insert(room);
         Some(attach)
     }
@@ -321,6 +339,7 @@ impl Hub {
         });
         actix_web::rt::spawn(bus::run(hub.clone(), subscriber.inbox));
         actix_web::rt::spawn(follow::unsubscribe_stale(hub.clone()));
+        actix_web::rt::spawn(heads::run(hub.clone()));
         actix_web::rt::spawn(ticker::run(hub.clone()));
         hub
     }

@@ -17,22 +17,9 @@ use crate::{DomainError, Result};
 const GRANT: u32 = 8;
 const GRANT_KEPT: Duration = Duration::from_secs(1);
 
-/// `TYPING_STATUS` a user may say at once, and a second, on one instance; more are left out.
-const TYPING_BURST: f64 = 10.0;
-const TYPING_PER_SECOND: f64 = 10.0;
-
 struct Grant {
     left: u32,
     taken: Instant,
-}
-
-/// By then a user's typing is as if it were the first.
-const TYPING_KEPT: Duration = Duration::from_secs(2);
-
-/// What a user may still say of typing here.
-struct Typing {
-    left: f64,
-    at: Instant,
 }
 
 pub struct Rates {
@@ -40,15 +27,12 @@ pub struct Rates {
     settings: settings::Limits,
     /// Bounded; losing an entry costs the user the tokens of one grant.
     grants: Cache<UserId, Arc<Mutex<Grant>>>,
-    /// Bounded; losing an entry gives the user a new burst.
-    typing: Cache<UserId, Arc<Mutex<Typing>>>,
 }
 
 impl Rates {
     pub fn new(limits: Arc<dyn Limits>, settings: settings::Limits) -> Self {
         let grants = Cache::builder().max_capacity(100_000).time_to_idle(GRANT_KEPT).build();
-        let typing = Cache::builder().max_capacity(100_000).time_to_idle(TYPING_KEPT).build();
-        Self { limits, settings, grants, typing }
+        Self { limits, settings, grants }
     }
 
     /// One message of this user. Usually answered from this process's grant; else one trip to the store.
@@ -72,24 +56,6 @@ impl Rates {
         let grant = Grant { left: taken.granted - 1, taken: Instant::now() };
         self.grants.insert(user, Arc::new(Mutex::new(grant)));
         Ok(())
-    }
-
-    /// May this user say once more that they type? Answered here, without the store: each instance counts for itself.
-    pub fn typing(&self, user: UserId) -> bool {
-        if !self.settings.enabled {
-            return true;
-        }
-        let now = Instant::now();
-        let fresh = || Arc::new(Mutex::new(Typing { left: TYPING_BURST, at: now }));
-        let bucket = self.typing.get_with(user, fresh);
-        let mut bucket = bucket.lock();
-        let gained = now.saturating_duration_since(bucket.at).as_secs_f64() * TYPING_PER_SECOND;
-        *bucket = Typing { left: (bucket.left + gained).min(TYPING_BURST), at: now };
-        let allowed = bucket.left >= 1.0;
-        if allowed {
-            bucket.left -= 1.0;
-        }
-        allowed
     }
 
     /// One signup or guest account from this address.

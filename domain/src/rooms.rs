@@ -32,10 +32,15 @@ impl Access {
 
     /// Messages up to this `seq` are hidden from the member.
     pub fn hidden_from(&self, member: &Membership) -> u64 {
-        match self.record.history_visibility {
-            HistoryVisibility::All => 0,
-            HistoryVisibility::Joined => member.joined_seq,
-        }
+        hidden_up_to(&self.record, member)
+    }
+}
+
+/// Up to which `seq` a room's messages are hidden from a member: the rule behind every answer and event.
+fn hidden_up_to(room: &RoomRecord, member: &Membership) -> u64 {
+    match room.history_visibility {
+        HistoryVisibility::All => 0,
+        HistoryVisibility::Joined => member.joined_seq,
     }
 }
 

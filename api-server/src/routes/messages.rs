@@ -205,7 +205,7 @@ struct Search {
     (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
 ))]
 #[get("/api/rooms/{id}/search")]
-pub(super) async fn search(
+pub(super) async fn search_messages(
     domain: Data<Domain>,
     caller: Caller,
     id: Path<String>,

@@ -3,16 +3,24 @@
 
 mod accounts;
 mod bad_input;
+mod changes;
 mod cors;
 mod document;
 mod gateway;
 mod history;
 mod logs;
+mod marks;
+mod mentions;
 mod messages;
+mod once;
 mod outage;
 mod people;
 mod privacy;
+mod rates;
 mod registry;
+mod replies;
+mod retention;
 mod rooms;
+mod search;
 mod support;
 mod tokens;

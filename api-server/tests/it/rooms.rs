@@ -25,6 +25,7 @@ async fn a_room_is_made_by_its_owner_and_listed_as_theirs(#[values(Engine::Embed
         "id": "[id 2]",
         "lastReadSeq": 0,
         "memberCount": 1,
+        "mentions": 0,
         "name": "Tea & Cake",
         "position": {
           "eventId": "[eventId]",
@@ -239,6 +240,7 @@ async fn a_direct_room_is_one_for_both_and_cannot_be_left(#[values(Engine::Embed
         "id": "[id 2]",
         "lastReadSeq": 0,
         "memberCount": 2,
+        "mentions": 0,
         "position": {
           "eventId": "[eventId]",
           "rev": 2
@@ -301,7 +303,7 @@ async fn what_is_unread_is_counted_until_it_is_read(#[values(Engine::Embedded, E
     for content in ["one", "two", "three"] {
         alice.send(&room, content).await;
     }
-    assert_answer!(bob.get("/api/unread").await, @r#"{"status": 200, "body": {"rooms": [{"roomId": "[id 1]", "unread": 3}], "total": 3}}"#);
+    assert_answer!(bob.get("/api/unread").await, @r#"{"status": 200, "body": {"rooms": [{"mentions": 0, "roomId": "[id 1]", "unread": 3}], "total": 3}}"#);
     assert_answer!(bob.get("/api/rooms").await, @r#"
     {
       "status": 200,
@@ -324,6 +326,7 @@ async fn what_is_unread_is_counted_until_it_is_read(#[values(Engine::Embedded, E
             },
             "lastReadSeq": 0,
             "memberCount": 2,
+            "mentions": 0,
             "name": "Tea",
             "position": {
               "eventId": "[eventId]",

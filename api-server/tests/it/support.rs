@@ -134,6 +134,17 @@ impl TestServer {
         (alice, bob, room)
     }
 
+    /// The owner of a room whose history is for those who were there, a message in it from before somebody else joined,
+    /// that other, and the room.
+    pub async fn late(&self) -> (Person, String, Person, String) {
+        let (alice, bob) = (self.guest("alice").await, self.guest("bob").await);
+        let input = json!({ "name": "Tea", "type": "public", "historyVisibility": "joined" });
+        let room = alice.post("/api/rooms", input).await.expect(201).id();
+        let old = alice.send(&room, "before bob").await["id"].as_str().unwrap().to_owned();
+        bob.call("POST", &format!("/api/rooms/{room}/join"), None).await.expect(200);
+        (alice, old, bob, room)
+    }
+
     /// An account of this name with the password `correct horse` and the address `NAME@example.org`.
     pub async fn account(&self, name: &str) -> Person {
         let email = format!("{name}@example.org");

@@ -35,7 +35,7 @@ impl Hub {
             state.out.push(peer, first);
             for room in pins.rooms() {
                 if let Some(last) = state.rooms.get(&room).and_then(|r| r.track.last()) {
-                    state.insert_member(peer, room, Mode::Live { after: last.rev });
+                    state.insert_member(peer, room, Mode::Live { after: last.rev }, None);
                 }
             }
             let own = state.users.get(&peer.viewer.user).and_then(|user| user.own.last());
@@ -51,7 +51,7 @@ impl Hub {
                 Mode::Live { after } => Some(*after),
                 Mode::Gated(gate) => gate.was,
             });
-            state.insert_member(peer, room, Mode::Gated(Box::new(Gate::over(was))))
+            state.insert_member(peer, room, Mode::Gated(Box::new(Gate::over(was))), None)
         });
         Ok(self.guard(peer, room, attach))
     }
@@ -66,7 +66,7 @@ impl Hub {
         let there = peer.rooms.borrow().contains(&room);
         let attach = match there {
             true => None,
-            false => self.update(|state| state.insert_member(peer, room, Mode::Gated(Box::default()))),
+            false => self.update(|state| state.insert_member(peer, room, Mode::Gated(Box::default()), None)),
         };
         Ok(attach.map(|attach| self.guard(peer, room, Some(attach))))
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, rc::Rc};
 
-use shared::UserId;
+use shared::{RoomId, UserId};
 use socket::CloseCode;
 use store::{BusEvent, Inbox, Signal, UserEvent};
 use tokio::time::Instant;
@@ -33,7 +33,7 @@ pub(super) async fn run(hub: Rc<Hub>, mut inbox: Inbox) {
 /// What needs the store; begun after the round.
 #[derive(Default)]
 struct Todo {
-    gaps: Vec<shared::RoomId>,
+    gaps: Vec<RoomId>,
     users: HashSet<UserId>,
 }
 
@@ -53,6 +53,9 @@ impl State {
     fn take(&mut self, signal: Signal, todo: &mut Todo) {
         match signal {
             Signal::Event(BusEvent::Room(event)) => {
+                if self.lacks_bounds(&event) && self.suspect(event.room) {
+                    todo.gaps.push(event.room);
+                }
                 let Some(room) = self.rooms.get_mut(&event.room) else { return };
                 match room.track.take(&event) {
                     Verdict::Deliver => self.deliver(&event),
@@ -68,12 +71,8 @@ impl State {
             Signal::Event(BusEvent::Typing(event)) => self.take_typing(&event, Instant::now()),
             Signal::Event(BusEvent::Presence(_)) => {}
             Signal::Lost => {
-                for (id, room) in &mut self.rooms {
-                    if room.track.suspect() {
-                        room.latch = Rc::default();
-                        todo.gaps.push(*id);
-                    }
-                }
+                let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+                todo.gaps.extend(rooms.into_iter().filter(|room| self.suspect(*room)));
                 tracing::warn!("events may have been missed: reading the logs of all rooms and users");
                 for (id, user) in &mut self.users {
                     user.own.suspect();

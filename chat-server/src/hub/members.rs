@@ -23,6 +23,8 @@ pub struct Member {
     pub mode: Mode,
     /// Names this attachment: leaving and coming back gives another.
     pub attach: u64,
+    /// Messages up to this `seq` are hidden from them; `None`: not known yet, and nothing edited is shown until it is.
+    pub visible_after: Option<u64>,
 }
 
 /// What happens to an event.

@@ -44,9 +44,16 @@ pub(super) async fn repair(hub: Rc<Hub>, room: RoomId) {
 /// One page. `true`: the room is live again, or there is nothing to do.
 async fn step(hub: &Rc<Hub>, room: RoomId, read: &mut usize) -> Result<bool> {
     let Some(last) = hub.state.borrow().rooms.get(&room).and_then(|r| r.track.last()) else { return Ok(true) };
+    if hub.lacks_bounds(room) {
+        hub.learn_bounds(room).await?;
+    }
     match hub.missed(room, last).await? {
         Missed::Events { events, has_more } => {
             *read += events.len();
+            hub.update(|state| events.iter().for_each(|event| _ = state.lacks_bounds(event)));
+            if hub.lacks_bounds(room) {
+                hub.learn_bounds(room).await?;
+            }
             hub.update(|state| {
                 for event in &events {
                     let next = state.rooms.get_mut(&room).is_some_and(|r| r.track.read(event));
@@ -57,7 +64,8 @@ async fn step(hub: &Rc<Hub>, room: RoomId, read: &mut usize) -> Result<bool> {
             });
             if !has_more {
                 *read = 0;
-                return Ok(hub.update(|state| settle(state, room)));
+                // An edit may be among what is held.
+                return Ok(!hub.lacks_bounds(room) && hub.update(|state| settle(state, room)));
             }
             if *read >= MOST {
                 *read = 0;

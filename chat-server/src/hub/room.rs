@@ -147,12 +147,14 @@ pub struct Room {
     pub pins: u32,
     /// Opens when the track is no longer reading.
     pub latch: Rc<Latch>,
+    /// A message has been edited here: what members may see is to be known.
+    pub edited: bool,
 }
 
 impl Room {
     pub fn new(epoch: u64) -> Self {
         let (track, members, authors) = (Track::starting(), Members::default(), Authors::default());
-        Self { epoch, track, members, authors, pins: 0, latch: Rc::default() }
+        Self { epoch, track, members, authors, pins: 0, latch: Rc::default(), edited: false }
     }
 
     pub fn is_idle(&self) -> bool {

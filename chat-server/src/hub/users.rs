@@ -18,7 +18,10 @@ use super::{
     own::{Next, Own},
     repair::{FIRST_RETRY, LAST_RETRY},
 };
-use crate::dialect::Encoded;
+use crate::{
+    dialect::Encoded,
+    session::on_event::{hidden, is_hidden},
+};
 
 /// A room of so few changes is told from the user's joining on.
 const YOUNG: u64 = 50;
@@ -29,9 +32,15 @@ pub const OWN_PAGE: usize = 100;
 pub enum Told {
     Added(RoomId),
     Removed(RoomId),
-    Frame(ServerFrame),
+    Frame(Box<ServerFrame>),
     /// It is not there any more, or a later change says it all.
     Nothing,
+}
+
+impl Told {
+    fn frame(frame: ServerFrame) -> Self {
+        Self::Frame(Box::new(frame))
+    }
 }
 
 /// Changes of a user's own log in order, as they are told now: of several read marks in one room only the last. One
@@ -53,14 +62,14 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
             UserChangeBody::ReadMark { room, .. } => match standings.get(&room) {
                 Some(s) if last.get(&room) == Some(&change.rev) => {
                     let (seq, unread, mentions) = (s.read_seq, s.unread, s.mentions);
-                    Told::Frame(ServerFrame::ReadMark { room_id: room, seq, unread, mentions, user_position })
+                    Told::frame(ServerFrame::ReadMark { room_id: room, seq, unread, mentions, user_position })
                 }
                 _ => Told::Nothing,
             },
             UserChangeBody::Contact { user, added } => {
-                Told::Frame(ServerFrame::ContactUpdated { user_id: user, added, user_position })
+                Told::frame(ServerFrame::ContactUpdated { user_id: user, added, user_position })
             }
-            UserChangeBody::Notification(item) => Told::Frame(ServerFrame::Notification {
+            UserChangeBody::Notification(item) => Told::frame(ServerFrame::Notification {
                 id: item.id,
                 title: item.title,
                 body: item.body,
@@ -104,7 +113,7 @@ pub(super) fn start_telling(hub: &Rc<Hub>, user: UserId) {
 async fn tell_own_log(hub: Rc<Hub>, user: UserId, epoch: u64) {
     let mut wait = FIRST_RETRY;
     loop {
-        let next = hub.own(user, epoch, Own::next).unwrap_or(Next::End);
+        let next = hub.own(user, epoch, Own::next_step).unwrap_or(Next::End);
         let told = match next {
             Next::End => return,
             Next::Tell(changes) => tell(&hub, user, changes).await.map(|at| (at, false)),
@@ -137,6 +146,11 @@ async fn read_and_tell(hub: &Rc<Hub>, user: UserId, after: Position) -> Result<(
             for room in hub.domain.rooms.joined(user).await? {
                 add_room(hub, user, room, None).await?;
             }
+            hub.update(|state| {
+                for peer in state.users.get(&user).iter().flat_map(|entry| &entry.peers) {
+                    peer.own_after.set(peer.own_after.get().map(|_| head.rev));
+                }
+            });
             Ok((head, false))
         }
     }
@@ -159,7 +173,7 @@ async fn tell(hub: &Rc<Hub>, user: UserId, changes: Vec<UserChange>) -> Result<P
             Told::Frame(frame) => Some(frame),
             Told::Nothing => None,
         };
-        let mut encoded = frame.as_ref().map(Encoded::new);
+        let mut encoded = frame.as_deref().map(Encoded::new);
         hub.update(|state| {
             let Some(entry) = state.users.get(&user) else { return };
             for peer in entry.peers.iter().filter(|peer| peer.own_after.get().is_some_and(|after| after < at.rev)) {
@@ -240,11 +254,24 @@ impl Added {
                 let at = own + events[own + 1..].iter().take_while(|e| joined(e)).count();
                 position = Position { rev: events[at].change.rev, event_id: events[at].change.event_id };
                 since = events.into_iter().skip(at + 1).collect();
+                hide_edits(hub, viewer, room, &mut since).await?;
             }
         }
         let room = Room { position: Some(position), ..view };
         Ok(Some(Self { frame: ServerFrame::RoomAdded { room, position, user_position }, position, since }))
     }
+}
+
+/// Takes out of edits what the user may not see.
+async fn hide_edits(hub: &Hub, viewer: &Viewer, room: RoomId, events: &mut [RoomEvent]) -> Result<()> {
+    if !events.iter().any(|event| is_hidden(event, u64::MAX)) {
+        return Ok(());
+    }
+    let visible_after = hub.domain.rooms.hidden_up_to(room, &[viewer.user]).await?.pop().unwrap_or(u64::MAX);
+    for event in events.iter_mut().filter(|event| is_hidden(event, visible_after)) {
+        *event = hidden(event);
+    }
+    Ok(())
 }
 
 /// The user was removed from a room. Its log has said so, as a rule; this is for where it could not.

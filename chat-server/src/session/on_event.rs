@@ -2,21 +2,23 @@
 
 use domain::messages::named_message;
 use shared::{MessageId, protocol::ServerFrame};
-use store::{ChangeBody, RoomEvent};
+use store::{ChangeBody, Mentions, RoomEvent};
 
-/// The event as a member sees it to whom messages up to `visible_after` are hidden: an edit of such a message keeps its
-/// place in the log, and shows nothing.
-pub fn seen_by(event: &RoomEvent, visible_after: u64) -> ServerFrame {
-    let mut frame = on_event(event);
-    if let ServerFrame::MessageEdited { message, .. } = &mut frame
-        && message.seq <= visible_after
-    {
+/// Must its content not be shown to a member to whom messages up to `visible_after` are hidden? An edit of such a
+/// message: everything else says nothing of what was written.
+pub fn is_hidden(event: &RoomEvent, visible_after: u64) -> bool {
+    matches!(&event.change.body, ChangeBody::Edited(message) if message.seq <= visible_after)
+}
+
+/// The event without what was written; it keeps its place in the log.
+pub fn hidden(event: &RoomEvent) -> RoomEvent {
+    let mut event = event.clone();
+    if let ChangeBody::Edited(message) = &mut event.change.body {
         message.content.clear();
-        message.mentions.clear();
-        message.mention_all = false;
+        message.mentions = Mentions::default();
         message.reactions.clear();
     }
-    frame
+    event
 }
 
 /// The event's frame, in no dialect yet.

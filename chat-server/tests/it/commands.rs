@@ -64,6 +64,7 @@ async fn a_message_is_deleted_read_and_found_in_history(#[values(Engine::Embedde
     assert_frame!(bob.reply("GET_HISTORY", json!({"roomId": room, "after": 0, "limit": 1})).await, @r#"{"payload":{"hasMore":true,"items":[{"content":"","deletedAt":"<time>","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"}],"position":{"eventId":"<event>","rev":6},"roomId":"<tea>"},"requestId":"q4","type":"HISTORY"}"#);
 
     bob.tell("MARK_READ", json!({"roomId": room, "seq": 2})).await;
+    assert_eq!(bob.next().await["type"], "READ_MARK");
     bob.quiet().await;
     let viewer = world.domain.identity.authenticate(&world.user("carol").await.token).await.unwrap();
     assert_eq!(world.domain.rooms.unread(&viewer).await.unwrap().total, 0);

@@ -19,7 +19,7 @@ async fn a_join_on_one_device_adds_the_room_on_the_others_before_any_event_of_it
     alice.until("NEW_MESSAGE").await;
 
     assert_eq!(b1.ask("JOIN_ROOM", json!({"roomId": room})).await["type"], "ROOM_JOINED");
-    assert_frame!(b2.frame().await, @r#"{"payload":{"position":{"eventId":"<event>","rev":3},"room":{"createdAt":"<time>","createdBy":"<alice>","historyVisibility":"all","id":"<tea>","lastMessage":{"content":"early","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},"lastReadSeq":1,"memberCount":2,"mentions":0,"name":"tea","position":{"eventId":"<event>","rev":3},"role":"member","type":"public","unread":0}},"type":"ROOM_ADDED"}"#);
+    assert_frame!(b2.frame().await, @r#"{"payload":{"position":{"eventId":"<event>","rev":3},"room":{"createdAt":"<time>","createdBy":"<alice>","historyVisibility":"all","id":"<tea>","lastMessage":{"content":"early","id":"<message>","roomId":"<tea>","seq":1,"timestamp":"<time>","type":"text","userId":"<alice>","username":"alice"},"lastReadSeq":1,"memberCount":2,"mentions":0,"name":"tea","position":{"eventId":"<event>","rev":3},"role":"member","type":"public","unread":0},"userPosition":{"eventId":"<event>","rev":1}},"type":"ROOM_ADDED"}"#);
     b1.quiet().await;
     alice.tell("SEND_MESSAGE", json!({"roomId": room, "content": "late"})).await;
     for client in [&mut b1, &mut b2] {

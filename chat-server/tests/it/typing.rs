@@ -124,3 +124,23 @@ async fn who_types_in_many_rooms_at_once_is_refused(#[values(Engine::Embedded, E
     let refused = typist.reply("TYPING_STATUS", json!({"roomId": rooms[8], "isTyping": true})).await;
     assert_frame!(refused, @r#"{"payload":{"code":"RATE_LIMIT_EXCEEDED","message":"too many requests; try again in 3600 s","retryAfterMs":"<ms>"},"requestId":"q1","type":"ERROR"}"#);
 }
+
+#[rstest]
+#[tokio::test]
+async fn who_has_yet_to_resume_may_type_and_is_told_of_nobody(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::with(engine, lasting).await;
+    let (alice, bob, room) = two_in_a_room(&world).await;
+    let stranger = world.user("carol").await;
+    let mut bobs = world.connect(&bob).await;
+    let mut held = world.open(&format!("{}?hold=1&token={}", world.url(0), alice.token), &[]).await;
+    assert_eq!(held.next().await["payload"]["resuming"], true);
+    held.tell("TYPING_STATUS", json!({"roomId": room, "isTyping": true})).await;
+    assert!(typing(&mut bobs).await);
+    bobs.tell("TYPING_STATUS", json!({"roomId": room, "isTyping": true})).await;
+    bobs.quiet().await;
+    held.quiet().await;
+    let refused = world.connect(&stranger).await.ask("TYPING_STATUS", json!({"roomId": room, "isTyping": true})).await;
+    assert_eq!(refused["payload"]["code"], "ROOM_NOT_FOUND");
+}

@@ -72,12 +72,9 @@ impl Messages {
         Ok(ReceiptPage { items: users.into_iter().zip(marks).map(receipt).collect(), next_cursor })
     }
 
-    /// Tells the room that the viewer types, or has stopped. The caller has found them to be a member. What a user says
-    /// faster than ten times a second is left out: it ends by itself.
+    /// Tells the room that the viewer types, or has stopped. The caller has found them to be a member, and does not pass
+    /// on what is only repeated.
     pub async fn typing(&self, viewer: &Viewer, input: &TypingStatus) -> Result<()> {
-        if !self.rates.typing(viewer.user) {
-            return Ok(());
-        }
         let event = TypingEvent {
             room: input.room_id,
             user: viewer.user,

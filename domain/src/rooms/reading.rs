@@ -26,7 +26,7 @@ const SNAPSHOT_MEMBERS: usize = 200;
 /// Rooms and members a page gives at most.
 const MAX_PAGE: usize = 200;
 /// Reads under way at once for one call.
-const CONCURRENT_READS: usize = 32;
+pub(super) const CONCURRENT_READS: usize = 32;
 
 /// A room, current to `position`, as shown to who just joined it. `messages` newest first.
 #[derive(Debug, Clone)]

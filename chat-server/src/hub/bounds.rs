@@ -1,0 +1,54 @@
+//! What members may see of an edited message. Only an edit shows what was written before one joined, and edits are rare:
+//! from where on each member may read is asked when the first of them comes, behind the room's gap.
+
+use std::collections::HashMap;
+
+use domain::Result;
+use shared::{RoomId, UserId};
+use store::{ChangeBody, RoomEvent};
+
+use super::{Hub, State, room::Room};
+
+impl State {
+    /// Is it an edit, and not known of every member here whether they may see it? Then the room's log is read first.
+    pub(super) fn lacks_bounds(&mut self, event: &RoomEvent) -> bool {
+        let edit = matches!(event.change.body, ChangeBody::Edited(_));
+        let Some(room) = self.rooms.get_mut(&event.room).filter(|_| edit) else { return false };
+        room.edited = true;
+        lacks_bounds(room)
+    }
+}
+
+fn lacks_bounds(room: &Room) -> bool {
+    room.edited && room.members.iter().any(|member| member.visible_after.is_none())
+}
+
+impl Hub {
+    /// Is there an edit on its way, and a member of whom it is not known what they may see?
+    pub(super) fn lacks_bounds(&self, room: RoomId) -> bool {
+        self.state.borrow().rooms.get(&room).is_some_and(lacks_bounds)
+    }
+
+    /// Asks for what is not known. One read, and in a room that shows its history only since one joined, one for each
+    /// member here of whom it is not known.
+    pub(super) async fn learn_bounds(&self, room: RoomId) -> Result<()> {
+        let mut users: Vec<UserId> = match self.state.borrow().rooms.get(&room) {
+            Some(entry) => {
+                let unknown = entry.members.iter().filter(|member| member.visible_after.is_none());
+                unknown.map(|member| member.peer.viewer.user).collect()
+            }
+            None => return Ok(()),
+        };
+        users.sort_unstable();
+        users.dedup();
+        let bounds = self.domain.rooms.hidden_up_to(room, &users).await?;
+        let bounds: HashMap<UserId, u64> = users.into_iter().zip(bounds).collect();
+        self.update(|state| {
+            let Some(entry) = state.rooms.get_mut(&room) else { return };
+            for member in entry.members.iter_mut().filter(|member| member.visible_after.is_none()) {
+                member.visible_after = bounds.get(&member.peer.viewer.user).copied();
+            }
+        });
+        Ok(())
+    }
+}
