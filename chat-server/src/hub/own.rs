@@ -65,7 +65,7 @@ impl Own {
         !idle && !std::mem::replace(&mut self.telling, true)
     }
 
-    pub fn next(&mut self) -> Next {
+    pub fn next_step(&mut self) -> Next {
         match self.last {
             Some(last) if std::mem::take(&mut self.behind) => Next::Read(last),
             Some(_) if !self.queue.is_empty() => Next::Tell(self.queue.iter().cloned().collect()),
@@ -115,13 +115,13 @@ mod tests {
         own.take(&change(4));
         own.take(&change(5));
         assert!(own.start() && !own.start());
-        assert_eq!(own.next(), Next::Tell(vec![change(4), change(5)]));
+        assert_eq!(own.next_step(), Next::Tell(vec![change(4), change(5)]));
         own.take(&change(6));
         assert!(!own.start(), "the task that is there takes it along");
         own.told(change(5).position(), false);
-        assert_eq!(own.next(), Next::Tell(vec![change(6)]));
+        assert_eq!(own.next_step(), Next::Tell(vec![change(6)]));
         own.told(change(6).position(), false);
-        assert_eq!(own.next(), Next::End);
+        assert_eq!(own.next_step(), Next::End);
         assert_eq!(own.last(), Some(change(6).position()));
     }
 
@@ -131,12 +131,12 @@ mod tests {
             let mut own = at(3);
             own.take(&surprise);
             assert!(own.start());
-            assert_eq!(own.next(), Next::Read(change(3).position()), "{surprise:?}");
+            assert_eq!(own.next_step(), Next::Read(change(3).position()), "{surprise:?}");
         }
         let mut own = at(0);
         (1..=QUEUED_CHANGES as u64 + 1).for_each(|rev| own.take(&change(rev)));
         assert!(own.start());
-        assert_eq!(own.next(), Next::Read(change(0).position()));
+        assert_eq!(own.next_step(), Next::Read(change(0).position()));
     }
 
     #[test]
@@ -144,13 +144,13 @@ mod tests {
         let mut own = at(3);
         own.take(&change(6));
         assert!(own.start());
-        assert_eq!(own.next(), Next::Read(change(3).position()));
+        assert_eq!(own.next_step(), Next::Read(change(3).position()));
         own.take(&change(4));
         own.take(&change(7));
         own.told(change(6).position(), false);
-        assert_eq!(own.next(), Next::Read(change(6).position()), "7 was not the next at that time");
+        assert_eq!(own.next_step(), Next::Read(change(6).position()), "7 was not the next at that time");
         own.told(change(7).position(), false);
-        assert_eq!(own.next(), Next::End);
+        assert_eq!(own.next_step(), Next::End);
     }
 
     #[test]
@@ -160,6 +160,6 @@ mod tests {
         assert!(!own.start());
         own.begin(change(1).position());
         assert!(own.start());
-        assert_eq!(own.next(), Next::Read(change(1).position()));
+        assert_eq!(own.next_step(), Next::Read(change(1).position()));
     }
 }

@@ -32,9 +32,15 @@ pub const OWN_PAGE: usize = 100;
 pub enum Told {
     Added(RoomId),
     Removed(RoomId),
-    Frame(ServerFrame),
+    Frame(Box<ServerFrame>),
     /// It is not there any more, or a later change says it all.
     Nothing,
+}
+
+impl Told {
+    fn frame(frame: ServerFrame) -> Self {
+        Self::Frame(Box::new(frame))
+    }
 }
 
 /// Changes of a user's own log in order, as they are told now: of several read marks in one room only the last, and
@@ -62,14 +68,14 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
             UserChangeBody::ReadMark { room, .. } => match standings.get(&room) {
                 Some(s) if last.get(&room) == Some(&change.rev) => {
                     let (seq, unread, mentions) = (s.read_seq, s.unread, s.mentions);
-                    Told::Frame(ServerFrame::ReadMark { room_id: room, seq, unread, mentions, user_position })
+                    Told::frame(ServerFrame::ReadMark { room_id: room, seq, unread, mentions, user_position })
                 }
                 _ => Told::Nothing,
             },
             UserChangeBody::Contact { user, added } => {
-                Told::Frame(ServerFrame::ContactUpdated { user_id: user, added, user_position })
+                Told::frame(ServerFrame::ContactUpdated { user_id: user, added, user_position })
             }
-            UserChangeBody::Notification(item) => Told::Frame(ServerFrame::Notification {
+            UserChangeBody::Notification(item) => Told::frame(ServerFrame::Notification {
                 id: item.id,
                 title: item.title,
                 body: texts.get(&item.id).cloned().unwrap_or(item.body),
@@ -113,7 +119,7 @@ pub(super) fn start_telling(hub: &Rc<Hub>, user: UserId) {
 async fn tell_own_log(hub: Rc<Hub>, user: UserId, epoch: u64) {
     let mut wait = FIRST_RETRY;
     loop {
-        let next = hub.own(user, epoch, Own::next).unwrap_or(Next::End);
+        let next = hub.own(user, epoch, Own::next_step).unwrap_or(Next::End);
         let told = match next {
             Next::End => return,
             Next::Tell(changes) => tell(&hub, user, changes).await.map(|at| (at, false)),
@@ -173,7 +179,7 @@ async fn tell(hub: &Rc<Hub>, user: UserId, changes: Vec<UserChange>) -> Result<P
             Told::Frame(frame) => Some(frame),
             Told::Nothing => None,
         };
-        let mut encoded = frame.as_ref().map(Encoded::new);
+        let mut encoded = frame.as_deref().map(Encoded::new);
         hub.update(|state| {
             let Some(entry) = state.users.get(&user) else { return };
             for peer in entry.peers.iter().filter(|peer| peer.own_after.get().is_some_and(|after| after < at.rev)) {

@@ -3,16 +3,11 @@
 //! The logs are told page by page, at the pace of the peer, while nothing is read from it. Then the connection is put
 //! into each room in one step with seeing that nothing later has been delivered there: no gap, no double, no buffer.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    rc::Rc,
-};
+mod missed;
 
-use domain::{
-    DomainError, Result,
-    messages::Missed,
-    rooms::{Standing, SyncPage},
-};
+use std::{collections::HashMap, rc::Rc};
+
+use domain::{DomainError, Result, rooms::SyncPage};
 use shared::{
     RoomId, UserId,
     protocol::{
@@ -20,19 +15,14 @@ use shared::{
         command::{Resume, Sync},
     },
 };
-use store::{ChangeBody, RoomEvent, UserChanges};
+use store::UserChanges;
 
-use super::{
-    Session,
-    on_event::{hidden, is_hidden, on_event},
-};
+use super::Session;
 use crate::hub::{
     FIRST_RETRY, Hub, LAST_RETRY, Peer,
-    users::{self, Added, Told},
+    users::{self, Told},
 };
 
-/// Rooms looked at together.
-const ROOMS: usize = 100;
 /// Changes of a room after which it is to be fetched anew instead.
 const MOST_MISSED: u64 = 1000;
 
@@ -169,145 +159,6 @@ impl Replay<'_> {
         Ok(users::own_heads(self.hub, &[self.user()]).await?.pop().unwrap_or(Position::BEGINNING))
     }
 
-    /// The user's own log after `from`. Rooms it tells as added are put into `added` with the position told.
-    async fn tell_own_log(
-        &self,
-        from: Position,
-        named: &HashMap<RoomId, Position>,
-        added: &mut HashMap<RoomId, Position>,
-    ) -> Outcome<(Position, ResumeStatus)> {
-        let mut at = from;
-        loop {
-            let (changes, has_more) = match users::own_changes(self.hub, self.user(), at).await? {
-                UserChanges::Reset { head } => return Ok((head, ResumeStatus::Reset)),
-                UserChanges::Page { changes, has_more } => (changes, has_more),
-            };
-            for (position, told) in users::explain(self.hub, self.user(), changes).await? {
-                at = position;
-                match told {
-                    Told::Frame(frame) => self.push(&frame, None).await?,
-                    Told::Nothing => {}
-                    Told::Added(room) | Told::Removed(room) if self.knows(room, named).await? => {}
-                    Told::Added(room) => self.tell_added(room, position, added).await?,
-                    Told::Removed(room_id) => {
-                        added.remove(&room_id);
-                        self.push(&ServerFrame::RoomRemoved { room_id, user_position: Some(position) }, None).await?;
-                    }
-                }
-            }
-            self.pipe.flush();
-            if !has_more {
-                return Ok((at, ResumeStatus::CaughtUp));
-            }
-        }
-    }
-
-    /// Has the client seen the user's joining already, or have they joined on this very connection?
-    async fn knows(&self, room: RoomId, named: &HashMap<RoomId, Position>) -> Result<bool> {
-        if self.hub.is_in(self.peer, room) {
-            return Ok(true);
-        }
-        let Some(position) = named.get(&room) else { return Ok(false) };
-        let standing = self.hub.domain.rooms.standings(self.user(), &[room]).await?.pop().flatten();
-        Ok(standing.is_some_and(|standing| position.rev >= standing.joined_rev))
-    }
-
-    async fn tell_added(&self, room: RoomId, position: Position, added: &mut HashMap<RoomId, Position>) -> Outcome<()> {
-        if added.contains_key(&room) {
-            return Ok(());
-        }
-        // Left again: the log goes on to say so.
-        let Some(shown) = Added::read(self.hub, &self.peer.viewer, room, Some(position)).await? else { return Ok(()) };
-        self.push(&shown.frame, None).await?;
-        // What has happened since is told with the other rooms' events.
-        added.insert(room, shown.position);
-        Ok(())
-    }
-
-    /// Every room's log, up to where the room stands when its turn comes. What of it goes on is to be opened.
-    async fn tell_rooms(
-        &self,
-        named: &HashMap<RoomId, Position>,
-        added: &HashMap<RoomId, Position>,
-    ) -> Outcome<(BTreeMap<RoomId, Resumed>, Vec<Line>)> {
-        let mut ids: BTreeSet<RoomId> = self.hub.domain.rooms.joined(self.user()).await?.into_iter().collect();
-        ids.extend(named.keys());
-        let ids: Vec<RoomId> = ids.into_iter().collect();
-        let (mut rooms, mut lines) = (BTreeMap::new(), Vec::new());
-        for chunk in ids.chunks(ROOMS) {
-            let standings = self.hub.domain.rooms.standings(self.user(), chunk).await?;
-            for (room, standing) in chunk.iter().zip(standings) {
-                let Some(standing) = standing else {
-                    if named.contains_key(room) {
-                        rooms.insert(*room, gone());
-                    }
-                    continue;
-                };
-                let status = self.tell_room(&standing, named.get(room), added.get(room)).await?;
-                rooms.insert(*room, resumed(status, &standing));
-                if !self.hub.is_in(self.peer, *room) {
-                    lines.push(Line::new(*room, standing.position, standing.visible_after));
-                }
-            }
-        }
-        Ok((rooms, lines))
-    }
-
-    async fn tell_room(
-        &self,
-        standing: &Standing,
-        named: Option<&Position>,
-        added: Option<&Position>,
-    ) -> Outcome<ResumeStatus> {
-        let (from, status) = match (named, added) {
-            (Some(from), _) if from.rev >= standing.joined_rev => (*from, ResumeStatus::CaughtUp),
-            (Some(_), _) => return Ok(ResumeStatus::Reset),
-            (None, Some(from)) => (*from, ResumeStatus::New),
-            (None, None) => return Ok(ResumeStatus::New),
-        };
-        let mut line = Line::new(standing.room, from, standing.visible_after);
-        let telling = match standing.position.rev.checked_sub(from.rev) {
-            Some(missed) if missed <= MOST_MISSED => self.tell_up_to(&mut line, standing.position).await?,
-            _ => Telling::Reset,
-        };
-        Ok(if telling == Telling::Done { status } else { ResumeStatus::Reset })
-    }
-
-    /// The room's changes up to exactly `to`, which is not before where the line stands.
-    async fn tell_up_to(&self, line: &mut Line, to: Position) -> Outcome<Telling> {
-        while line.at.rev < to.rev {
-            match self.tell_page(line, to.rev).await? {
-                Telling::Done => {}
-                other => return Ok(other),
-            }
-        }
-        Ok(if line.at == to { Telling::Done } else { Telling::Reset })
-    }
-
-    /// One page of a room's log, not further than `most`; at least one change.
-    async fn tell_page(&self, line: &mut Line, most: u64) -> Outcome<Telling> {
-        let events = match self.hub.missed(line.room, line.at).await? {
-            Missed::Events { events, .. } if !events.is_empty() => events,
-            // The log ends before it should, or has gone on differently.
-            Missed::Events { .. } | Missed::Reset { .. } => return Ok(Telling::Reset),
-            Missed::Gone => return Ok(Telling::Left),
-        };
-        for event in events.iter().take_while(|event| event.change.rev <= most) {
-            if self.is_own_leaving(event) {
-                return Ok(Telling::Left);
-            }
-            let frame = if is_hidden(event, line.visible_after) { on_event(&hidden(event)) } else { on_event(event) };
-            self.push(&frame, None).await?;
-            line.at = Position { rev: event.change.rev, event_id: event.change.event_id };
-        }
-        self.pipe.flush();
-        Ok(Telling::Done)
-    }
-
-    fn is_own_leaving(&self, event: &RoomEvent) -> bool {
-        matches!(event.change.body, ChangeBody::Left) && event.change.user == self.user()
-    }
-
     /// Puts the connection into the rooms. All are told as far as they are first, so that what comes live from one
     /// does not meet a queue that another fills.
     async fn open(&self, mut lines: Vec<Line>) -> Outcome<()> {
@@ -389,19 +240,5 @@ impl Replay<'_> {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LAST_RETRY);
         }
-    }
-}
-
-fn gone() -> Resumed {
-    Resumed { status: ResumeStatus::Gone, position: None, unread: None, mentions: None, last_read_seq: None }
-}
-
-fn resumed(status: ResumeStatus, standing: &Standing) -> Resumed {
-    Resumed {
-        status,
-        position: Some(standing.position),
-        unread: Some(standing.unread),
-        mentions: Some(standing.mentions),
-        last_read_seq: Some(standing.read_seq),
     }
 }

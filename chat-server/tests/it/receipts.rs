@@ -192,7 +192,7 @@ async fn mark_all(client: Client, room: RoomId, number: usize) -> Seen {
         seen.note(&frame);
         if frame["type"] == "NEW_MESSAGE" {
             let seq = frame["payload"]["seq"].as_u64().unwrap();
-            if frame["payload"]["content"] == number.to_string() {
+            if frame["payload"]["content"].as_str().is_some_and(|text| text.parse() == Ok(number)) {
                 seen.own = Some(seq);
             }
             seen.client.tell("MARK_READ", json!({"roomId": room, "seq": seq})).await;

@@ -9,7 +9,7 @@ use client::{
     protocol::Room,
     shared::{RoomId, UserId},
 };
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     Say,
@@ -28,13 +28,23 @@ pub(super) struct Person {
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long accounts may take: with the default limit, about 400 users.
 const SIGN_UP_WITHIN: Duration = Duration::from_secs(20 * 60);
+/// What a person can do about a wait.
+const LIMITED: &str = "the deployment limits signups per address, so this takes a while. It \
+                       is faster with a larger limits.signups_per_minute \
+                       (CHATAPP__LIMITS__SIGNUPS_PER_MINUTE=1000), or with fewer --users";
 /// Messages of a page; the most there may be.
 const PAGE: u32 = 200;
 
 impl Person {
     /// Makes an account: a guest or, where there are none, a user with a password. Waits as long as the server says
-    /// that too many are made.
-    pub async fn sign_up(api: &Api, device: Device, name: String, say: Say<'_>) -> anyhow::Result<Self> {
+    /// that too many are made; of those who wait at the same `gate` one says so and looks whether it is over.
+    pub async fn sign_up(
+        api: &Api,
+        device: Device,
+        name: String,
+        gate: &Mutex<()>,
+        say: Say<'_>,
+    ) -> anyhow::Result<Self> {
         let end = Instant::now() + SIGN_UP_WITHIN;
         loop {
             let error = match account(api, &name).await {
@@ -45,17 +55,17 @@ impl Person {
                 }
                 Err(error) => error,
             };
-            let Error::Api { code: ErrorCode::RateLimitExceeded, retry_after, .. } = &error else {
+            if error.code() != Some(ErrorCode::RateLimitExceeded) {
                 return Err(error).with_context(|| format!("make the account {name}"));
-            };
+            }
             anyhow::ensure!(Instant::now() < end, "the deployment limits signups: {SIGN_UP_WITHIN:?} were not enough");
-            let pause = retry_after.unwrap_or(PAUSE).max(PAUSE);
-            say(&format!(
-                "the deployment limits signups per address: waiting {} s. To be faster, start it with a larger \
-                 limits.signups_per_minute (CHATAPP__LIMITS__SIGNUPS_PER_MINUTE=1000), or use fewer --users",
-                pause.as_secs_f64().ceil()
-            ));
-            tokio::time::sleep(pause).await;
+            match gate.try_lock() {
+                Ok(_first) => {
+                    say(&format!("{device} users are there; {LIMITED}"));
+                    tokio::time::sleep(pause(&error)).await;
+                }
+                Err(_) => drop(gate.lock().await),
+            }
         }
     }
 
@@ -106,7 +116,7 @@ impl Person {
     }
 }
 
-/// How long to wait after an error that may pass.
+/// How long to wait after an error that may pass: what the server says, or a moment.
 pub(super) fn pause(error: &Error) -> Duration {
     match error {
         Error::Api { retry_after: Some(after), .. } => (*after).max(PAUSE),

@@ -10,7 +10,7 @@ use client::{
     shared::RoomId,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{sync::Mutex, task::JoinSet, time::Instant};
 
 use super::{
     Plan, Report, Say,
@@ -108,6 +108,11 @@ impl Run {
         }
         self.actors.spawn(cut(self.shared.clone(), self.chats.clone()));
         self.began = Instant::now();
+    }
+
+    /// The rooms of the load. Others may join them, and write elsewhere.
+    pub fn rooms(&self) -> &[RoomId] {
+        &self.rooms
     }
 
     /// What happened so far.
@@ -209,7 +214,11 @@ impl Run {
 
 async fn sign_up(api: &Api, plan: &Plan, say: Say<'_>) -> anyhow::Result<Vec<Arc<Person>>> {
     let run = uuid::Uuid::new_v4().as_u128() as u32;
-    let make = |n| async move { Person::sign_up(api, n, format!("verify-{run:08x}-{n}"), say).await.map(Arc::new) };
+    let gate = &Mutex::new(());
+    let make = |n| async move {
+        let person = Person::sign_up(api, n, format!("verify-{run:08x}-{n}"), gate, say);
+        person.await.map(Arc::new)
+    };
     stream::iter(0..plan.users).map(make).buffered(AT_ONCE).try_collect().await
 }
 

@@ -1,30 +1,21 @@
 //! Serves one connection until it ends: reads, writes, watches for silence, side by side, so that a peer that does not
 //! read delays no reading and is noticed.
 
-use std::{
-    borrow::Cow,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+mod read;
+mod write;
 
-use futures_util::{
-    SinkExt, StreamExt,
-    stream::{SplitSink, SplitStream},
-};
+use std::{sync::atomic::AtomicBool, time::Duration};
+
+use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
-use serde::Deserialize;
-use shared::protocol::ServerFrame;
 use tokio::{
     sync::{Notify, mpsc},
     time::{Instant, sleep_until},
 };
-use tokio_tungstenite::tungstenite::{self, Bytes, Message};
+use tokio_tungstenite::tungstenite;
 
-use super::{
-    Command, RESTORE_ID, Shared,
-    dial::{Socket, closed},
-};
-use crate::{Disconnect, Error};
+use super::{Command, Shared, dial::Socket};
+use crate::Disconnect;
 
 /// A `RECONNECT` frame: when to leave, and where to.
 #[derive(Debug, Clone)]
@@ -100,149 +91,6 @@ pub(crate) async fn drive(
 }
 
 impl Line<'_> {
-    async fn read(&self, stream: &mut SplitStream<Socket>) -> Disconnect {
-        loop {
-            let message = stream.next().await;
-            self.hear();
-            match message {
-                Some(Ok(Message::Text(text))) => {
-                    if let Err(reason) = self.take(&text).await {
-                        return reason;
-                    }
-                }
-                Some(Ok(Message::Close(frame))) => return closed(frame),
-                // Pings are answered by the WebSocket layer; pongs have done their work above.
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Disconnect::Lost(error.to_string()),
-                None => return Disconnect::Lost("the connection ended".into()),
-            }
-        }
-    }
-
-    fn hear(&self) {
-        *self.heard.lock() = Instant::now();
-    }
-
-    /// A frame: a reply goes to its caller, the rest to the application. An error: the connection is of no use.
-    async fn take(&self, text: &str) -> Result<(), Disconnect> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Head<'a> {
-            #[serde(borrow)]
-            request_id: Option<Cow<'a, str>>,
-        }
-        let frame = serde_json::from_str::<ServerFrame>(text);
-        let request = serde_json::from_str::<Head>(text).ok().and_then(|head| head.request_id);
-        match (request, frame) {
-            (Some(request), Ok(ServerFrame::Error { code, message, .. })) if request == RESTORE_ID => {
-                return Err(Disconnect::Lost(format!("not resumed: {code}: {message}")));
-            }
-            (Some(request), frame) if request != RESTORE_ID => self.reply(&request, frame),
-            (_, Ok(ServerFrame::Reconnect { after_ms, url })) => {
-                let at = Instant::now() + Duration::from_millis(after_ms);
-                *self.moved.lock() = Some(Move { at, url });
-                self.asked_to_move.notify_one();
-            }
-            (_, Ok(frame)) => self.tell(frame).await,
-            // A newer server may say more than this client knows.
-            (_, Err(error)) => tracing::debug!(%error, "a frame this client does not know"),
-        }
-        Ok(())
-    }
-
-    fn reply(&self, request: &str, frame: serde_json::Result<ServerFrame>) {
-        if let Ok(frame) = &frame {
-            self.shared.restore.note_reply(frame);
-        }
-        let reply = frame.map_err(|e| Error::Unexpected(e.to_string()));
-        let known = request.parse().is_ok_and(|id| self.shared.pending.lock().resolve(id, reply));
-        self.answered.notify_one();
-        if !known {
-            tracing::debug!(%request, "a reply nobody waits for");
-        }
-    }
-
-    /// Gives an event to the application. If it takes none for too long it is behind, and is given nothing more on this
-    /// connection: what it has is without a hole, and replies come all the same.
-    async fn tell(&self, frame: ServerFrame) {
-        if self.behind.load(Ordering::Relaxed) {
-            return;
-        }
-        let slot = tokio::time::timeout(self.shared.options.event_patience, self.shared.events.slot()).await;
-        // While it waited it could not hear.
-        self.hear();
-        let Ok(slot) = slot else {
-            self.behind.store(true, Ordering::Relaxed);
-            self.fell_behind.notify_one();
-            return;
-        };
-        // Noted if and only if it is given: nothing is awaited in between.
-        if let Some(frame) = self.shared.restore.note_event(&frame) {
-            // There is room: the next is asked for when the answer to this one has come.
-            let _ = self.asked.try_send(frame);
-        }
-        slot.put(frame.into());
-    }
-
-    async fn write(
-        &self,
-        sink: &mut SplitSink<Socket, Message>,
-        asked_for: mpsc::Receiver<String>,
-        commands: &mut mpsc::Receiver<Command>,
-    ) -> Disconnect {
-        match self.try_write(sink, asked_for, commands).await {
-            Ok(reason) => reason,
-            // The reader knows better why, and is about to say so; this is for a socket that ends one way only.
-            Err(error) => {
-                tokio::time::sleep(CLOSING).await;
-                Disconnect::Lost(error.to_string())
-            }
-        }
-    }
-
-    async fn try_write(
-        &self,
-        sink: &mut SplitSink<Socket, Message>,
-        mut asked_for: mpsc::Receiver<String>,
-        commands: &mut mpsc::Receiver<Command>,
-    ) -> Result<Disconnect, tungstenite::Error> {
-        for frame in self.shared.restore.frames() {
-            sink.feed(Message::text(frame)).await?;
-        }
-        self.write_pending(sink).await?;
-        let mut tick = tokio::time::interval(self.heartbeat / 2);
-        loop {
-            // Asked anew at every turn, so that callers who gave up make room within half a heartbeat.
-            let room = self.shared.pending.lock().has_room();
-            tokio::select! {
-                command = commands.recv(), if room => {
-                    match command {
-                        Some(Command::Call(call)) => self.shared.pending.lock().insert(call),
-                        Some(Command::Tell(frame)) => sink.feed(Message::Text(frame)).await?,
-                        Some(Command::Cut) => return Ok(Disconnect::Lost("cut by the application".into())),
-                        Some(Command::Close) | None => return Ok(Disconnect::Finished),
-                    }
-                    self.write_pending(sink).await?;
-                }
-                () = self.answered.notified(), if !room => {}
-                Some(frame) = asked_for.recv() => sink.send(Message::text(frame)).await?,
-                _ = tick.tick() => {
-                    if self.heard.lock().elapsed() >= self.heartbeat {
-                        sink.send(Message::Ping(Bytes::new())).await?;
-                    }
-                }
-            }
-        }
-    }
-
-    async fn write_pending(&self, sink: &mut SplitSink<Socket, Message>) -> Result<(), tungstenite::Error> {
-        let frames = self.shared.pending.lock().take_unwritten();
-        for frame in frames {
-            sink.feed(Message::Text(frame)).await?;
-        }
-        sink.flush().await
-    }
-
     /// Ends when nothing came for two heartbeats.
     async fn silence(&self) -> Disconnect {
         loop {

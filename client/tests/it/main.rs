@@ -3,6 +3,7 @@
 
 mod losses;
 mod moves;
+mod pace;
 mod presence;
 mod registry;
 mod replies;

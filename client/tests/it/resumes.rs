@@ -1,65 +1,22 @@
 //! What was missed between two connections is asked for, and told once and in order.
 
-use std::time::Duration;
-
 use client::{
-    Chat, Disconnect, Event, Events,
+    Disconnect, Event, Events,
     protocol::{ResumeStatus, ServerFrame},
     shared::RoomId,
 };
 use serde_json::{Value, json};
 
-use crate::support::{Peer, Server, connect, connected, next, options, position, room, within};
+use crate::support::{
+    Server, connect, connected, next, next_rev, options, position, resuming, room, synced, view, within,
+};
 
 fn other_room() -> RoomId {
     "00000000-0000-7000-8000-0000000000bb".parse().unwrap()
 }
 
-/// A room as its member sees it.
-fn view(room: RoomId, rev: u64) -> Value {
-    json!({
-        "id": room, "name": "r", "type": "private", "createdBy": room, "memberCount": 2,
-        "createdAt": "2025-10-09T08:53:20.120Z", "historyVisibility": "joined", "position": position(rev),
-    })
-}
-
 fn resumed(status: &str, rev: u64) -> Value {
     json!({ "status": status, "rev": rev, "eventId": format!("{rev:016x}"), "unread": 0, "mentions": 0, "lastReadSeq": 0 })
-}
-
-/// A client that is synced to room [`room`] at `rev` and to its own log at 0.
-async fn synced(rev: u64, options: client::Options) -> (Server, Peer, Chat, Events) {
-    let server = Server::start().await;
-    let url = server.url();
-    let script = async {
-        let mut peer = server.hold().await;
-        let sync = peer.expect("SYNC").await;
-        peer.reply(&sync, "SYNCED", json!({ "user": position(0), "rooms": [view(room(), rev)] })).await;
-        peer
-    };
-    let (peer, client) = tokio::join!(script, within(Chat::connect_with(&url, "secret", options)));
-    let (chat, mut events) = client.unwrap();
-    assert!(matches!(next(&mut events).await, Event::Connected(_)));
-    assert!(matches!(next(&mut events).await, Event::Synced { more: false, .. }));
-    (server, peer, chat, events)
-}
-
-/// The next connection, whose `RESUME` has been read.
-async fn resuming(server: &Server) -> (Peer, Value) {
-    let mut peer = server.hold().await;
-    let resume = peer.expect("RESUME").await;
-    (peer, resume)
-}
-
-/// The next message's `rev`; what says how the connection stands is passed over.
-async fn next_rev(events: &mut Events) -> u64 {
-    loop {
-        match next(events).await {
-            Event::Frame(ServerFrame::NewMessage { rev, .. }) => return rev,
-            Event::Connected(_) | Event::Disconnected { .. } | Event::Resumed { .. } => {}
-            other => panic!("expected a message, got {other:?}"),
-        }
-    }
 }
 
 async fn next_resumed(events: &mut Events) -> Event {
@@ -284,60 +241,6 @@ async fn many_rooms_are_named_in_several_frames() {
     let mut ids = ids;
     ids.sort();
     assert_eq!(named, ids);
-}
-
-#[tokio::test]
-async fn an_application_that_fell_behind_gets_the_rest_from_where_it_stopped() {
-    let options = client::Options { event_queue: 4, event_patience: Duration::from_millis(50), ..options() };
-    let (server, mut peer, chat, mut events) = synced(0, options).await;
-    for rev in 1..=10 {
-        peer.message(room(), rev).await;
-    }
-    // Nobody reads events; the reply comes all the same, and with it the client is known to be behind.
-    let (pong, ()) = tokio::join!(chat.ping(), peer.answer_ping());
-    pong.unwrap();
-    // Now there is room for one, but it would come after a hole.
-    let mut told = vec![next_rev(&mut events).await];
-    peer.message(room(), 11).await;
-    let (pong, ()) = tokio::join!(chat.ping(), peer.answer_ping());
-    pong.unwrap();
-    while told.len() < 4 {
-        told.push(next_rev(&mut events).await);
-    }
-    let event = next(&mut events).await;
-    assert!(matches!(event, Event::Disconnected { reason: Disconnect::Behind, .. }), "{event:?}");
-    let (mut peer, resume) = resuming(&server).await;
-    assert_eq!(resume["payload"]["rooms"][room().to_string()], position(4));
-    for rev in 5..=11 {
-        peer.message(room(), rev).await;
-        told.push(next_rev(&mut events).await);
-    }
-    assert!(told.iter().copied().eq(1..=11), "{told:?}");
-}
-
-#[tokio::test]
-async fn an_application_that_is_slow_for_a_moment_makes_the_connection_wait() {
-    let options = client::Options { event_queue: 1, event_patience: Duration::from_secs(20), ..options() };
-    let (_server, mut peer, _chat, mut events) = synced(0, options).await;
-    for rev in 1..=50 {
-        peer.message(room(), rev).await;
-    }
-    for rev in 1..=50 {
-        let event = next(&mut events).await;
-        assert!(matches!(event, Event::Frame(ServerFrame::NewMessage { rev: r, .. }) if r == rev), "{event:?}");
-    }
-}
-
-#[tokio::test]
-async fn where_nobody_receives_events_there_is_nothing_to_resume() {
-    let (server, mut peer, chat, events) = synced(0, options()).await;
-    drop(events);
-    peer.message(room(), 1).await;
-    let (pong, ()) = tokio::join!(chat.ping(), peer.answer_ping());
-    pong.unwrap();
-    peer.drop_tcp();
-    let (_peer, resume) = resuming(&server).await;
-    assert_eq!(resume["payload"]["rooms"][room().to_string()], position(1));
 }
 
 #[tokio::test]

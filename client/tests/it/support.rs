@@ -217,3 +217,46 @@ pub async fn next_frame(events: &mut Events) -> ServerFrame {
         other => panic!("expected a frame, got {other:?}"),
     }
 }
+
+/// A room as its member sees it.
+pub fn view(room: RoomId, rev: u64) -> Value {
+    json!({
+        "id": room, "name": "r", "type": "private", "createdBy": room, "memberCount": 2,
+        "createdAt": "2025-10-09T08:53:20.120Z", "historyVisibility": "joined", "position": position(rev),
+    })
+}
+
+/// A client that is synced to room [`room`] at `rev` and to its own log at 0.
+pub async fn synced(rev: u64, options: client::Options) -> (Server, Peer, Chat, Events) {
+    let server = Server::start().await;
+    let url = server.url();
+    let script = async {
+        let mut peer = server.hold().await;
+        let sync = peer.expect("SYNC").await;
+        peer.reply(&sync, "SYNCED", json!({ "user": position(0), "rooms": [view(room(), rev)] })).await;
+        peer
+    };
+    let (peer, client) = tokio::join!(script, within(Chat::connect_with(&url, "secret", options)));
+    let (chat, mut events) = client.unwrap();
+    assert!(matches!(next(&mut events).await, Event::Connected(_)));
+    assert!(matches!(next(&mut events).await, Event::Synced { more: false, .. }));
+    (server, peer, chat, events)
+}
+
+/// The next connection, whose `RESUME` has been read.
+pub async fn resuming(server: &Server) -> (Peer, Value) {
+    let mut peer = server.hold().await;
+    let resume = peer.expect("RESUME").await;
+    (peer, resume)
+}
+
+/// The next message's `rev`; what says how the connection stands is passed over.
+pub async fn next_rev(events: &mut Events) -> u64 {
+    loop {
+        match next(events).await {
+            Event::Frame(ServerFrame::NewMessage { rev, .. }) => return rev,
+            Event::Connected(_) | Event::Disconnected { .. } | Event::Resumed { .. } => {}
+            other => panic!("expected a message, got {other:?}"),
+        }
+    }
+}

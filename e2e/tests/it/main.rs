@@ -1,6 +1,7 @@
 //! The whole system, from outside.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod changes;
 mod durability;
 mod faults;
 mod model;

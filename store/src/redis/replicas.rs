@@ -25,10 +25,8 @@ use super::{
 };
 use crate::{Result, StoreError, log::CHANGES_KEPT};
 
-/// Waiters that may stand in line for one node; more are refused.
-const IN_LINE: usize = 4096;
-/// Waiters of one group.
-const GROUP: usize = 512;
+/// Waiters of one group, and as many may stand in line for the next; more are refused.
+const GROUP: usize = 2048;
 /// What an answer may take beyond the waiting itself.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -124,7 +122,7 @@ impl Replicas {
         if let Some(line) = lines.get(node) {
             return line.clone();
         }
-        let (line, waiters) = mpsc::channel(IN_LINE);
+        let (line, waiters) = mpsc::channel(GROUP);
         self.home.spawn(serve(self.connection.clone(), self.keys.clone(), self.asked, waiters));
         lines.insert(node.to_owned(), line.clone());
         line
@@ -165,7 +163,7 @@ async fn ask(
         pipeline.cmd("HGET").arg(keys.changes(waiter.room)).arg(waiter.position.rev);
         pipeline.cmd("HGET").arg(keys.room(waiter.room)).arg("rev");
     }
-    // The small write, without which `WAIT` has nothing to count.
+    // The small write. Redis 7.0 counts from any command; only writes are promised to count.
     pipeline.cmd("SET").arg(keys.waited(shard_of(first.room))).arg(1).arg("PX").arg(60_000);
     pipeline.cmd("WAIT").arg(asked.replicas).arg(u64::try_from(asked.within.as_millis()).unwrap_or(u64::MAX));
     let count = 2 * group.len() + 2;

@@ -38,7 +38,8 @@ impl Engine {
         Ok(removed)
     }
 
-    async fn rooms_with_retention(&self) -> Result<Vec<RoomId>> {
+    /// Those to look at next.
+    pub(super) async fn rooms_with_retention(&self) -> Result<Vec<RoomId>> {
         // From anywhere, so that no shard is always last.
         let first = rand::random::<u16>() % SHARDS;
         let looks = (0..SHARDS).map(|i| {

@@ -6,5 +6,6 @@ mod faults;
 mod halves;
 mod operations;
 mod replicas;
+mod room;
 mod server;
 mod user_log;

@@ -286,3 +286,40 @@ pub async fn reactions_of_many_to_one_message_count_right(s: &Fixture) {
     assert_eq!(all_changes(&s.store, room, start).await.len(), 1 + 12 * 6 + 6 * 3);
     heard_as_kept(&s.store, room, &mut inbox, start, "reactions of many").await;
 }
+
+pub async fn edits_and_deletions_at_once_leave_a_dense_log(s: &Fixture) {
+    let people = actors(6);
+    let far = s.elsewhere().await;
+    let room = room_of(&s.store, &people.iter().collect::<Vec<_>>()).await;
+    let start = head(&s.store, room).await;
+    let mut inbox = follow(&s.store, &[Topic::Room(room)]).await;
+    for person in &people {
+        send(&s.store, room, person, "first").await;
+    }
+    let done = at_once(people.iter().cloned().enumerate().map(|(i, person)| {
+        let log = if i % 2 == 0 { s.log.clone() } else { far.log.clone() };
+        async move {
+            let (mut edited, mut deleted) = (0, 0);
+            for n in 0..24_u64 {
+                let target = id(room, (n + i as u64) % 6 + 1);
+                if n / 6 == 3 {
+                    deleted += usize::from(log.delete_message(target, &person).await.unwrap().is_some());
+                } else {
+                    let edit = edit(target, &person, &format!("{i} {n}"));
+                    let result = log.edit_message(&edit).await;
+                    edited += usize::from(result.is_ok());
+                    found(result);
+                }
+            }
+            (edited, deleted)
+        }
+    }))
+    .await;
+    let (edited, deleted) = done.into_iter().fold((0, 0), |(e, d), (edited, deleted)| (e + edited, d + deleted));
+    assert_eq!(deleted, 6, "each is deleted once");
+    let log = all_changes(&s.store, room, start).await;
+    assert!(log.iter().map(|c| c.rev).eq(start.rev + 1..=start.rev + 12 + edited as u64), "one change for each");
+    assert!(all_messages(&s.store, room).await.iter().all(|m| m.content.is_empty() && m.deleted_at.is_some()));
+    assert!(!format!("{log:?}").contains("first"));
+    heard_as_kept(&s.store, room, &mut inbox, start, "edits and deletions").await;
+}

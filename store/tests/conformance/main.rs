@@ -269,6 +269,7 @@ conformance! {
     crowd {
         whatever_many_do_at_once_the_log_is_whole,
         reactions_of_many_to_one_message_count_right,
+        edits_and_deletions_at_once_leave_a_dense_log,
     }
     walk {
         every_answer_is_the_model_s,

@@ -35,7 +35,7 @@ const OLD: Duration = Duration::from_secs(3600);
 pub async fn every_answer_is_the_model_s(s: &Fixture) {
     let mut config = Config { failure_persistence: None, max_shrink_time: 8_000, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 24;
+        config.cases = 16;
     }
     if std::env::var_os("PROPTEST_RNG_SEED").is_none() {
         config.rng_seed = RngSeed::Fixed(20_260_101);
@@ -43,7 +43,7 @@ pub async fn every_answer_is_the_model_s(s: &Fixture) {
     let seed = config.rng_seed;
     tokio::task::block_in_place(|| {
         let runtime = tokio::runtime::Handle::current();
-        let outcome = TestRunner::new(config).run(&vec(op(), 80..130), |ops| {
+        let outcome = TestRunner::new(config).run(&vec(op(), 120..200), |ops| {
             runtime.block_on(async {
                 let mut walk = Walk::start(&s.store).await;
                 for op in &ops {
