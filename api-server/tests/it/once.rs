@@ -50,7 +50,7 @@ async fn a_repeat_gives_the_first_result_whatever_would_refuse_it_by_now(
 
 #[rstest]
 #[tokio::test]
-async fn a_direct_message_is_repeated_to_a_guest_who_may_not_write_any_more(
+async fn a_direct_message_is_repeated_by_its_key_and_a_stranger_is_still_refused(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {
     let server = TestServer::start(engine).await;
