@@ -12,3 +12,4 @@ mod story;
 mod support;
 mod tour;
 mod usage;
+mod verify;

@@ -358,6 +358,23 @@ fn a_deleted_message_that_still_has_its_content_is_a_divergence() {
 }
 
 #[test]
+fn a_change_of_what_a_device_may_not_see_is_right_while_it_shows_nothing() {
+    for (partial, content, diverged) in [(true, "", 0), (true, "a.1 edited", 1), (false, "", 1)] {
+        let mut scene = Scene::new();
+        let mut message = scene.store("a.1 from before");
+        let history = History { items: Vec::new(), position: scene.history().position };
+        scene.ledger.watch(2, scene.reader, scene.room, &history);
+        if partial {
+            scene.ledger.hide_older(2, scene.room);
+        }
+        message.content = content.into();
+        let edited = ServerFrame::MessageEdited { message, rev: 2, event_id: EventId::from_bits(2) };
+        scene.ledger.tell(2, &edited);
+        assert_eq!(scene.ledger.seen().diverged, diverged, "{partial} {content:?}");
+    }
+}
+
+#[test]
 fn two_events_of_one_number_are_a_divergence() {
     let mut scene = Scene::new();
     scene.ledger.attempt_message(scene.room, scene.author, "a.1 x");

@@ -76,6 +76,13 @@ pub(super) enum What<'a> {
     Other,
 }
 
+impl What<'_> {
+    /// Does it say what somebody wrote?
+    pub fn shows_content(&self) -> bool {
+        matches!(self, Self::Written(message) | Self::Edited(message) if !message.content.is_empty())
+    }
+}
+
 impl<'a> Change<'a> {
     /// The change in a frame; `None` where it is no event of a room's log.
     pub fn of(frame: &'a ServerFrame) -> Option<Self> {

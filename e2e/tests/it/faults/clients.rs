@@ -39,7 +39,7 @@ async fn a_storm_of_reconnections_breaks_no_promise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_reader_is_closed_and_resumes_and_nobody_waits_for_it() {
-    let mut system =
+    let system =
         System::over_redis_with(2, &[("LIMITS__ENABLED", "false"), ("LIMITS__QUEUE_SECONDS", "2")]).await.unwrap();
     let run = begin(plan(&system)).await;
     let (slow, writer) = (system.sign_up("slow").await.unwrap(), system.sign_up("writer").await.unwrap());

@@ -139,7 +139,11 @@ impl Ear {
     /// Begins to watch: the state is fetched, the events go on after `position`.
     async fn watch(&mut self, room: RoomId, position: Position) {
         let begin = History { items: Vec::new(), position };
-        self.state.lock().ledger.watch(SELF, self.user, room, &begin);
+        {
+            let ledger = &mut self.state.lock().ledger;
+            ledger.watch(SELF, self.user, room, &begin);
+            ledger.hide_older(SELF, room);
+        }
         self.fetch(room).await;
     }
 
