@@ -110,7 +110,7 @@ impl Hub {
     }
 
     /// Ends an entry, whoever waits for it.
-    fn abandon(&self, rooms: &[(RoomId, u64)]) {
+    pub(super) fn abandon(&self, rooms: &[(RoomId, u64)]) {
         self.update(|state| {
             for (id, epoch) in rooms {
                 if state.rooms.get(id).is_some_and(|room| room.epoch == *epoch)
