@@ -34,7 +34,7 @@ use held::Hold;
 use members::{Item, Member, Mode};
 use own::Own;
 use receipts::Receipts;
-pub use repair::{FIRST_RETRY, LAST_RETRY};
+pub use repair::{FIRST_RETRY, LAST_RETRY, is_outage};
 use room::Room;
 use shared::{
     RoomId, UserId,
