@@ -161,8 +161,8 @@ async fn positions_the_server_refuses_are_given_up_for_a_sync() {
     peer.drop_tcp();
     let (mut peer, resume) = resuming(&server).await;
     peer.reply(&resume, "ERROR", json!({ "code": "INVALID_MESSAGE", "message": "rooms: too many" })).await;
-    let mut peer = server.authenticated(true).await;
-    assert_eq!(peer.next().await["type"], "SYNC");
+    let mut peer = server.hold().await;
+    peer.expect("SYNC").await;
 }
 
 #[tokio::test]
