@@ -146,9 +146,7 @@ async fn an_answer_in_several_frames_is_told_as_one() {
     let (server, mut peer, _chat, mut events) = synced(7, options()).await;
     peer.drop_tcp();
     let (mut peer, resume) = resuming(&server).await;
-    let part = |room: String, more: bool| {
-        json!({ "user": resumed("caught_up", 1), "rooms": { room: resumed("caught_up", 7) }, "more": more })
-    };
+    let part = |room: String, more: bool| json!({ "user": resumed("caught_up", 1), "rooms": { room: resumed("caught_up", 7) }, "more": more });
     peer.reply(&resume, "RESUMED", part(room().to_string(), true)).await;
     peer.reply(&resume, "RESUMED", part(other_room().to_string(), false)).await;
     let Event::Resumed { rooms, .. } = next_resumed(&mut events).await else { unreachable!() };
