@@ -5,4 +5,5 @@ mod delivery;
 mod http;
 mod inbox;
 mod messages;
+mod outcomes;
 mod support;
