@@ -9,7 +9,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, http::header::SEC_WEBSOCKET_PROTOCOL},
 };
 
-use super::{AT_MOST, begin, goes_on, is_kept, is_long, plan};
+use super::{AT_MOST, begin, goes_on, is_kept, is_long, plan, verdict};
 
 /// In the storm of a short run, which a debug build on two cores weathers in seconds; the promise is about 2,000.
 const CROWD: usize = 200;
@@ -32,9 +32,7 @@ async fn a_storm_of_reconnections_breaks_no_promise() {
     let back = |counts: &chatapp::verify::Counts| counts.resumes >= crowd as u64;
     run.until("all have resumed", AT_MOST, back).await.unwrap();
     goes_on(&run).await;
-    let report = run.finish(&super::silent).await.unwrap();
-    println!("{report}");
-    assert!(report.passed, "{report}");
+    verdict(run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +63,7 @@ async fn a_slow_reader_is_closed_and_resumes_and_nobody_waits_for_it() {
         }
     }
     drop(flood);
-    let told = socket.to_end().await;
+    let told = socket.read_to_end().await;
     assert!(told < FLOOD, "it was closed before it was told of all: {told}");
 
     let rooms = synced["payload"]["rooms"].as_array().unwrap().iter();
@@ -129,7 +127,7 @@ impl Held {
     }
 
     /// Reads on after a long time; gives how many long messages had been written to it before it was closed.
-    async fn to_end(mut self) -> usize {
+    async fn read_to_end(mut self) -> usize {
         let mut told = 0;
         while let Some(frame) = self.next().await {
             let content = frame["payload"]["content"].as_str();
