@@ -4,11 +4,12 @@
 mod deciding;
 mod inbox;
 mod requests;
+mod texts;
 
 use std::sync::Arc;
 
 pub use deciding::{Decision, decide};
-pub use inbox::{Notification, NotificationPage, inbox_item, to_notification};
+pub use inbox::{Notification, NotificationPage, inbox_item};
 pub use requests::{ChannelState, NotifyRequest, NotifyState};
 use store::Store;
 

@@ -102,7 +102,10 @@ impl Worker {
         let open = progress::open(&earlier, self.wanted(job));
         let outcomes = match self.unwanted(&claimed).await? {
             Some(outcome) => open.into_iter().map(|channel| (channel, outcome.clone())).collect(),
-            None => join_all(open.into_iter().map(|channel| self.deliver(channel, job))).await,
+            None => {
+                let job = &self.domain.notifications.with_text(job.clone()).await?;
+                join_all(open.into_iter().map(|channel| self.deliver(channel, job))).await
+            }
         };
         for (channel, outcome) in &outcomes {
             count(channel, outcome);

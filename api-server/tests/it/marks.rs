@@ -1,11 +1,9 @@
 //! How far members have come, and what became of a message.
 
-use std::time::Duration;
-
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Engine, Person, TestServer, assert_answer};
+use crate::support::{Engine, Person, TestServer, assert_answer, until};
 
 async fn mark(who: &Person, room: &str, what: &str, seq: u64) -> Value {
     who.put(format!("/api/rooms/{room}/{what}"), json!({ "seq": seq })).await.expect(200).raw["seq"].clone()
@@ -99,15 +97,13 @@ async fn an_author_learns_what_became_of_a_message_for_each_who_may_see_it(
     let path = format!("/api/messages/{}/delivery", message["id"].as_str().unwrap());
     mark(&carol, &room, "delivered", 1).await;
     // Bob has no device and is told by his inbox; until the notifier and the worker have been there, there is less.
-    let answer = loop {
+    let answer = until(async || {
         let answer = alice.get(&path).await.expect(200);
-        let states: Vec<_> =
-            answer.raw["items"].as_array().unwrap().iter().map(|item| &item["push"]["state"]).collect();
-        if states == [&json!("delivered"), &json!("suppressed"), &json!("delivered")] {
-            break answer;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
+        let items = answer.raw["items"].as_array().unwrap();
+        let states: Vec<Value> = items.iter().map(|item| item["push"]["state"].clone()).collect();
+        (states == [json!("delivered"), json!("suppressed"), json!("delivered")]).then_some(answer)
+    })
+    .await;
     mark(&dave, &room, "read", 1).await;
     assert_answer!(answer, @r#"
     {

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{API_KEY, Answer, Caller, Engine, TestServer};
+use crate::support::{API_KEY, Answer, Caller, Engine, TestServer, until};
 
 async fn keyed(who: &Caller, path: &str, key: &str, body: &Value) -> Answer {
     Answer::of(who.request("POST", path).header("idempotency-key", key).json(body)).await
@@ -50,7 +50,7 @@ async fn a_repeat_gives_the_first_result_whatever_would_refuse_it_by_now(
 
 #[rstest]
 #[tokio::test]
-async fn a_direct_message_is_repeated_to_a_guest_who_may_not_write_any_more(
+async fn a_direct_message_is_repeated_by_its_key_and_a_stranger_is_still_refused(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {
     let server = TestServer::start(engine).await;
@@ -143,9 +143,8 @@ async fn a_key_queues_one_notification(#[values(Engine::Embedded, Engine::Redis)
     }
     let other = keyed(&service, "/notify", "k2", &body).await.expect(202);
     assert_ne!(other.id(), made[0].id());
-    while alice.get("/api/notifications").await.items("id").as_array().unwrap().len() < 2 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    let inbox = async || alice.get("/api/notifications").await.items("id").as_array().unwrap().len();
+    until(async || (inbox().await == 2).then_some(())).await;
     // Delivered, and still known.
     assert_eq!(keyed(&service, "/notify", "k", &body).await.expect(202).raw, made[0].raw);
     assert_eq!(alice.get("/api/notifications").await.items("title"), json!(["Tea", "Tea"]));

@@ -1,13 +1,11 @@
 //! Rooms that keep only some of their messages.
 
-use std::time::Duration;
-
 use domain::upkeep;
 use rstest::rstest;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Engine, TestServer};
+use crate::support::{Engine, TestServer, until};
 
 #[rstest]
 #[tokio::test]
@@ -61,9 +59,7 @@ async fn what_a_room_does_not_keep_is_gone_from_every_answer_and_counts_are_righ
     let end = CancellationToken::new();
     let running = tokio::spawn(upkeep::run(server.domain.clone(), end.clone()));
     let history = format!("/api/rooms/{room}/messages");
-    while bob.get(&history).await.items("seq").as_array().unwrap().len() > 10 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(async || (bob.get(&history).await.items("seq").as_array().unwrap().len() == 10).then_some(())).await;
     end.cancel();
     running.await.unwrap();
     let kept = json!((6..=15).rev().collect::<Vec<u64>>());

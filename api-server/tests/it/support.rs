@@ -1,6 +1,6 @@
 //! Servers over a store of their own, people who ask them, and answers in a form that can be compared.
 
-use std::{collections::HashMap, sync::Arc, thread::JoinHandle};
+use std::{collections::HashMap, sync::Arc, thread::JoinHandle, time::Duration};
 
 use domain::{Domain, upkeep};
 use redis_fixture::{Kind, Redis};
@@ -331,6 +331,19 @@ impl Answer {
     pub fn items(&self, field: &str) -> Value {
         self.raw["items"].as_array().unwrap().iter().map(|item| item[field].clone()).collect()
     }
+}
+
+/// Looks again and again until there is something; what takes longer than this does not come.
+pub async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            match look().await {
+                Some(found) => return found,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), looking).await.expect("it does not come")
 }
 
 /// Ids become `[id 1]`, `[id 2]`, … in the order they appear, times `[time]`, secrets and request ids their names.

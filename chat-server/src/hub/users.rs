@@ -8,7 +8,7 @@ use std::{
 use domain::{DomainError, Result, Viewer, messages::Missed, rooms::Standing};
 use futures_util::{StreamExt, stream};
 use shared::{
-    RoomId, UserId,
+    NotificationId, RoomId, UserId,
     protocol::{Position, Room, ServerFrame},
 };
 use store::{ChangeBody, RoomEvent, UserChange, UserChangeBody, UserChanges};
@@ -43,8 +43,8 @@ impl Told {
     }
 }
 
-/// Changes of a user's own log in order, as they are told now: of several read marks in one room only the last. One
-/// read for all of them.
+/// Changes of a user's own log in order, as they are told now: of several read marks in one room only the last, and
+/// notifications with the texts of their messages. One read for all marks, and those of notifications together.
 pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Result<Vec<(Position, Told)>> {
     let marked = |change: &UserChange| match &change.body {
         UserChangeBody::ReadMark { room, .. } => Some((*room, change.rev)),
@@ -54,6 +54,12 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
     let rooms: Vec<RoomId> = last.keys().copied().collect();
     let standings = hub.domain.rooms.standings(user, &rooms).await?;
     let standings: HashMap<RoomId, Standing> = standings.into_iter().flatten().map(|s| (s.room, s)).collect();
+    let item = |change: &UserChange| match &change.body {
+        UserChangeBody::Notification(item) => Some(item.clone()),
+        _ => None,
+    };
+    let items = hub.domain.notifications.with_texts(user, changes.iter().filter_map(item).collect()).await?;
+    let texts: HashMap<NotificationId, String> = items.into_iter().map(|item| (item.id, item.body)).collect();
     let told = |change: UserChange| {
         let user_position = change.position();
         let told = match change.body {
@@ -72,7 +78,7 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
             UserChangeBody::Notification(item) => Told::frame(ServerFrame::Notification {
                 id: item.id,
                 title: item.title,
-                body: item.body,
+                body: texts.get(&item.id).cloned().unwrap_or(item.body),
                 data: item.data,
                 category: item.category,
                 room_id: item.room,

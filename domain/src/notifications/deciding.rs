@@ -4,7 +4,7 @@ use shared::{NotificationId, Timestamp, UserId, protocol::RoomType};
 use store::{DueRoom, Job, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomRecord, StoredMessage};
 
 use super::Notifications;
-use crate::{Result, messages::preview, names::DELETED_USER, pages::PAGE_BYTES};
+use crate::{Result, names::DELETED_USER, pages::PAGE_BYTES};
 
 /// Members decided on at once.
 const MEMBER_PAGE: usize = 200;
@@ -154,13 +154,15 @@ fn message_job(
         (RoomType::Direct, _) | (_, None) => author.to_owned(),
         (_, Some(room)) => format!("{author} in {room}"),
     };
-    let more = if count > 1 { format!(" (+{} more)", count - 1) } else { String::new() };
     Job {
         id: NotificationId::for_message(message.id()),
         user,
         title,
-        body: preview(message) + &more,
-        data: Some(serde_json::json!({ "roomId": record.id, "messageId": message.id(), "seq": message.seq })),
+        // The message's own, when it is shown.
+        body: String::new(),
+        data: Some(
+            serde_json::json!({ "roomId": record.id, "messageId": message.id(), "seq": message.seq, "count": count }),
+        ),
         category: Some("message".into()),
         channels: None,
         collapse_key: Some(format!("room:{}", record.id)),

@@ -49,6 +49,7 @@ impl Notifications {
         let limit = page_limit(limit, 50, MAX_PAGE)?;
         let items = self.store.inboxes.inbox(viewer.user, before, limit).await?;
         let next_cursor = items.last().filter(|_| items.len() == limit).map(|item| item.id.to_string());
+        let items = self.with_texts(viewer.user, items).await?;
         Ok(NotificationPage { items: items.into_iter().map(to_notification).collect(), next_cursor })
     }
 
@@ -74,12 +75,12 @@ impl Notifications {
     }
 }
 
-/// The inbox item of a job.
+/// The inbox item of a job; that of a message without its text, which is filled in when it is shown.
 pub fn inbox_item(job: &Job) -> InboxItem {
     InboxItem {
         id: job.id,
         title: job.title.clone(),
-        body: job.body.clone(),
+        body: if job.message.is_some() { String::new() } else { job.body.clone() },
         data: job.data.clone(),
         category: job.category.clone(),
         room: job.message.map(|message: MessageId| message.room),
@@ -89,7 +90,7 @@ pub fn inbox_item(job: &Job) -> InboxItem {
 }
 
 /// An inbox item as clients see it.
-pub fn to_notification(item: InboxItem) -> Notification {
+fn to_notification(item: InboxItem) -> Notification {
     Notification {
         id: item.id,
         title: item.title,

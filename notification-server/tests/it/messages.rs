@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use domain::notifications::inbox_item;
 use rstest::rstest;
-use shared::{InstanceId, NotificationId, Timestamp, protocol::command::Mark};
+use shared::{
+    InstanceId, NotificationId, Timestamp,
+    protocol::command::{EditMessage, Mark},
+};
 use store::SocketKind;
 
 use crate::support::{Engine, World, assert_answer};
@@ -56,6 +59,7 @@ async fn a_message_notifies_the_absent_and_not_those_who_are_there(
             "category": "message",
             "createdAt": "[time]",
             "data": {
+              "count": 1,
               "messageId": "[id 1]",
               "roomId": "[id 2]",
               "seq": 1
@@ -219,5 +223,29 @@ async fn a_notification_is_not_delivered_once_its_message_is_read_or_deleted_or_
       "left: \"suppressed\" \"no longer a member of the room\""
     ]
     "#);
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_delivered_notification_says_what_its_message_says_now_and_nothing_once_it_is_deleted(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let (alice, bob) = (world.person("alice").await, world.person("bob").await);
+    let room = world.room(&[&alice, &bob]).await;
+    let mut arrivals = world.watch(&bob).await;
+    let server = world.serve().await;
+    let message = server.world.send(&alice, room, "a secret").await;
+    assert_eq!(arrivals.next().await.body, "a secret");
+    let kept = &server.world.domain.store.inboxes.inbox(bob.id, None, 1).await.unwrap()[0];
+    assert!(!format!("{kept:?}").contains("secret"), "no second copy is kept: {kept:?}");
+
+    let said = async || server.get("/api/notifications", &bob).await.raw["items"][0]["body"].clone();
+    let edit = EditMessage { message_id: message, content: "as meant".into() };
+    server.world.domain.messages.edit(&alice.viewer, edit).await.unwrap();
+    assert_eq!(said().await, "as meant");
+    server.world.domain.messages.delete(&alice.viewer, message).await.unwrap();
+    assert_eq!(said().await, "This message is no longer available");
     server.stop().await;
 }

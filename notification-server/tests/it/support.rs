@@ -113,11 +113,12 @@ impl World {
     pub async fn watch(&self, person: &Person) -> Arrivals {
         let subscriber = self.domain.store.bus.subscriber();
         subscriber.subscriptions.subscribe(&[Topic::User(person.id)]).await.unwrap();
-        Arrivals(subscriber)
+        Arrivals { domain: self.domain.clone(), user: person.id, subscriber }
     }
 
     pub async fn inbox(&self, person: &Person) -> Vec<InboxItem> {
-        self.domain.store.inboxes.inbox(person.id, None, 100).await.unwrap()
+        let items = self.domain.store.inboxes.inbox(person.id, None, 100).await.unwrap();
+        self.domain.notifications.with_texts(person.id, items).await.unwrap()
     }
 
     pub async fn serve(self) -> TestServer {
@@ -133,19 +134,24 @@ impl World {
     }
 }
 
-pub struct Arrivals(Subscriber);
+pub struct Arrivals {
+    domain: Domain,
+    user: UserId,
+    subscriber: Subscriber,
+}
 
 impl Arrivals {
     /// The next item that comes into the inbox.
     pub async fn next(&mut self) -> InboxItem {
         timeout(PATIENCE, async {
             loop {
-                match self.0.inbox.recv().await.unwrap() {
+                match self.subscriber.inbox.recv().await.unwrap() {
                     Signal::Event(BusEvent::User(_, event)) => {
                         if let UserEvent::Change(change) = event.as_ref()
                             && let UserChangeBody::Notification(item) = &change.body
                         {
-                            return item.clone();
+                            let items = self.domain.notifications.with_texts(self.user, vec![item.clone()]).await;
+                            return items.unwrap().remove(0);
                         }
                     }
                     Signal::Event(_) => {}
