@@ -23,12 +23,18 @@ pub const DELETED_USER: &str = "deleted user";
 /// Names looked up at once; each is a read of its own.
 const CONCURRENT_READS: usize = 64;
 
+/// How long a name is taken to be nobody's: at most so long does a mention of who signed up at another instance fail.
+const FREE_KEPT: Duration = Duration::from_secs(1);
+
 /// Each direction is bounded to 100,000 users; an entry is at most 30 s old.
 pub struct Names {
     users: Arc<dyn Users>,
     cards: Cache<UserId, Arc<NameCard>>,
-    /// By folded name. That a name is free is not kept: who has just signed up can be mentioned.
+    /// By folded name.
     ids: Cache<String, UserId>,
+    /// Folded names that are nobody's, for [`FREE_KEPT`]: who has just signed up can soon be mentioned, and a text full
+    /// of names that are none costs its reads once.
+    free: Cache<String, ()>,
 }
 
 impl Names {
@@ -36,7 +42,8 @@ impl Names {
         let kept = Duration::from_secs(30);
         let cards = Cache::builder().max_capacity(100_000).time_to_live(kept).build();
         let ids = Cache::builder().max_capacity(100_000).time_to_live(kept).build();
-        Self { users, cards, ids }
+        let free = Cache::builder().max_capacity(100_000).time_to_live(FREE_KEPT).build();
+        Self { users, cards, ids, free }
     }
 
     /// `None`: no such account.
@@ -84,9 +91,13 @@ impl Names {
             if let Some(id) = self.ids.get(&name).await {
                 return Ok(Some((name, id)));
             }
+            if self.free.contains_key(&name) {
+                return Ok(None);
+            }
             let id = self.users.user_id_by_name(&name).await?;
-            if let Some(id) = id {
-                self.ids.insert(name.clone(), id).await;
+            match id {
+                Some(id) => self.ids.insert(name.clone(), id).await,
+                None => self.free.insert(name.clone(), ()).await,
             }
             Ok::<_, DomainError>(id.map(|id| (name, id)))
         });
@@ -97,6 +108,11 @@ impl Names {
     /// After a change of profile in this process, so that its own user sees it at once.
     pub async fn forget(&self, id: UserId) {
         self.cards.invalidate(&id).await;
+    }
+
+    /// After a signup in this process, so that the new name can be mentioned at once.
+    pub async fn taken(&self, username: &str) {
+        self.free.invalidate(&username.to_ascii_lowercase()).await;
     }
 
     /// The card, or the error that there is no such user.
