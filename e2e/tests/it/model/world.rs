@@ -127,7 +127,7 @@ impl<'a> World<'a> {
                 let MessageId { room, seq } = self.message(of)?;
                 let by = by % self.devices.len();
                 let user = &self.users[by / DEVICES];
-                if by % 2 == 0 {
+                if by.is_multiple_of(DEVICES) {
                     self.devices[by].chat.mark_read(room, seq).await.ok()
                 } else {
                     user.api.mark_read(room, seq).await.ok()?;
