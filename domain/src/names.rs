@@ -39,10 +39,14 @@ pub struct Names {
 
 impl Names {
     pub fn new(users: Arc<dyn Users>) -> Self {
+        Self::keeping_free(users, FREE_KEPT)
+    }
+
+    fn keeping_free(users: Arc<dyn Users>, free_kept: Duration) -> Self {
         let kept = Duration::from_secs(30);
         let cards = Cache::builder().max_capacity(100_000).time_to_live(kept).build();
         let ids = Cache::builder().max_capacity(100_000).time_to_live(kept).build();
-        let free = Cache::builder().max_capacity(100_000).time_to_live(FREE_KEPT).build();
+        let free = Cache::builder().max_capacity(100_000).time_to_live(free_kept).build();
         Self { users, cards, ids, free }
     }
 
@@ -118,5 +122,41 @@ impl Names {
     /// The card, or the error that there is no such user.
     pub async fn require(&self, id: UserId) -> Result<Arc<NameCard>> {
         self.card(id).await?.ok_or(DomainError::UserNotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{Timestamp, settings};
+    use store::UserRecord;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn that_a_name_is_nobodys_is_read_once_until_it_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("embedded:{}", dir.path().display()).parse().unwrap();
+        let store = store::open(&settings::Store { url, ..settings::Store::default() }).await.unwrap();
+        let names = Names::keeping_free(store.users.clone(), Duration::from_secs(3600));
+        let ids = async || names.ids_of(["late".to_owned()]).await.unwrap().remove("late");
+        assert_eq!(ids().await, None);
+        let late = UserRecord {
+            id: UserId::new(),
+            username: "Late".into(),
+            display_name: "Late".into(),
+            email: None,
+            email_verified: false,
+            password_hash: None,
+            avatar_url: None,
+            bio: None,
+            created_at: Timestamp::now(),
+            guest: true,
+        };
+        // As another instance would: this one is not told.
+        store.users.create_user(&late).await.unwrap();
+        assert_eq!(ids().await, None, "not read again");
+        names.taken(&late.username).await;
+        assert_eq!(ids().await, Some(late.id));
+        store.maintenance.close().await.unwrap();
     }
 }
