@@ -34,12 +34,12 @@ use held::Hold;
 use members::{Item, Member, Mode};
 use own::Own;
 use receipts::Receipts;
-pub use repair::{FIRST_RETRY, LAST_RETRY};
+pub use repair::{FIRST_RETRY, LAST_RETRY, is_outage};
 use room::Room;
 use shared::{
     RoomId, UserId,
     protocol::{Position, ServerFrame},
-    settings::Chat,
+    settings::{Chat, Limits},
 };
 use socket::{Outbound, Pulse, Pushed};
 use store::{ChangeBody, RoomEvent, Subscriptions, Topic};
@@ -130,6 +130,7 @@ struct State {
     /// Topics nobody needed when they were put here.
     stale: HashSet<Topic>,
     out: Out,
+    turn: Turn,
     /// Numbers rooms' entries and attachments.
     next: u64,
 }
@@ -141,6 +142,30 @@ struct User {
     own: Own,
     /// Names this entry: going and coming back gives another.
     epoch: u64,
+}
+
+/// What may still be pushed to one queue before the sockets get their turn: a quarter of what a queue holds, so that
+/// one whose peer reads well does not overflow only because its socket was given no turn.
+#[derive(Clone, Copy)]
+struct Turn {
+    frames: usize,
+    bytes: usize,
+}
+
+impl Turn {
+    fn new(limits: &Limits) -> Self {
+        Self { frames: limits.queue_frames / 4, bytes: limits.queue_bytes / 4 }
+    }
+
+    /// An event was delivered, in a frame of so many bytes.
+    fn take(&mut self, bytes: usize) {
+        self.frames = self.frames.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    fn is_over(self) -> bool {
+        self.frames == 0 || self.bytes == 0
+    }
 }
 
 /// What a round of pushes left to do.
@@ -163,9 +188,10 @@ impl Out {
 }
 
 impl State {
-    fn new(settings: &Chat) -> Self {
+    fn new(settings: &Chat, turn: Turn) -> Self {
         Self {
             rooms: HashMap::new(),
+            turn,
             typing: Typing::new(Duration::from_millis(settings.typing_ms)),
             receipts: Receipts::new(Duration::from_millis(settings.receipt_ms), settings.receipt_members),
             users: HashMap::new(),
@@ -192,7 +218,7 @@ impl State {
         if let ChangeBody::Message(message) = &event.change.body {
             room.authors.note(message.seq, message.author);
         }
-        let mut deliveries = 0;
+        let (mut deliveries, mut bytes) = (0, 0);
         for member in room.members.iter_mut() {
             if left == Some(member.peer.viewer.user) {
                 continue;
@@ -203,7 +229,9 @@ impl State {
             };
             match &mut member.mode {
                 Mode::Live { after } if rev > *after => {
-                    self.out.push(&member.peer, encoded.frame(member.peer.dialect));
+                    let frame = encoded.frame(member.peer.dialect);
+                    bytes = bytes.max(frame.len());
+                    self.out.push(&member.peer, frame);
                     deliveries += 1;
                 }
                 Mode::Live { .. } => {}
@@ -217,6 +245,7 @@ impl State {
         if let Some(user) = left {
             self.user_left(event.room, user, rev);
         }
+        self.turn.take(bytes);
         self.drop_lost();
     }
 
@@ -324,7 +353,7 @@ impl Hub {
     pub fn start(domain: Domain, drain: Arc<Drain>) -> Rc<Self> {
         let subscriber = domain.store.bus.subscriber();
         let heartbeat = Duration::from_secs(domain.settings.limits.heartbeat_seconds);
-        let state = RefCell::new(State::new(&domain.settings.chat));
+        let state = RefCell::new(State::new(&domain.settings.chat, Turn::new(&domain.settings.limits)));
         let hub = Rc::new(Self {
             pulse: Pulse::start(heartbeat, drain.begun().clone()),
             domain,
@@ -357,6 +386,7 @@ impl Hub {
     /// Changes the state, then lets the sockets it touched send and unneeded topics go. `change` must not call back.
     fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.borrow_mut();
+        state.turn = Turn::new(&self.domain.settings.limits);
         let result = change(&mut state);
         state.drop_lost();
         let stale = !state.stale.is_empty();

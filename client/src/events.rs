@@ -60,7 +60,7 @@ impl From<ServerFrame> for Event {
     fn from(frame: ServerFrame) -> Self {
         match frame {
             ServerFrame::Synced { rooms, next_cursor, .. } => Self::Synced { rooms, more: next_cursor.is_some() },
-            ServerFrame::Resumed { user, rooms } => Self::Resumed { user, rooms },
+            ServerFrame::Resumed { user, rooms, .. } => Self::Resumed { user, rooms },
             frame => Self::Frame(frame),
         }
     }

@@ -1,12 +1,12 @@
 //! How far the application has been told: its position in the user's own log and in each room. What `/chat` resumes from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use parking_lot::Mutex;
 use serde::Serialize;
 use shared::{
-    RoomId,
-    protocol::{Position, ResumeStatus, ServerFrame},
+    ErrorCode, RoomId,
+    protocol::{Position, ResumeStatus, Resumed, ServerFrame},
 };
 
 use crate::socket::{RESTORE_ID, Restore, encode};
@@ -44,6 +44,8 @@ struct Places {
     rooms: HashMap<RoomId, Place>,
     /// The first frames of the connection are not answered yet.
     resuming: bool,
+    /// Of a `RESUMED` in several frames, what came before the last.
+    resumed: BTreeMap<RoomId, Resumed>,
 }
 
 impl Places {
@@ -101,12 +103,27 @@ impl Restore for Positions {
     fn frames(&self) -> Vec<String> {
         let places = &mut *self.0.lock();
         places.resuming = true;
+        places.resumed.clear();
         let Some(user) = &mut places.user else { return sync(None).into_iter().collect() };
         user.moved = false;
         places.rooms.values_mut().for_each(|place| place.moved = false);
         let user = user.position;
         let rooms: Vec<_> = places.rooms.iter().map(|(room, place)| (*room, place.position)).collect();
         resume(user, &rooms)
+    }
+
+    fn whole(&self, frame: ServerFrame) -> Option<ServerFrame> {
+        let ServerFrame::Resumed { user, mut rooms, more } = frame else { return Some(frame) };
+        let resumed = &mut self.0.lock().resumed;
+        resumed.append(&mut rooms);
+        (!more).then(|| ServerFrame::Resumed { user, rooms: std::mem::take(resumed), more })
+    }
+
+    /// What is known is of no use; the next connection begins with `SYNC`.
+    fn note_refusal(&self, code: ErrorCode) {
+        if code == ErrorCode::InvalidMessage {
+            *self.0.lock() = Places::default();
+        }
     }
 
     fn note_event(&self, frame: &ServerFrame) -> Option<String> {
@@ -123,7 +140,7 @@ impl Restore for Positions {
                 places.resuming = next_cursor.is_some();
                 return next_cursor.as_deref().and_then(|cursor| sync(Some(cursor)));
             }
-            ServerFrame::Resumed { user, rooms } => {
+            ServerFrame::Resumed { user, rooms, .. } => {
                 if let Some(position) = user.position {
                     places.user(position);
                 }

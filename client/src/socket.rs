@@ -79,6 +79,14 @@ pub(crate) trait Restore: Send + Sync + 'static {
     /// [`RESTORE_ID`], are events.
     fn frames(&self) -> Vec<String>;
 
+    /// Puts together what comes in several frames. `None`: there is more to come.
+    fn whole(&self, frame: ServerFrame) -> Option<ServerFrame> {
+        Some(frame)
+    }
+
+    /// The server refused the `frames`; the connection ends.
+    fn note_refusal(&self, _code: ErrorCode) {}
+
     /// Notes a frame that the application is given as an event. Gives the frame that it asks for, if any.
     fn note_event(&self, _frame: &ServerFrame) -> Option<String> {
         None

@@ -85,6 +85,11 @@ impl Hub {
         peer.rooms.borrow().contains(&room)
     }
 
+    /// How far the connection has been told the room it is in; `None`: it is not in it.
+    pub fn live_at(&self, peer: &Peer, room: RoomId) -> Option<Position> {
+        self.is_in(peer, room).then(|| self.state.borrow().rooms.get(&room)?.track.last()).flatten()
+    }
+
     /// Takes the connection out of everything.
     pub fn forget(&self, peer: &Rc<Peer>) {
         self.update(|state| state.forget(peer));

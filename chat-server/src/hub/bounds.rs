@@ -24,31 +24,31 @@ fn lacks_bounds(room: &Room) -> bool {
 }
 
 impl Hub {
-    /// Is there an edit on its way, and a member of whom it is not known what they may see?
-    pub(super) fn lacks_bounds(&self, room: RoomId) -> bool {
-        self.state.borrow().rooms.get(&room).is_some_and(lacks_bounds)
-    }
-
-    /// Asks for what is not known. One read, and in a room that shows its history only since one joined, one for each
-    /// member here of whom it is not known.
+    /// Asks for what is not known, where an edit is on its way. One read, and in a room that shows its history only
+    /// since one joined, one for each member here of whom it is not known. When it returns all is known, also of who
+    /// came meanwhile, until the next await.
     pub(super) async fn learn_bounds(&self, room: RoomId) -> Result<()> {
-        let mut users: Vec<UserId> = match self.state.borrow().rooms.get(&room) {
-            Some(entry) => {
-                let unknown = entry.members.iter().filter(|member| member.visible_after.is_none());
-                unknown.map(|member| member.peer.viewer.user).collect()
+        loop {
+            let mut users: Vec<UserId> = match self.state.borrow().rooms.get(&room).filter(|entry| entry.edited) {
+                Some(entry) => {
+                    let unknown = entry.members.iter().filter(|member| member.visible_after.is_none());
+                    unknown.map(|member| member.peer.viewer.user).collect()
+                }
+                None => return Ok(()),
+            };
+            if users.is_empty() {
+                return Ok(());
             }
-            None => return Ok(()),
-        };
-        users.sort_unstable();
-        users.dedup();
-        let bounds = self.domain.rooms.hidden_up_to(room, &users).await?;
-        let bounds: HashMap<UserId, u64> = users.into_iter().zip(bounds).collect();
-        self.update(|state| {
-            let Some(entry) = state.rooms.get_mut(&room) else { return };
-            for member in entry.members.iter_mut().filter(|member| member.visible_after.is_none()) {
-                member.visible_after = bounds.get(&member.peer.viewer.user).copied();
-            }
-        });
-        Ok(())
+            users.sort_unstable();
+            users.dedup();
+            let bounds = self.domain.rooms.hidden_up_to(room, &users).await?;
+            let bounds: HashMap<UserId, u64> = users.into_iter().zip(bounds).collect();
+            self.update(|state| {
+                let Some(entry) = state.rooms.get_mut(&room) else { return };
+                for member in entry.members.iter_mut().filter(|member| member.visible_after.is_none()) {
+                    member.visible_after = bounds.get(&member.peer.viewer.user).copied();
+                }
+            });
+        }
     }
 }

@@ -11,8 +11,7 @@ use super::{Hub, State, repair, room::Verdict, users};
 
 /// Serves the worker's inbox until the store closes or the worker ends.
 pub(super) async fn run(hub: Rc<Hub>, mut inbox: Inbox) {
-    // A burst longer than this goes out in several rounds: a connection's queue holds no more than its limit, and one
-    // whose peer reads well must not overflow only because its socket was given no turn.
+    // A burst longer than this, or than a turn, goes out in several rounds.
     let most = (hub.domain.settings.limits.queue_frames / 4).max(1);
     while let Some(first) = inbox.recv().await {
         let mut todo = Todo::default();
@@ -22,7 +21,7 @@ pub(super) async fn run(hub: Rc<Hub>, mut inbox: Inbox) {
             while let Some(signal) = next {
                 state.take(signal, &mut todo);
                 taken += 1;
-                next = if taken < most { inbox.try_recv() } else { None };
+                next = if taken < most && !state.turn.is_over() { inbox.try_recv() } else { None };
             }
         });
         todo.start(&hub);

@@ -1,12 +1,16 @@
 //! Following rooms and users on the bus: subscribed while somebody here needs it, and not longer.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use domain::{DomainError, Result};
 use shared::{RoomId, protocol::Position};
 use store::Topic;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Hub, Peer, User, repair, room::Room, users};
+
+/// Longest wait until rooms are followed: a store that does not answer, or a gap that is long.
+const FOLLOWED: Duration = Duration::from_secs(10);
 
 /// Keeps rooms followed until members have been added, or not.
 pub struct Pins {
@@ -68,23 +72,27 @@ impl Hub {
     }
 
     /// Follows these rooms: when it returns, every change after each room's last delivered one will be delivered to
-    /// members that are added while the pins are held.
+    /// members that are added while the pins are held. `Unavailable` after [`FOLLOWED`], and when the server stops.
     pub async fn follow(self: &Rc<Self>, rooms: &[RoomId]) -> Result<Pins> {
         let (pins, fresh) = self.pin(rooms);
         if !fresh.is_empty() {
             // A task of its own: who asked first may go away while others wait.
             actix_web::rt::spawn(start(self.clone(), fresh));
         }
+        let until = Instant::now() + FOLLOWED;
         for (id, epoch) in &pins.rooms {
             loop {
                 let latch = match self.state.borrow().rooms.get(id) {
                     Some(room) if room.epoch == *epoch => room.latch.clone(),
-                    _ => return Err(DomainError::Unavailable(anyhow::anyhow!("cannot follow the room"))),
+                    _ => return Err(unfollowed()),
                 };
                 if latch.is_open() {
                     break;
                 }
-                latch.wait().await;
+                tokio::select! {
+                    waited = timeout_at(until, latch.wait()) => waited.map_err(|_| unfollowed())?,
+                    () = self.drain.begun().cancelled() => return Err(unfollowed()),
+                }
             }
         }
         Ok(pins)
@@ -110,7 +118,7 @@ impl Hub {
     }
 
     /// Ends an entry, whoever waits for it.
-    fn abandon(&self, rooms: &[(RoomId, u64)]) {
+    pub(super) fn abandon(&self, rooms: &[(RoomId, u64)]) {
         self.update(|state| {
             for (id, epoch) in rooms {
                 if state.rooms.get(id).is_some_and(|room| room.epoch == *epoch)
@@ -122,6 +130,10 @@ impl Hub {
             }
         });
     }
+}
+
+fn unfollowed() -> DomainError {
+    DomainError::Unavailable(anyhow::anyhow!("the room cannot be followed"))
 }
 
 /// Subscribe first, then note the head: what happens in between is held.

@@ -3,7 +3,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use domain::Result;
+use domain::DomainError;
 use shared::{RoomId, UserId, protocol::Position};
 
 use super::{Hub, repair, users};
@@ -16,21 +16,28 @@ pub(super) async fn run(hub: Rc<Hub>) {
     let every = Duration::from_secs(hub.domain.settings.chat.heads_seconds);
     loop {
         tokio::time::sleep(every).await;
-        if let Err(e) = compare(&hub).await {
-            // The store is away; when it is back, the bus says that something may have been lost.
-            e.log();
-        }
+        // Where the store is away, the bus says that something may have been lost when it is back.
+        let first = compare_rooms(&hub).await.or(compare_users(&hub).await);
+        first.iter().for_each(DomainError::log);
     }
 }
 
-async fn compare(hub: &Rc<Hub>) -> Result<()> {
+/// All of them, also where some cannot be read: one part of the store may be away. Gives the first error.
+async fn compare_rooms(hub: &Rc<Hub>) -> Option<DomainError> {
+    let mut failed = None;
     let rooms: Vec<(RoomId, Position)> = {
         let state = hub.state.borrow();
         state.rooms.iter().filter_map(|(id, room)| Some((*id, room.track.last()?))).collect()
     };
     for chunk in rooms.chunks(CHUNK) {
         let ids: Vec<RoomId> = chunk.iter().map(|(id, _)| *id).collect();
-        let heads = hub.domain.rooms.positions(&ids).await?;
+        let heads = match hub.domain.rooms.positions(&ids).await {
+            Ok(heads) => heads,
+            Err(e) => {
+                failed.get_or_insert(e);
+                continue;
+            }
+        };
         for ((room, before), head) in chunk.iter().zip(heads) {
             let suspect = hub.update(|state| {
                 let now = state.rooms.get(room).and_then(|entry| entry.track.last());
@@ -41,17 +48,24 @@ async fn compare(hub: &Rc<Hub>) -> Result<()> {
             }
         }
     }
-    compare_users(hub).await
+    failed
 }
 
-async fn compare_users(hub: &Rc<Hub>) -> Result<()> {
+async fn compare_users(hub: &Rc<Hub>) -> Option<DomainError> {
+    let mut failed = None;
     let logs: Vec<(UserId, Position)> = {
         let state = hub.state.borrow();
         state.users.iter().filter_map(|(id, user)| Some((*id, user.own.last()?))).collect()
     };
     for chunk in logs.chunks(CHUNK) {
         let ids: Vec<UserId> = chunk.iter().map(|(id, _)| *id).collect();
-        let heads = users::own_heads(hub, &ids).await?;
+        let heads = match users::own_heads(hub, &ids).await {
+            Ok(heads) => heads,
+            Err(e) => {
+                failed.get_or_insert(e);
+                continue;
+            }
+        };
         for ((user, before), head) in chunk.iter().zip(heads) {
             hub.update(|state| {
                 let Some(entry) = state.users.get_mut(user) else { return };
@@ -62,7 +76,7 @@ async fn compare_users(hub: &Rc<Hub>) -> Result<()> {
             users::start_telling(hub, *user);
         }
     }
-    Ok(())
+    failed
 }
 
 /// Must the log be read? `head` was read after delivery stood at `before`, and before it stood at `now`. Something is

@@ -16,13 +16,15 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Hub, Peer, members::Mode};
 
-/// Rooms a `RESUME` may name beyond those one may be in: some may have been left meanwhile.
-const LEFT_MEANWHILE: usize = 100;
+/// Rooms a `RESUME` may name in all its frames. Far more than one is in: direct rooms that others opened are not limited.
+const ROOMS_NAMED: usize = 10_000;
 
 /// What the client of a held connection has said so far.
 pub struct Hold {
     /// Put together from `RESUME`s with `more`.
     asked: Resume,
+    /// They named more than [`ROOMS_NAMED`]: refused with the last of them.
+    too_many: bool,
     /// Where the user's own log stood when the first page of a `SYNC` was read.
     synced: Option<Position>,
     /// When the connection is closed if nothing more has come; `None`: it is being made live.
@@ -36,19 +38,25 @@ impl Peer {
     }
 
     /// Takes the rooms of one more `RESUME`. `Some`: it was the last one, and here is all of it.
-    pub fn collect(&self, input: Resume, rooms_per_user: usize) -> Result<Option<Resume>> {
+    pub fn collect(&self, input: Resume) -> Result<Option<Resume>> {
         let mut hold = self.hold.borrow_mut();
         let hold = hold.as_mut().filter(|hold| hold.synced.is_none()).ok_or_else(|| {
             DomainError::invalid("type", "only a connection with `?hold=1` or `resume`, and only once, before SYNC")
         })?;
         let Resume { user, rooms, more } = input;
         hold.asked.user = user.or(hold.asked.user);
-        hold.asked.rooms.extend(rooms);
-        if hold.asked.rooms.len() > rooms_per_user + LEFT_MEANWHILE {
-            hold.asked = Resume::default();
-            return Err(DomainError::invalid("rooms", "more rooms than one may be in"));
+        if !hold.too_many {
+            hold.asked.rooms.extend(rooms);
+            hold.too_many = hold.asked.rooms.len() > ROOMS_NAMED;
         }
-        Ok((!more).then(|| std::mem::take(&mut hold.asked)))
+        if more {
+            return Ok(None);
+        }
+        let asked = std::mem::take(&mut hold.asked);
+        if std::mem::take(&mut hold.too_many) {
+            return Err(DomainError::invalid("rooms", format!("more than {ROOMS_NAMED}: use SYNC")));
+        }
+        Ok(Some(asked))
     }
 
     /// The user's own log stood at `position` when a page of `SYNC` was read; gives where it stood at the first one.
@@ -62,7 +70,7 @@ impl Hub {
     /// From now on the connection is held, for a bounded time.
     pub fn hold(&self, peer: &Rc<Peer>) {
         let time = Duration::from_secs(self.domain.settings.chat.hold_seconds);
-        let hold = Hold { asked: Resume::default(), synced: None, until: Some(Instant::now() + time) };
+        let hold = Hold { asked: Resume::default(), too_many: false, synced: None, until: Some(Instant::now() + time) };
         peer.hold.replace(Some(hold));
         // One for each held connection; ends within the time a hold may last.
         actix_web::rt::spawn(close_when_late(Rc::downgrade(peer), time));

@@ -2,11 +2,13 @@
 
 use std::{collections::HashSet, rc::Rc, time::Duration};
 
-use domain::{Result, messages::Missed};
+use domain::{DomainError, Result, messages::Missed};
 use shared::{
     RoomId,
     protocol::{Position, ServerFrame},
 };
+use socket::CloseCode;
+use store::RoomEvent;
 
 use super::{Hub, State, room::Settled, users};
 use crate::dialect::Encoded;
@@ -25,47 +27,46 @@ pub(super) async fn repair(hub: Rc<Hub>, room: RoomId) {
     let mut wait = FIRST_RETRY;
     let mut read = 0;
     while hub.epoch(room) == Some(epoch) {
-        match step(&hub, room, &mut read).await {
+        match step(&hub, room, epoch, &mut read).await {
             Ok(true) => return,
             Ok(false) => {
                 wait = FIRST_RETRY;
-                // Let the sockets send this page before the next is pushed.
+                // Let the sockets send this before the next is pushed.
                 tokio::task::yield_now().await;
             }
-            Err(e) => {
+            Err(e) if is_outage(&e) => {
                 e.log();
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LAST_RETRY);
+            }
+            // It will not be read the next time either.
+            Err(e) => {
+                e.log();
+                if !skip(&hub, room, epoch).await {
+                    return;
+                }
             }
         }
     }
 }
 
+/// Will the same be answered when the store is back?
+pub fn is_outage(e: &DomainError) -> bool {
+    matches!(e, DomainError::Unavailable(_))
+}
+
 /// One page. `true`: the room is live again, or there is nothing to do.
-async fn step(hub: &Rc<Hub>, room: RoomId, read: &mut usize) -> Result<bool> {
+async fn step(hub: &Rc<Hub>, room: RoomId, epoch: u64, read: &mut usize) -> Result<bool> {
     let Some(last) = hub.state.borrow().rooms.get(&room).and_then(|r| r.track.last()) else { return Ok(true) };
-    if hub.lacks_bounds(room) {
-        hub.learn_bounds(room).await?;
-    }
     match hub.missed(room, last).await? {
         Missed::Events { events, has_more } => {
             *read += events.len();
-            hub.update(|state| events.iter().for_each(|event| _ = state.lacks_bounds(event)));
-            if hub.lacks_bounds(room) {
-                hub.learn_bounds(room).await?;
-            }
-            hub.update(|state| {
-                for event in &events {
-                    let next = state.rooms.get_mut(&room).is_some_and(|r| r.track.read(event));
-                    if next {
-                        state.deliver(event);
-                    }
-                }
-            });
+            deliver(hub, room, epoch, events).await?;
             if !has_more {
                 *read = 0;
                 // An edit may be among what is held.
-                return Ok(!hub.lacks_bounds(room) && hub.update(|state| settle(state, room)));
+                hub.learn_bounds(room).await?;
+                return Ok(hub.update(|state| settle(state, room)));
             }
             if *read >= MOST {
                 *read = 0;
@@ -86,28 +87,79 @@ async fn step(hub: &Rc<Hub>, room: RoomId, read: &mut usize) -> Result<bool> {
                     None => Vec::new(),
                 };
                 peers.iter().for_each(|peer| state.remove_from_room(peer, room, None));
-                if let Some(entry) = state.rooms.remove(&room) {
-                    entry.latch.open();
-                    state.stale.insert(store::Topic::Room(room));
-                }
             });
+            hub.abandon(&[(room, epoch)]);
             Ok(true)
         }
     }
 }
 
-/// Delivers what was held. `true`: nothing is missing any more.
-pub(super) fn settle(state: &mut State, room: RoomId) -> bool {
-    let Some(entry) = state.rooms.get_mut(&room) else { return true };
-    let (next, live) = match entry.track.settle() {
-        Settled::Live(next) => (next, true),
-        Settled::Again(next) => (next, false),
-    };
-    if live {
-        entry.latch.open();
+/// Delivers what was read, a turn at a time; the sockets send in between.
+async fn deliver(hub: &Rc<Hub>, room: RoomId, epoch: u64, events: Vec<RoomEvent>) -> Result<()> {
+    hub.update(|state| events.iter().for_each(|event| _ = state.lacks_bounds(event)));
+    let mut events = events.iter().peekable();
+    while events.peek().is_some() && hub.epoch(room) == Some(epoch) {
+        hub.learn_bounds(room).await?;
+        hub.update(|state| {
+            while !state.turn.is_over()
+                && let Some(event) = events.next()
+            {
+                if state.rooms.get_mut(&room).is_some_and(|r| r.track.read(event)) {
+                    state.deliver(event);
+                }
+            }
+        });
+        tokio::task::yield_now().await;
     }
-    next.iter().for_each(|event| state.deliver(event));
-    live
+    Ok(())
+}
+
+/// Delivers what was held, no more than a turn's. `true`: nothing is missing any more.
+pub(super) fn settle(state: &mut State, room: RoomId) -> bool {
+    while !state.turn.is_over()
+        && let Some(entry) = state.rooms.get_mut(&room)
+    {
+        match entry.track.settle() {
+            Settled::Next(event) => state.deliver(&event),
+            Settled::Again => return false,
+            Settled::Live => {
+                entry.latch.open();
+                return true;
+            }
+        }
+    }
+    !state.rooms.contains_key(&room)
+}
+
+/// The room's log cannot be read here: it goes on from its head, or, where not even that can be read, its members are
+/// closed. `false`: the room has ended.
+async fn skip(hub: &Rc<Hub>, room: RoomId, epoch: u64) -> bool {
+    let mut wait = FIRST_RETRY;
+    while hub.epoch(room) == Some(epoch) {
+        match hub.domain.rooms.positions(&[room]).await.map(|mut heads| heads.pop().flatten()) {
+            Ok(Some(head)) if hub.epoch(room) == Some(epoch) => {
+                let last = hub.state.borrow().rooms.get(&room).and_then(|r| r.track.last());
+                if last != Some(head) {
+                    reset(hub, room, head);
+                    return true;
+                }
+                break;
+            }
+            Err(e) if is_outage(&e) => {
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(LAST_RETRY);
+            }
+            _ => break,
+        }
+    }
+    tracing::error!(%room, "the room's log cannot be read: its members are closed");
+    hub.update(|state| {
+        for member in state.rooms.get(&room).filter(|r| r.epoch == epoch).iter().flat_map(|r| r.members.iter()) {
+            member.peer.outbound.close(CloseCode::InternalError);
+        }
+    });
+    hub.abandon(&[(room, epoch)]);
+    false
 }
 
 /// Tells every member to fetch the room anew, and goes on from its head.

@@ -36,13 +36,15 @@ pub struct Track {
     dropped: bool,
 }
 
-/// What reading the log came to.
+/// What comes after the log has been read.
 #[derive(Debug)]
 pub enum Settled {
-    /// Nothing is missing: these were held and come next, then the room is live.
-    Live(Vec<Arc<RoomEvent>>),
-    /// These come next; after them something is still missing.
-    Again(Vec<Arc<RoomEvent>>),
+    /// This was held and is next: deliver it.
+    Next(Arc<RoomEvent>),
+    /// Something is still missing.
+    Again,
+    /// Nothing is missing: the room is live.
+    Live,
 }
 
 impl Track {
@@ -108,27 +110,26 @@ impl Track {
         self.last = Some(to);
     }
 
-    /// The log was read to its end: what was held meanwhile?
+    /// The log was read to its end: what was held meanwhile? To be asked until nothing is next.
     pub fn settle(&mut self) -> Settled {
-        let mut next = Vec::new();
         while let Some(event) = self.held.front() {
             let rev = event.change.rev;
             let last = self.last.map_or(0, |last| last.rev);
             if rev > last + 1 {
-                return Settled::Again(next);
+                return Settled::Again;
             }
             let Some(event) = self.held.pop_front() else { break };
             if rev == last + 1 {
                 self.last = Some(position(&event));
-                next.push(event);
+                return Settled::Next(event);
             }
         }
         if std::mem::take(&mut self.dropped) {
-            return Settled::Again(next);
+            return Settled::Again;
         }
         self.reading = false;
         self.held = VecDeque::new();
-        Settled::Live(next)
+        Settled::Live
     }
 }
 
@@ -206,12 +207,20 @@ mod tests {
     fn live_at(rev: u64) -> Track {
         let mut track = Track::starting();
         track.jump(position(&event(rev)));
-        assert!(matches!(track.settle(), Settled::Live(events) if events.is_empty()));
+        assert_eq!(settle(&mut track), (vec![], true));
         track
     }
 
-    fn revs(events: &[Arc<RoomEvent>]) -> Vec<u64> {
-        events.iter().map(|e| e.change.rev).collect()
+    /// What was held and comes next, and whether the room is live after it.
+    fn settle(track: &mut Track) -> (Vec<u64>, bool) {
+        let mut revs = Vec::new();
+        loop {
+            match track.settle() {
+                Settled::Next(event) => revs.push(event.change.rev),
+                Settled::Again => return (revs, false),
+                Settled::Live => return (revs, true),
+            }
+        }
     }
 
     #[test]
@@ -230,7 +239,7 @@ mod tests {
         assert_eq!(track.take(&event(9)), Verdict::Held);
         assert!(track.read(&event(6)) && track.read(&event(7)) && track.read(&event(8)));
         assert!(!track.read(&event(8)), "never twice");
-        assert!(matches!(track.settle(), Settled::Live(next) if revs(&next) == [9]));
+        assert_eq!(settle(&mut track), (vec![9], true));
         assert_eq!(track.take(&event(10)), Verdict::Deliver);
     }
 
@@ -240,9 +249,9 @@ mod tests {
         track.take(&event(7));
         track.take(&event(10));
         assert!(track.read(&event(6)));
-        assert!(matches!(track.settle(), Settled::Again(next) if revs(&next) == [7]));
+        assert_eq!(settle(&mut track), (vec![7], false));
         assert!(track.read(&event(8)) && track.read(&event(9)));
-        assert!(matches!(track.settle(), Settled::Live(next) if revs(&next) == [10]));
+        assert_eq!(settle(&mut track), (vec![10], true));
     }
 
     #[test]
@@ -252,8 +261,8 @@ mod tests {
             track.take(&event(rev));
         }
         assert!(track.read(&event(1)));
-        assert!(matches!(track.settle(), Settled::Again(next) if next.len() == HELD_EVENTS));
-        assert!(matches!(track.settle(), Settled::Live(next) if next.is_empty()));
+        assert_eq!(settle(&mut track), ((2..HELD_EVENTS as u64 + 2).collect(), false));
+        assert_eq!(settle(&mut track), (vec![], true));
     }
 
     #[test]
@@ -267,7 +276,7 @@ mod tests {
         let mut track = live_at(5);
         assert!(track.suspect());
         assert!(!track.suspect());
-        assert!(matches!(track.settle(), Settled::Again(next) if next.is_empty()));
-        assert!(matches!(track.settle(), Settled::Live(_)));
+        assert_eq!(settle(&mut track), (vec![], false));
+        assert_eq!(settle(&mut track), (vec![], true));
     }
 }

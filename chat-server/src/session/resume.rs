@@ -5,7 +5,10 @@
 
 mod missed;
 
-use std::{collections::HashMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
 
 use domain::{DomainError, Result, rooms::SyncPage};
 use shared::{
@@ -19,19 +22,22 @@ use store::UserChanges;
 
 use super::Session;
 use crate::hub::{
-    FIRST_RETRY, Hub, LAST_RETRY, Peer,
+    FIRST_RETRY, Hub, LAST_RETRY, Peer, is_outage,
     users::{self, Told},
 };
 
 /// Changes of a room after which it is to be fetched anew instead.
 const MOST_MISSED: u64 = 1000;
 
+/// Rooms in one `RESUMED`: less than 200 KiB.
+const ROOMS_PER_FRAME: usize = 800;
+
 /// One more `RESUME`: when it is the last, all that was missed is told, then `RESUMED`, then what comes. Where it
 /// fails the connection is held on, and the client may ask again from what it has got by then.
 pub async fn resume(session: &Session, input: Resume, id: Option<&str>) -> Result<()> {
     let Session { hub, peer, .. } = session;
     hub.hold_expects(peer, true);
-    let Some(asked) = peer.collect(input, hub.domain.settings.limits.rooms_per_user)? else { return Ok(()) };
+    let Some(asked) = peer.collect(input)? else { return Ok(()) };
     hub.hold_expects(peer, false);
     let told = (Replay { hub, peer, pipe: peer.outbound.replay() }).run(asked, id).await;
     hub.hold_expects(peer, true);
@@ -130,17 +136,33 @@ impl Replay<'_> {
         let pins = self.hub.follow(&ids).await?;
         let user =
             Resumed { status: own_status, position: Some(own), unread: None, mentions: None, last_read_seq: None };
-        self.push(&ServerFrame::Resumed { user, rooms }, id).await?;
+        self.push_resumed(user, rooms, id).await?;
         self.open(lines).await?;
         drop(pins);
         self.go_live(own).await
     }
 
+    /// In as many frames as it takes.
+    async fn push_resumed(&self, user: Resumed, mut rooms: BTreeMap<RoomId, Resumed>, id: Option<&str>) -> Outcome<()> {
+        loop {
+            let next = rooms.keys().nth(ROOMS_PER_FRAME).copied();
+            let later = next.map(|next| rooms.split_off(&next)).unwrap_or_default();
+            let more = !later.is_empty();
+            self.push(&ServerFrame::Resumed { user: user.clone(), rooms, more }, id).await?;
+            if !more {
+                return Ok(());
+            }
+            rooms = later;
+        }
+    }
+
     /// As [`run`](Self::run), for the rooms of a page of `SYNC`.
-    async fn open_page(self, page: SyncPage, id: Option<&str>) -> Outcome<()> {
+    async fn open_page(self, mut page: SyncPage, id: Option<&str>) -> Outcome<()> {
         let ids: Vec<RoomId> = page.rooms.iter().map(|room| room.id).collect();
         let standings = self.hub.domain.rooms.standings(self.user(), &ids).await?;
         let bounds: HashMap<RoomId, u64> = standings.iter().flatten().map(|s| (s.room, s.visible_after)).collect();
+        // Left since the page was read.
+        page.rooms.retain(|room| bounds.contains_key(&room.id));
         let line = |room: &shared::protocol::Room| Some(Line::new(room.id, room.position?, *bounds.get(&room.id)?));
         let lines: Vec<Line> =
             page.rooms.iter().filter_map(line).filter(|l| !self.hub.is_in(self.peer, l.room)).collect();
@@ -233,7 +255,7 @@ impl Replay<'_> {
         loop {
             match read().await {
                 Err(Stop::Failed(_)) if self.peer.outbound.is_ending() => return Err(Stop::Ending),
-                Err(Stop::Failed(e)) => e.log(),
+                Err(Stop::Failed(e)) if is_outage(&e) => e.log(),
                 other => return other,
             }
             self.pipe.flush();

@@ -48,6 +48,52 @@ async fn events_the_bus_lost_are_delivered_in_order_with_the_next_one() {
     }
 }
 
+/// Everybody in the room gets `lost` messages of `bytes` each that the bus has lost, and those `more` that come while
+/// these are read, once and in order.
+async fn everybody_gets_what_was_lost(lost: u64, more: u64, bytes: usize) {
+    let world = World::start(Engine::Embedded).await;
+    let (client, author, room) = two_in_a_room(&world).await;
+    let mut clients = vec![client];
+    for name in ["carol", "dave"] {
+        let mut client = world.connect(&world.user(name).await).await;
+        client.ask("JOIN_ROOM", json!({"roomId": room})).await;
+        for client in &mut clients {
+            assert_eq!(client.next().await["type"], "USER_JOINED");
+        }
+        clients.push(client);
+    }
+    let topic = Topic::Room(room.parse().unwrap());
+    let text = "🦀".repeat(bytes / 4);
+    let send = |n: u64| {
+        let input = json!({"roomId": room, "content": format!("{n} {text}")});
+        world.domain.messages.send(&author, serde_json::from_value(input).unwrap())
+    };
+    world.bus.mute(topic).await;
+    for n in 0..lost {
+        send(n).await.unwrap();
+    }
+    world.bus.unmute(topic).await;
+    let sent = futures_util::future::join_all((lost..lost + more).map(send));
+    let reading = futures_util::future::join_all(clients.iter_mut().map(|client| async move {
+        for n in 0..lost + more {
+            assert_eq!(client.next().await["payload"]["rev"], n + 5);
+        }
+        client.quiet().await;
+    }));
+    let (sent, _) = tokio::join!(sent, reading);
+    assert!(sent.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn a_loss_longer_than_a_queue_cuts_nobody() {
+    everybody_gets_what_was_lost(600, 350, 0).await;
+}
+
+#[tokio::test]
+async fn a_loss_of_large_messages_cuts_nobody() {
+    everybody_gets_what_was_lost(60, 60, 30_000).await;
+}
+
 #[tokio::test]
 async fn a_gap_too_long_to_tell_is_a_reset_to_the_head_and_the_room_goes_on_from_there() {
     let world = World::start(Engine::Embedded).await;

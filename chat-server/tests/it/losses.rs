@@ -128,6 +128,74 @@ async fn a_hung_redis_makes_sends_unavailable_and_leaves_the_sockets_open() {
     assert_eq!(told, ["x", "after"]);
 }
 
+/// Makes the last change of the room unreadable.
+fn spoil(redis: &Redis, room: &str, rev: u64) {
+    let script = "local keys = redis.call('KEYS', '*room:' .. ARGV[1] .. ':changes')
+        return redis.call('HSET', keys[1], ARGV[2], 'spoilt')";
+    redis.command(&["EVAL", script, "0", room, &rev.to_string()]).unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_is_a_reset_for_who_is_there_and_who_comes_back_and_lets_others_join() {
+    let (world, redis) = own_redis().await;
+    let alice = world.user("alice").await;
+    let (mut client, author, room) = reader_and_author(&world, &alice).await;
+    say(&world, &author, &room, "0").await;
+    let at = crate::resume::position(&client.next().await["payload"]);
+    let topic = Topic::Room(room.parse().unwrap());
+    world.bus.mute(topic).await;
+    say(&world, &author, &room, "spoilt").await;
+    say(&world, &author, &room, "2").await;
+    spoil(&redis, &room, 4);
+    world.bus.unmute(topic).await;
+    let reset = client.until("RESET").await.pop().unwrap();
+    assert_eq!((&reset["payload"]["roomId"], &reset["payload"]["position"]["rev"]), (&json!(room), &json!(5)));
+    let mut back = world.held(0, &alice).await;
+    let (resumed, events) = back.ask_among_events("RESUME", json!({"rooms": {&room: at}})).await;
+    assert!(events.is_empty(), "{events:?}");
+    assert_eq!(resumed["payload"]["rooms"][&room]["status"], "reset", "{resumed}");
+    let mut carol = world.connect(&world.user("carol").await).await;
+    assert_eq!(carol.ask("JOIN_ROOM", json!({"roomId": room})).await["type"], "ROOM_JOINED");
+    for client in [&mut client, &mut back] {
+        assert_eq!(client.next().await["type"], "USER_JOINED");
+    }
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_reads_and_a_resume_say_so_and_the_resume_is_asked_again_on_the_same_socket() {
+    let (world, redis) = own_redis().await;
+    let alice = world.user("alice").await;
+    let (mut client, author, room) = reader_and_author(&world, &alice).await;
+    say(&world, &author, &room, "0").await;
+    let at = crate::resume::position(&client.next().await["payload"]);
+    say(&world, &author, &room, "1").await;
+    assert_eq!(client.next().await["payload"]["content"], "1");
+    let mut back = world.held(0, &alice).await;
+    redis.signal("STOP");
+    for (kind, payload) in [("GET_HISTORY", json!({"roomId": room})), ("SYNC", json!({}))] {
+        assert_eq!(client.ask(kind, payload).await["payload"]["code"], "UNAVAILABLE", "{kind}");
+    }
+    assert_eq!(back.ask("RESUME", json!({"rooms": {&room: at}})).await["payload"]["code"], "UNAVAILABLE");
+    redis.signal("CONT");
+    let (mut at, mut seen) = (at, Vec::new());
+    loop {
+        let (reply, events) = back.ask_among_events("RESUME", json!({"rooms": {&room: at}})).await;
+        if let Some(last) = events.last() {
+            at = crate::resume::position(&last["payload"]);
+        }
+        seen.extend(events);
+        if reply["type"] == "RESUMED" {
+            assert_eq!(reply["payload"]["rooms"][&room]["status"], "caught_up");
+            break;
+        }
+        assert_eq!(reply["payload"]["code"], "UNAVAILABLE");
+    }
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0]["payload"]["content"], "1");
+    say(&world, &author, &room, "2").await;
+    assert_eq!(back.next().await["payload"]["content"], "2");
+}
+
 #[tokio::test]
 async fn what_is_said_across_a_restart_of_redis_comes_once_and_in_order() {
     let (world, mut redis) = own_redis().await;

@@ -1,5 +1,6 @@
 //! Who comes back goes on from where they left off, on whichever server: no hole, no double.
 
+use futures_util::{StreamExt, stream};
 use rstest::rstest;
 use serde_json::{Value, json};
 use shared::{RoomId, protocol::command::Mark};
@@ -229,14 +230,72 @@ async fn a_resume_in_several_frames_is_one_and_is_bounded(#[values(Engine::Embed
     drop(client);
     say(&world, &author, &room, "one").await;
     let mut back = world.held(0, &alice).await;
-    let strangers: serde_json::Map<_, _> = (0..104).map(|_| (RoomId::new().to_string(), at.clone())).collect();
-    assert_eq!(back.ask("RESUME", json!({"rooms": strangers})).await["payload"]["code"], "INVALID_MESSAGE");
+    let strangers =
+        |count| -> serde_json::Map<_, _> { (0..count).map(|_| (RoomId::new().to_string(), at.clone())).collect() };
+    // What is too much is refused once, as one: its last frame is not taken for all of a `RESUME`.
+    for _ in 0..25 {
+        back.tell("RESUME", json!({"rooms": strangers(401), "more": true})).await;
+    }
+    assert_eq!(back.ask("RESUME", json!({"rooms": {&room: at}})).await["payload"]["code"], "INVALID_MESSAGE");
+    // More than one may join is no error: others open direct rooms.
+    back.tell("RESUME", json!({"rooms": strangers(200), "more": true})).await;
     back.tell("RESUME", json!({"rooms": {&room: at}, "more": true})).await;
     let unknown = RoomId::new().to_string();
     let (events, resumed) = resume(&mut back, json!({"rooms": {&unknown: at}})).await;
     assert_eq!(contents(&events), ["one"]);
     assert_eq!(resumed["rooms"][&room]["status"], "caught_up");
     assert_eq!(resumed["rooms"][&unknown]["status"], "gone");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_answer_about_many_rooms_comes_in_frames_that_a_client_takes(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let names: Vec<String> = (0..1700).map(|n| format!("r{n}")).collect();
+    let members = [&bob, &alice];
+    let made = names.iter().map(|name| world.room_of(name, &members));
+    let rooms: Vec<RoomId> = stream::iter(made).buffer_unordered(32).collect().await;
+    let mut back = world.held(0, &alice).await;
+    back.tell("RESUME", json!({"rooms": {}})).await;
+    let (mut told, mut more) = (0, true);
+    while more {
+        let frame = back.next().await;
+        assert_eq!(frame["type"], "RESUMED");
+        assert!(frame.to_string().len() < 200 * 1024);
+        told += frame["payload"]["rooms"].as_object().unwrap().len();
+        more = frame["payload"]["more"].as_bool().unwrap_or_default();
+    }
+    assert_eq!(told, rooms.len());
+    let author = viewer(&world, &bob).await;
+    say(&world, &author, &rooms[7].to_string(), "live").await;
+    assert_eq!(back.next().await["payload"]["content"], "live");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_room_joined_on_the_held_connection_is_not_told_again(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let mut back = world.held(0, &alice).await;
+    let created = back.ask("CREATE_ROOM", json!({"name": "own", "type": "public"})).await;
+    let shown = &created["payload"]["room"];
+    let (room, at) = (shown["id"].as_str().unwrap(), &shown["position"]);
+    let author = viewer(&world, &bob).await;
+    world.domain.rooms.join(&author, room.parse().unwrap()).await.unwrap();
+    let joined = back.next().await;
+    assert_eq!(joined["type"], "USER_JOINED");
+    let (events, resumed) = resume(&mut back, json!({"rooms": {room: at}})).await;
+    assert!(events.is_empty(), "{events:?}");
+    let of_room = &resumed["rooms"][room];
+    assert_eq!((&of_room["status"], position(of_room)), (&json!("caught_up"), position(&joined["payload"])));
+    say(&world, &author, room, "live").await;
+    assert_eq!(back.next().await["payload"]["content"], "live");
+    back.quiet().await;
 }
 
 #[rstest]

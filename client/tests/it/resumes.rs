@@ -142,6 +142,30 @@ async fn the_application_learns_what_to_fetch_what_is_new_and_what_is_gone() {
 }
 
 #[tokio::test]
+async fn an_answer_in_several_frames_is_told_as_one() {
+    let (server, mut peer, _chat, mut events) = synced(7, options()).await;
+    peer.drop_tcp();
+    let (mut peer, resume) = resuming(&server).await;
+    let part = |room: String, more: bool| {
+        json!({ "user": resumed("caught_up", 1), "rooms": { room: resumed("caught_up", 7) }, "more": more })
+    };
+    peer.reply(&resume, "RESUMED", part(room().to_string(), true)).await;
+    peer.reply(&resume, "RESUMED", part(other_room().to_string(), false)).await;
+    let Event::Resumed { rooms, .. } = next_resumed(&mut events).await else { unreachable!() };
+    assert_eq!(rooms.len(), 2);
+}
+
+#[tokio::test]
+async fn positions_the_server_refuses_are_given_up_for_a_sync() {
+    let (server, mut peer, _chat, _events) = synced(7, options()).await;
+    peer.drop_tcp();
+    let (mut peer, resume) = resuming(&server).await;
+    peer.reply(&resume, "ERROR", json!({ "code": "INVALID_MESSAGE", "message": "rooms: too many" })).await;
+    let mut peer = server.hold().await;
+    peer.expect("SYNC").await;
+}
+
+#[tokio::test]
 async fn a_reset_on_the_live_socket_is_told_and_is_the_position() {
     let (server, mut peer, _chat, mut events) = synced(7, options()).await;
     peer.say(json!({ "type": "RESET", "payload": { "roomId": room(), "position": position(3) } })).await;

@@ -112,6 +112,9 @@ pub enum ServerFrame {
     Resumed {
         user: Resumed,
         rooms: BTreeMap<RoomId, Resumed>,
+        /// More frames follow with other rooms; the last one has none of this.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
     },
     /// `items` newest first; with `after`, oldest first.
     History {

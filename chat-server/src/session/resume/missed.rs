@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use domain::{Result, messages::Missed, rooms::Standing};
+use domain::{DomainError, Result, messages::Missed, rooms::Standing};
 use shared::{
     RoomId,
     protocol::{Position, ResumeStatus, Resumed, ServerFrame},
@@ -93,11 +93,14 @@ impl Replay<'_> {
                     }
                     continue;
                 };
+                // Joined on this very connection, which has been told all since.
+                if let Some(position) = self.hub.live_at(self.peer, *room) {
+                    rooms.insert(*room, resumed(ResumeStatus::CaughtUp, &Standing { position, ..standing }));
+                    continue;
+                }
                 let status = self.tell_room(&standing, named.get(room), added.get(room)).await?;
                 rooms.insert(*room, resumed(status, &standing));
-                if !self.hub.is_in(self.peer, *room) {
-                    lines.push(Line::new(*room, standing.position, standing.visible_after));
-                }
+                lines.push(Line::new(*room, standing.position, standing.visible_after));
             }
         }
         Ok((rooms, lines))
@@ -136,7 +139,15 @@ impl Replay<'_> {
 
     /// One page of a room's log, not further than `most`; at least one change.
     pub(super) async fn tell_page(&self, line: &mut Line, most: u64) -> Outcome<Telling> {
-        let events = match self.hub.missed(line.room, line.at).await? {
+        let missed = match self.hub.missed(line.room, line.at).await {
+            // It will not be read the next time either.
+            Err(DomainError::Unexpected(cause)) => {
+                tracing::error!(room = %line.room, "the room's log cannot be read: {cause:#}");
+                return Ok(Telling::Reset);
+            }
+            other => other?,
+        };
+        let events = match missed {
             Missed::Events { events, .. } if !events.is_empty() => events,
             // The log ends before it should, or has gone on differently.
             Missed::Events { .. } | Missed::Reset { .. } => return Ok(Telling::Reset),

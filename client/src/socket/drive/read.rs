@@ -54,6 +54,7 @@ impl Line<'_> {
         let request = serde_json::from_str::<Head>(text).ok().and_then(|head| head.request_id);
         match (request, frame) {
             (Some(request), Ok(ServerFrame::Error { code, message, .. })) if request == RESTORE_ID => {
+                self.shared.restore.note_refusal(code);
                 return Err(Disconnect::Lost(format!("not resumed: {code}: {message}")));
             }
             (Some(request), Err(error)) if request == RESTORE_ID => {
@@ -90,6 +91,7 @@ impl Line<'_> {
         if self.behind.load(Ordering::Relaxed) {
             return;
         }
+        let Some(frame) = self.shared.restore.whole(frame) else { return };
         let slot = tokio::time::timeout(self.shared.options.event_patience, self.shared.events.slot()).await;
         // While it waited it could not hear.
         self.hear();
