@@ -175,7 +175,7 @@ async fn enter(api: &Api, chat: &Chat, handle: &str) -> anyhow::Result<(RoomId, 
     let (room, mut messages) = match joined {
         Some(joined) => (joined.room.id, joined.messages),
         None => {
-            let mine = api.rooms().await.context("list the rooms")?.items;
+            let mine = api.all_rooms().await.context("list the rooms")?;
             let room = mine.iter().find(|room| room.handle.as_deref().is_some_and(|h| h.eq_ignore_ascii_case(handle)));
             let room = room.context("the room is gone")?.id;
             (room, chat.history(room, PageQuery::default()).await?.items)

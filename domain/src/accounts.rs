@@ -141,6 +141,7 @@ impl Accounts {
             guest: false,
         };
         self.store.users.create_user(&record).await?;
+        self.names.taken(&record.username).await;
         self.start_session(record).await
     }
 
@@ -192,6 +193,7 @@ impl Accounts {
             guest: true,
         };
         self.store.users.create_user(&record).await?;
+        self.names.taken(&record.username).await;
         self.start_session(record).await
     }
 

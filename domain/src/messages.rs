@@ -15,10 +15,11 @@ use std::{sync::Arc, time::Duration};
 pub use delivery::{Delivery, DeliveryPage, Push};
 pub use following::Missed;
 pub use marks::ReceiptPage;
+use moka::sync::Cache;
 pub use reading::{HistoryQuery, MessagePage, ReplyPage};
 pub use search::{SearchPage, SearchQuery};
 pub use sending::Sent;
-use shared::{Settings, protocol::Message};
+use shared::{RoomId, Settings, UserId, protocol::Message};
 pub use showing::named_message;
 pub(crate) use showing::{preview, show};
 use store::{Store, StoredMessage};
@@ -28,6 +29,9 @@ use crate::{DomainError, Names, Result, Viewer, rates::Rates, rooms::Rooms};
 /// Messages a page gives at most, and by default.
 const MAX_PAGE: usize = 200;
 const DEFAULT_PAGE: usize = 50;
+/// Read marks remembered as told to the user's other devices, and for how long.
+const NOTED_MARKS: u64 = 10_000;
+const NOTED_FOR: Duration = Duration::from_secs(600);
 
 pub struct Messages {
     store: Store,
@@ -36,6 +40,8 @@ pub struct Messages {
     names: Arc<Names>,
     content_chars: usize,
     notify_after: Duration,
+    /// Read marks that this process has told the user's other devices of, lately.
+    noted: Cache<(UserId, RoomId), u64>,
 }
 
 impl Messages {
@@ -53,6 +59,7 @@ impl Messages {
             names,
             content_chars: settings.limits.content_chars,
             notify_after: Duration::from_millis(settings.notification.delay_ms),
+            noted: Cache::builder().max_capacity(NOTED_MARKS).time_to_live(NOTED_FOR).build(),
         }
     }
 

@@ -23,20 +23,31 @@ pub const DELETED_USER: &str = "deleted user";
 /// Names looked up at once; each is a read of its own.
 const CONCURRENT_READS: usize = 64;
 
+/// How long a name is taken to be nobody's: at most so long does a mention of who signed up at another instance fail.
+const FREE_KEPT: Duration = Duration::from_secs(1);
+
 /// Each direction is bounded to 100,000 users; an entry is at most 30 s old.
 pub struct Names {
     users: Arc<dyn Users>,
     cards: Cache<UserId, Arc<NameCard>>,
-    /// By folded name. That a name is free is not kept: who has just signed up can be mentioned.
+    /// By folded name.
     ids: Cache<String, UserId>,
+    /// Folded names that are nobody's, for [`FREE_KEPT`]: who has just signed up can soon be mentioned, and a text full
+    /// of names that are none costs its reads once.
+    free: Cache<String, ()>,
 }
 
 impl Names {
     pub fn new(users: Arc<dyn Users>) -> Self {
+        Self::keeping_free(users, FREE_KEPT)
+    }
+
+    fn keeping_free(users: Arc<dyn Users>, free_kept: Duration) -> Self {
         let kept = Duration::from_secs(30);
         let cards = Cache::builder().max_capacity(100_000).time_to_live(kept).build();
         let ids = Cache::builder().max_capacity(100_000).time_to_live(kept).build();
-        Self { users, cards, ids }
+        let free = Cache::builder().max_capacity(100_000).time_to_live(free_kept).build();
+        Self { users, cards, ids, free }
     }
 
     /// `None`: no such account.
@@ -84,9 +95,13 @@ impl Names {
             if let Some(id) = self.ids.get(&name).await {
                 return Ok(Some((name, id)));
             }
+            if self.free.contains_key(&name) {
+                return Ok(None);
+            }
             let id = self.users.user_id_by_name(&name).await?;
-            if let Some(id) = id {
-                self.ids.insert(name.clone(), id).await;
+            match id {
+                Some(id) => self.ids.insert(name.clone(), id).await,
+                None => self.free.insert(name.clone(), ()).await,
             }
             Ok::<_, DomainError>(id.map(|id| (name, id)))
         });
@@ -99,8 +114,49 @@ impl Names {
         self.cards.invalidate(&id).await;
     }
 
+    /// After a signup in this process, so that the new name can be mentioned at once.
+    pub async fn taken(&self, username: &str) {
+        self.free.invalidate(&username.to_ascii_lowercase()).await;
+    }
+
     /// The card, or the error that there is no such user.
     pub async fn require(&self, id: UserId) -> Result<Arc<NameCard>> {
         self.card(id).await?.ok_or(DomainError::UserNotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{Timestamp, settings};
+    use store::UserRecord;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn that_a_name_is_nobodys_is_read_once_until_it_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("embedded:{}", dir.path().display()).parse().unwrap();
+        let store = store::open(&settings::Store { url, ..settings::Store::default() }).await.unwrap();
+        let names = Names::keeping_free(store.users.clone(), Duration::from_secs(3600));
+        let ids = async || names.ids_of(["late".to_owned()]).await.unwrap().remove("late");
+        assert_eq!(ids().await, None);
+        let late = UserRecord {
+            id: UserId::new(),
+            username: "Late".into(),
+            display_name: "Late".into(),
+            email: None,
+            email_verified: false,
+            password_hash: None,
+            avatar_url: None,
+            bio: None,
+            created_at: Timestamp::now(),
+            guest: true,
+        };
+        // As another instance would: this one is not told.
+        store.users.create_user(&late).await.unwrap();
+        assert_eq!(ids().await, None, "not read again");
+        names.taken(&late.username).await;
+        assert_eq!(ids().await, Some(late.id));
+        store.maintenance.close().await.unwrap();
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use shared::Timestamp;
+use store::Maintenance;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,9 @@ const TRIM: Duration = Duration::from_secs(30);
 const MESSAGES_A_STEP: usize = 1000;
 /// Steps in one tick; the rest comes with the next.
 const STEPS_A_TICK: usize = 100;
+/// So many steps in a row that find nothing end a tick. One is not enough: a step looks at some of the rooms only, those
+/// that have waited longest.
+const QUIET_STEPS: usize = 8;
 
 /// What a draining server tells a client to wait before it connects again: 0 to 5 s at random, so that a deploy is no
 /// stampede.
@@ -42,7 +46,7 @@ pub async fn run(domain: Domain, shutdown: CancellationToken) {
         every(KEY_BEAT, &shutdown, "publish the signing key", || domain.identity.republish_key()),
         every(lease / BEATS_A_LEASE, &shutdown, "renew the lease", || beat(&domain, lease)),
         every(SWEEP, &shutdown, "sweep", || sweep(&domain)),
-        every(TRIM, &shutdown, "remove old messages", || trim(&domain)),
+        every(TRIM, &shutdown, "remove old messages", || trim(&*domain.store.maintenance)),
         every(GRACE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
     );
 }
@@ -97,12 +101,13 @@ async fn sweep(domain: &Domain) -> Result<()> {
     Ok(())
 }
 
-async fn trim(domain: &Domain) -> Result<()> {
-    let mut removed = 0;
+async fn trim(maintenance: &dyn Maintenance) -> Result<()> {
+    let (mut removed, mut quiet) = (0, 0);
     for _ in 0..STEPS_A_TICK {
-        let step = domain.store.maintenance.trim(Timestamp::now(), MESSAGES_A_STEP).await?;
+        let step = maintenance.trim(Timestamp::now(), MESSAGES_A_STEP).await?;
         removed += step;
-        if step == 0 {
+        quiet = if step == 0 { quiet + 1 } else { 0 };
+        if quiet == QUIET_STEPS {
             break;
         }
     }
@@ -121,4 +126,46 @@ async fn settle_due(domain: &Domain) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Has something to remove in these steps only.
+    struct Scripted {
+        full: Vec<usize>,
+        steps: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Maintenance for Scripted {
+        async fn sweep(&self, _: Timestamp) -> store::Result<usize> {
+            Ok(0)
+        }
+
+        async fn trim(&self, _: Timestamp, limit: usize) -> store::Result<usize> {
+            let step = self.steps.fetch_add(1, Relaxed);
+            Ok(if self.full.contains(&step) { limit } else { 0 })
+        }
+
+        async fn close(&self) -> store::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn quiet_rooms_do_not_keep_the_others_waiting_and_a_tick_has_an_end() {
+        for (full, steps) in
+            [(vec![], QUIET_STEPS), (vec![0, 5, 12], 13 + QUIET_STEPS), ((0..1000).collect(), STEPS_A_TICK)]
+        {
+            let store = Scripted { full, steps: AtomicUsize::new(0) };
+            trim(&store).await.unwrap();
+            assert_eq!(store.steps.load(Relaxed), steps, "{:?}", store.full);
+        }
+    }
 }

@@ -361,7 +361,8 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let file = match file {
             Some(path) => File::from(path).format(FileFormat::Toml),
-            None => File::new("chatapp", FileFormat::Toml).required(false),
+            // By path: a name alone would also find a file `chatapp`, such as our own binary.
+            None => File::from(std::path::Path::new("chatapp.toml")).format(FileFormat::Toml).required(false),
         };
         let environment = Environment::with_prefix("CHATAPP")
             .prefix_separator("__")

@@ -18,15 +18,17 @@ pub struct DueRoom {
     pub head_seq: u64,
 }
 
-/// What a notifier decided for one member about the messages up to `seq`.
+/// What a notifier decided for one member about the messages after `after`, up to `seq`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
+    #[serde(default)]
+    pub after: u64,
     pub seq: u64,
     pub at: Timestamp,
     /// The job that was queued; none: suppressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification: Option<NotificationId>,
-    /// Why nothing was queued: `online`, `read`, `own`, ….
+    /// Why nothing was queued: `online`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

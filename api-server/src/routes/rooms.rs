@@ -40,14 +40,24 @@ pub(super) async fn create(
     Ok(HttpResponse::Created().json(room))
 }
 
-/// The caller's rooms with unread counts and last messages.
-#[utoipa::path(tag = "rooms", security(("bearer" = [])), responses(
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct OwnRooms {
+    /// 1 to 200, default 200; a page with long last messages has fewer.
+    limit: Option<usize>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The caller's rooms with unread counts and last messages, in order of id.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(OwnRooms), responses(
     (status = 200, body = RoomPage),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
     (status = 401, body = Problem, description = "UNAUTHORIZED"),
 ))]
 #[get("/api/rooms")]
-pub(super) async fn mine(domain: Data<Domain>, caller: Caller) -> ApiResult<Json<RoomPage>> {
-    Ok(Json(domain.rooms.mine(&caller.0).await?))
+pub(super) async fn mine(domain: Data<Domain>, caller: Caller, page: Query<OwnRooms>) -> ApiResult<Json<RoomPage>> {
+    Ok(Json(domain.rooms.mine(&caller.0, page.cursor.as_deref(), page.limit).await?))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -22,5 +22,6 @@ mod replies;
 mod retention;
 mod rooms;
 mod search;
+mod sockets;
 mod support;
 mod tokens;

@@ -1,7 +1,19 @@
 //! How far members have come, and what became of a message.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use async_trait::async_trait;
+use domain::Domain;
 use rstest::rstest;
 use serde_json::{Value, json};
+use shared::{
+    RoomId, UserId,
+    protocol::{Position, command::Mark},
+};
+use store::{StoreError, UserChangeBody, UserChanges, UserLog};
 
 use crate::support::{Engine, Person, TestServer, assert_answer, until};
 
@@ -182,4 +194,76 @@ async fn who_may_not_see_a_message_is_not_among_its_recipients(
     let new = alice.send(&room, "with bob").await;
     let answer = alice.get(format!("/api/messages/{}/delivery", new["id"].as_str().unwrap())).await.expect(200);
     assert_eq!(answer.items("username"), json!(["bob"]));
+}
+
+/// A user log that cannot be written to once.
+struct Failing {
+    inner: Arc<dyn UserLog>,
+    fail: AtomicBool,
+}
+
+#[async_trait]
+impl UserLog for Failing {
+    async fn user_positions(&self, users: &[UserId]) -> store::Result<Vec<Position>> {
+        self.inner.user_positions(users).await
+    }
+
+    async fn user_changes(&self, user: UserId, after: Position, limit: usize) -> store::Result<UserChanges> {
+        self.inner.user_changes(user, after, limit).await
+    }
+
+    async fn note_read_mark(&self, user: UserId, room: RoomId, seq: u64) -> store::Result<Position> {
+        match self.fail.swap(false, Relaxed) {
+            true => Err(StoreError::Unavailable(std::io::Error::other("away").into())),
+            false => self.inner.note_read_mark(user, room, seq).await,
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_read_mark_of_which_nobody_was_told_is_told_by_its_repeat_and_only_once(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::start(engine).await;
+    let (alice, bob, room) = server.room().await;
+    let mut store = server.domain.store.clone();
+    let log = Arc::new(Failing { inner: store.user_log.clone(), fail: AtomicBool::new(false) });
+    store.user_log = log.clone();
+    let domain = Domain::new(store, server.domain.settings.clone());
+    let viewer = domain.identity.authenticate(&bob.token).await.unwrap();
+    let room_id: RoomId = room.parse().unwrap();
+    let mark = async |seq| domain.messages.mark_read(&viewer, &Mark { room_id, seq }).await;
+    let told = async || match log.user_changes(viewer.user, Position::BEGINNING, 100).await.unwrap() {
+        UserChanges::Page { changes, .. } => changes
+            .iter()
+            .filter_map(|change| match change.body {
+                UserChangeBody::ReadMark { seq, .. } => Some(seq),
+                _ => None,
+            })
+            .collect::<Vec<_>>(),
+        UserChanges::Reset { .. } => panic!("trimmed"),
+    };
+    for n in 0..3 {
+        alice.send(&room, &n.to_string()).await;
+    }
+    mark(0).await.unwrap();
+    assert_eq!(told().await, [] as [u64; 0], "there is no mark");
+    // The mark moves, and the process cannot say so.
+    log.fail.store(true, Relaxed);
+    assert_eq!(mark(1).await.unwrap_err().code(), shared::ErrorCode::Unavailable);
+    for _ in 0..3 {
+        assert_eq!(mark(1).await.unwrap().now.read, 1);
+    }
+    assert_eq!(told().await, [1]);
+    // The mark moves, and the answer of the store is lost.
+    domain.store.log.mark_read(room_id, viewer.user, 2).await.unwrap();
+    for seq in [1, 2, 1, 2] {
+        mark(seq).await.unwrap();
+    }
+    assert_eq!(told().await, [1, 2]);
+    for _ in 0..3 {
+        mark(u64::MAX).await.unwrap();
+    }
+    assert_eq!(told().await, [1, 2, 3]);
 }

@@ -73,3 +73,19 @@ async fn who_signed_up_a_moment_ago_can_be_named(#[values(Engine::Embedded, Engi
     carol.call("POST", &format!("/api/rooms/{room}/join"), None).await.expect(200);
     assert_eq!(alice.send(&room, "@carol").await["mentions"], json!([carol.id]));
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_name_that_was_nobodys_can_be_mentioned_once_it_is_taken(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::start(engine).await;
+    let (alice, _, room) = server.room().await;
+    for name in ["late", "Later"] {
+        let content = format!("hi @{name}");
+        assert!(alice.send(&room, &content).await.get("mentions").is_none());
+        let new = if name == "late" { server.guest(name).await } else { server.account(name).await };
+        new.call("POST", &format!("/api/rooms/{room}/join"), None).await.expect(200);
+        assert_eq!(alice.send(&room, &content).await["mentions"], json!([new.id]));
+    }
+}

@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::{Value, json};
+use shared::ErrorCode;
 
 use crate::support::{API_KEY, Answer, Caller, Engine, TestServer, until};
 
@@ -65,8 +66,63 @@ async fn a_direct_message_is_repeated_by_its_key_and_a_stranger_is_still_refused
     let first = send(&alice.id, "hi").await.unwrap();
     let again = send(&alice.id, "hi").await.unwrap();
     assert_eq!((again.id, again.timestamp, again.duplicate), (first.id, first.timestamp, true));
-    assert_eq!(send(&alice.id, "other").await.unwrap_err().code(), shared::ErrorCode::IdempotencyConflict);
-    assert_eq!(send(&stranger.id, "hi").await.unwrap_err().code(), shared::ErrorCode::Forbidden);
+    assert_eq!(send(&alice.id, "other").await.unwrap_err().code(), ErrorCode::IdempotencyConflict);
+    assert_eq!(send(&stranger.id, "hi").await.unwrap_err().code(), ErrorCode::Forbidden);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_direct_message_is_repeated_once_its_author_is_no_contact_has_enough_rooms_and_is_over_the_rate(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::with(engine, |settings| {
+        settings.limits.enabled = true;
+        settings.limits.messages_burst = 2;
+        settings.limits.messages_per_second = 1;
+        settings.limits.rooms_per_user = 1;
+    })
+    .await;
+    let (alice, carol, gina) =
+        (server.account("alice").await, server.account("carol").await, server.guest("gina").await);
+    let viewer = server.domain.identity.authenticate(&gina.token).await.unwrap();
+    let send = async |to: &str, key: &str, content: &str| {
+        let input = json!({ "recipientId": to, "content": content, "clientMessageId": key });
+        server.domain.messages.send(&viewer, serde_json::from_value(input).unwrap()).await
+    };
+    for person in [&alice, &carol] {
+        person.call("PUT", &format!("/api/contacts/{}", gina.id), None).await.expect(204);
+    }
+    let first = send(&alice.id, "k", "hi").await.unwrap();
+    assert_eq!(send(&carol.id, "k", "hi").await.unwrap_err().code(), ErrorCode::RoomFull);
+    alice.call("DELETE", &format!("/api/contacts/{}", gina.id), None).await.expect(204);
+    let mut n = 0;
+    while send(&alice.id, &format!("more {n}"), "x").await.map_err(|e| e.code()) != Err(ErrorCode::RateLimitExceeded) {
+        n += 1;
+    }
+    let again = send(&alice.id, "k", "hi").await.unwrap();
+    assert_eq!((again.id, again.rev, again.timestamp, again.duplicate), (first.id, first.rev, first.timestamp, true));
+    assert_eq!(send(&alice.id, "k", "other").await.unwrap_err().code(), ErrorCode::IdempotencyConflict);
+    assert_eq!(send(&alice.id, "k", "").await.unwrap_err().code(), ErrorCode::IdempotencyConflict);
+}
+
+#[tokio::test]
+async fn a_repeat_gives_the_first_result_once_the_embedded_store_was_closed_and_opened() {
+    let server = TestServer::start(Engine::Embedded).await;
+    let (alice, _, room) = server.room().await;
+    let path = format!("/api/rooms/{room}/messages");
+    let body = json!({ "content": "once", "clientMessageId": "k" });
+    let sent = alice.post(&path, body.clone()).await.expect(201);
+    let tea = json!({ "name": "Tea", "type": "private" });
+    let made = keyed(&alice, "/api/rooms", "k", &tea).await.expect(201);
+    let server = server.restart().await;
+    let alice = server.bearer(Some(&alice.token));
+    assert_eq!(alice.post(&path, body).await.expect(201).raw, sent.raw);
+    alice.post(&path, json!({ "content": "other", "clientMessageId": "k" })).await.refused(409, "IDEMPOTENCY_CONFLICT");
+    assert_eq!(keyed(&alice, "/api/rooms", "k", &tea).await.expect(201).raw, made.raw);
+    keyed(&alice, "/api/rooms", "k", &json!({ "name": "Cake", "type": "private" }))
+        .await
+        .refused(409, "IDEMPOTENCY_CONFLICT");
+    assert_eq!(alice.get(&path).await.items("content"), json!(["once"]));
 }
 
 #[tokio::test]

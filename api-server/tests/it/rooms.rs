@@ -373,3 +373,38 @@ async fn what_many_do_at_once_is_done_once(#[values(Engine::Embedded, Engine::Re
     assert_eq!(joined.iter().filter(|answer| answer.status == 200).count(), 1, "{joined:?}");
     assert_eq!(alice.get(&path).await.raw["memberCount"], 2);
 }
+
+#[rstest]
+#[tokio::test]
+async fn ones_own_rooms_come_page_by_page_whatever_their_last_messages_take(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::start(engine).await;
+    let alice = server.guest("alice").await;
+    let mut made = Vec::new();
+    for _ in 0..20 {
+        let room = alice.post("/api/rooms", json!({ "name": "R", "type": "private" })).await.expect(201).id();
+        alice.send(&room, &"🙂".repeat(8000)).await;
+        made.push(room);
+    }
+    made.sort_unstable();
+    for limit in ["", "&limit=3"] {
+        let (mut seen, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let page = alice.get(format!("/api/rooms?{cursor}{limit}")).await.expect(200);
+            assert!(page.raw.to_string().len() <= 256 * 1024, "{}", page.raw.to_string().len());
+            seen.extend(page.items("id").as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()));
+            pages += 1;
+            match page.raw.get("nextCursor") {
+                Some(next) => cursor = format!("cursor={}", next.as_str().unwrap()),
+                None => break,
+            }
+        }
+        seen.sort_unstable_by_key(|id| made.iter().position(|made| made == id));
+        assert_eq!(seen, made);
+        assert!((3..=7).contains(&pages), "{pages}");
+    }
+    for bad in ["limit=0", "limit=201", "cursor=x"] {
+        alice.get(format!("/api/rooms?{bad}")).await.refused(400, "INVALID_MESSAGE");
+    }
+}

@@ -93,6 +93,28 @@ impl TestServer {
         Self { url: format!("http://{address}"), domain, http, threads: vec![thread], shutdown, _dir: dir }
     }
 
+    /// Ends, as a process does that is told to stop, and starts again over the same store.
+    pub async fn restart(mut self) -> Self {
+        let (settings, dir) = ((*self.domain.settings).clone(), self._dir.take());
+        drop(self);
+        Self::run(settings, dir).await
+    }
+
+    /// A chat-server over the same store that shares nothing else with this one; gives its URL.
+    pub async fn add_chat_server(&mut self) -> String {
+        let domain = Domain::new(self.domain.store.clone(), self.domain.settings.clone());
+        let end = self.shutdown.clone();
+        let (tell, told) = oneshot::channel();
+        self.threads.push(std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = chat_server::Server::bind(domain).unwrap();
+                tell.send(server.addr().unwrap()).unwrap();
+                server.run(end).await.unwrap();
+            });
+        }));
+        format!("ws://{}/chat", told.await.unwrap())
+    }
+
     /// A notification-server over the same store, in the registry before this returns.
     pub async fn add_notification_server(&mut self) {
         let (domain, end) = (self.domain.clone(), self.shutdown.clone());
@@ -179,7 +201,7 @@ impl Drop for TestServer {
 fn settings() -> Settings {
     let mut settings = Settings::default();
     let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
-    (settings.api.listen, settings.notification.listen) = (any, any);
+    (settings.api.listen, settings.chat.listen, settings.notification.listen) = (any, any, any);
     settings.store.key_prefix = format!("{}:", uuid::Uuid::new_v4().simple());
     settings.notification.api_keys = vec![API_KEY.into()];
     settings.http.workers = 1;

@@ -112,7 +112,7 @@ impl Person {
 
     /// The rooms with this user's counts.
     pub async fn rooms(&self, limit: Duration) -> Result<Vec<Room>> {
-        Ok(self.insist(limit, |api| async move { api.rooms().await }).await?.items)
+        self.insist(limit, |api| async move { api.all_rooms().await }).await
     }
 }
 

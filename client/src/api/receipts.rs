@@ -36,7 +36,7 @@ pub struct Delivery {
     /// One of their devices has it.
     pub delivered: bool,
     pub read: bool,
-    /// The last decision about notifying them; `None` while none was made.
+    /// What was decided about notifying them of this message, as far as it is known.
     #[serde(default)]
     pub push: Option<Push>,
 }

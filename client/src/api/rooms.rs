@@ -44,9 +44,23 @@ impl Api {
         self.post("/api/rooms", room).await
     }
 
-    /// `GET /api/rooms`: one's own, with unread counts.
-    pub async fn rooms(&self) -> Result<Page<Room>> {
-        self.get("/api/rooms", &()).await
+    /// `GET /api/rooms`: one's own, with unread counts; one page of them.
+    pub async fn rooms(&self, cursor: Option<&str>) -> Result<Page<Room>> {
+        self.get("/api/rooms", &json!({ "cursor": cursor })).await
+    }
+
+    /// All of one's own rooms, page by page. A room that is joined or left meanwhile may be in it or not.
+    pub async fn all_rooms(&self) -> Result<Vec<Room>> {
+        let mut rooms = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = self.rooms(cursor.as_deref()).await?;
+            rooms.extend(page.items);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(rooms);
+            }
+        }
     }
 
     /// `GET /api/rooms/public`: those whose name begins with `query`.

@@ -34,8 +34,9 @@ pub struct Delivery {
     /// One of their devices has it.
     pub delivered: bool,
     pub read: bool,
-    /// The last decision about notifying them, where it stands for this message too; none while none was made, and once
-    /// the notification is forgotten, 7 days after its last change.
+    /// What was decided about notifying them of this message, as far as it is kept: the notification that was queued for
+    /// it, for 7 days after its last change; else the last decision in the room, where this message was part of it. None
+    /// before it was decided, for what they had read by then, and for who was online in a room of more than 32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub push: Option<Push>,
 }
@@ -51,12 +52,14 @@ pub struct Push {
     /// Why it is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Since when; while the message's own notification is queued, when the message was sent.
     pub at: Timestamp,
 }
 
 impl Messages {
     /// What became of a message for each member, other than its author, who may see it. Only its author may ask.
-    /// `limit` is 1 to 200, default 50. Four reads, and one for each of the notifications that were queued.
+    /// `limit` is 1 to 200, default 50. Five reads, and one for each
+    /// notification that stands for this message among others.
     pub async fn delivery(
         &self,
         viewer: &Viewer,
@@ -73,21 +76,36 @@ impl Messages {
         let sees = |member: &Membership| access.hidden_from(member) < id.seq;
         members.retain(|member| member.user != viewer.user && sees(member));
         let users: Vec<UserId> = members.iter().map(|member| member.user).collect();
-        let (marks, outcomes) = tokio::try_join!(
+        let own = NotificationId::for_message(id);
+        let (marks, own_jobs, mut outcomes) = tokio::try_join!(
             self.store.log.marks(id.room, &users),
+            self.store.outbox.states_of(own, &users),
             self.store.notify_queue.outcomes(id.room, &users),
         )?;
+        for (outcome, own_job) in outcomes.iter_mut().zip(&own_jobs) {
+            // The message's own notification is the truth about it, whatever was decided about later messages.
+            let stands = |outcome: &Outcome| outcome.after < id.seq && id.seq <= outcome.seq;
+            *outcome = outcome.take().filter(|outcome| own_job.is_none() && stands(outcome));
+        }
         let jobs = self.jobs(&users, &outcomes).await?;
         let cards = self.names.cards_of(users.iter().copied()).await?;
-        let delivery = |((user, marks), outcome): ((UserId, store::Marks), Option<Outcome>)| Delivery {
-            user_id: user,
-            username: name_of(&cards, user),
-            stored: true,
-            delivered: marks.delivered >= id.seq,
-            read: marks.read >= id.seq,
-            push: outcome.filter(|outcome| outcome.seq >= id.seq).and_then(|outcome| push(outcome, jobs.get(&user))),
+        let delivery = |(((user, marks), own_job), outcome): (_, Option<Outcome>)| {
+            let (user, marks, own_job): (UserId, store::Marks, Option<JobState>) = (user, marks, own_job);
+            let push = match &own_job {
+                Some(job) => Some(push_of_job(job, message.at)),
+                None => outcome.and_then(|outcome| push_of_outcome(outcome, jobs.get(&user))),
+            };
+            Delivery {
+                user_id: user,
+                username: name_of(&cards, user),
+                stored: true,
+                delivered: marks.delivered >= id.seq,
+                read: marks.read >= id.seq,
+                push,
+            }
         };
-        Ok(DeliveryPage { items: users.into_iter().zip(marks).zip(outcomes).map(delivery).collect(), next_cursor })
+        let items = users.into_iter().zip(marks).zip(own_jobs).zip(outcomes).map(delivery).collect();
+        Ok(DeliveryPage { items, next_cursor })
     }
 
     /// How the notifications stand that were queued for these users.
@@ -104,21 +122,26 @@ impl Messages {
     }
 }
 
-fn push(outcome: Outcome, job: Option<&JobState>) -> Option<Push> {
+/// `None`: the job that was queued is no longer known.
+fn push_of_outcome(outcome: Outcome, job: Option<&JobState>) -> Option<Push> {
     if outcome.notification.is_none() {
         let (state, reason) = ("suppressed".into(), outcome.reason);
         return Some(Push { channel: None, state, reason, at: outcome.at });
     }
-    let attempts = &job?.attempts;
+    job.map(|job| push_of_job(job, outcome.at))
+}
+
+fn push_of_job(job: &JobState, queued_at: Timestamp) -> Push {
+    let attempts = &job.attempts;
     // Of several channels the one that reached them; else the one tried last.
     let told = attempts.iter().find(|attempt| attempt.state == "delivered").or(attempts.last());
-    Some(match told {
-        None => Push { channel: None, state: "queued".into(), reason: None, at: outcome.at },
+    match told {
+        None => Push { channel: None, state: "queued".into(), reason: None, at: queued_at },
         Some(attempt) => Push {
             channel: Some(attempt.channel.clone()),
             state: attempt.state.clone(),
             reason: attempt.detail.clone(),
             at: attempt.at,
         },
-    })
+    }
 }

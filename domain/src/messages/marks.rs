@@ -12,7 +12,7 @@ use store::{Marked, TypingEvent};
 use utoipa::ToSchema;
 
 use super::{DEFAULT_PAGE, MAX_PAGE, Messages};
-use crate::{DomainError, Result, Viewer, pages::page_limit};
+use crate::{Result, Viewer, pages::page_limit};
 
 /// One page of the members' marks, in order of joining.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,19 +25,21 @@ pub struct ReceiptPage {
 
 impl Messages {
     /// Moves the viewer's read mark (and with it the delivered one), only forward; gives where they stand. Their other
-    /// devices are told. No rate applies: a mark left out would be a wrong count, and whoever asks waits for the answer
-    /// before the next one.
+    /// devices are told; where that fails so does this, and a repeat tells them. No rate applies: a mark left out would
+    /// be a wrong count, and whoever asks waits for the answer before the next one.
     pub async fn mark_read(&self, viewer: &Viewer, input: &Mark) -> Result<Marked> {
         let marked = match self.store.log.mark_read(input.room_id, viewer.user, input.seq).await {
             Ok(marked) => marked,
             Err(e) => return Err(self.rooms.hide(input.room_id, e.into()).await),
         };
-        if marked.now.read > marked.before.read {
-            // The room has the mark; where this fails the other devices see it when they next sync.
-            let told = self.store.user_log.note_read_mark(viewer.user, input.room_id, marked.now.read).await;
-            if let Err(e) = told {
-                DomainError::from(e).log();
-            }
+        let read = marked.now.read;
+        let member = (viewer.user, input.room_id);
+        // A mark that stands there already may have been moved by a call that died before it told anybody. That is told
+        // again, but not each time: a repeat must not fill the user's log.
+        let repeated = input.seq >= read && read > 0 && self.noted.get(&member) != Some(read);
+        if read > marked.before.read || repeated {
+            self.store.user_log.note_read_mark(viewer.user, input.room_id, read).await?;
+            self.noted.insert(member, read);
         }
         Ok(marked)
     }

@@ -11,6 +11,9 @@ use crate::Result;
 
 /// Different names one message mentions at most; further ones are text.
 const MAX_MENTIONS: usize = 50;
+/// Spellings looked up for one message at most, each of them a read while it is not cached; further names are text. Names
+/// have one each, unless dots or hyphens follow.
+const MAX_SPELLINGS: usize = 100;
 /// Letters of a name (see `validate::Check::name`).
 const MAX_NAME: usize = 32;
 /// Names everybody.
@@ -34,6 +37,7 @@ impl Messages {
 /// there is one, else `bob`.
 fn find(text: &str) -> Vec<Vec<String>> {
     let mut found: Vec<Vec<String>> = Vec::new();
+    let mut looked_up = 0;
     let mut before = None;
     let mut rest = text;
     while let Some(at) = rest.find('@') {
@@ -47,6 +51,10 @@ fn find(text: &str) -> Vec<Vec<String>> {
         if starts && ends {
             let spellings = spellings(word);
             if !spellings.is_empty() && !found.contains(&spellings) {
+                looked_up += spellings.len();
+                if looked_up > MAX_SPELLINGS {
+                    break;
+                }
                 found.push(spellings);
                 if found.len() == MAX_MENTIONS {
                     break;
@@ -175,7 +183,9 @@ mod tests {
     fn looking_up_is_bounded_whatever_the_text() {
         let text: String = (0..2000).map(|n| format!("@{n}... ")).collect();
         let found = find(&text);
-        assert_eq!((found.len(), found.iter().flatten().count()), (50, 200));
+        assert_eq!((found.len(), found.iter().flatten().count()), (25, 100));
+        let text: String = (0..2000).map(|n| format!("@{n}. ")).collect();
+        assert_eq!(find(&text).len(), 50, "at the end of a sentence");
         find(&"@".repeat(8000));
         find(&"@.".repeat(4000));
     }

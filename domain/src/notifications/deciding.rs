@@ -11,6 +11,10 @@ const MEMBER_PAGE: usize = 200;
 /// Messages of a room considered at once.
 const MESSAGE_PAGE: usize = 200;
 
+/// Members a room has at most where it is kept who was not notified because they are online. It is a write for each of
+/// them and page of messages, for an author who may never ask; whom something was queued for is known without it.
+const SUPPRESSED_KEPT_UP_TO: u64 = 32;
+
 /// Why a member is, or is not, notified of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
@@ -25,48 +29,55 @@ pub enum Decision {
     Present,
 }
 
-impl Decision {
-    /// Why nothing is sent, as the author of the message is told.
-    fn reason(self) -> Option<String> {
-        let reason = match self {
-            Self::Notify => return None,
-            Self::Author => "own",
-            Self::JoinedLater => "joined later",
-            Self::Read => "read",
-            Self::Present => "online",
-        };
-        Some(reason.into())
-    }
+/// Messages of a room that are considered together.
+struct Considered<'a> {
+    room: &'a RoomRecord,
+    /// In order, without deleted ones: those after `after`, up to `upto`.
+    messages: Vec<StoredMessage>,
+    after: u64,
+    upto: u64,
+    /// Is it kept who was not notified?
+    small: bool,
 }
 
 impl Notifications {
     /// Considers a room's new messages: one job for each member who is to be told, about the newest message they have
-    /// not seen. Costs a read of the members and one write for each page of them, whatever the number of messages; doing
-    /// it twice queues nothing twice.
+    /// not seen. Costs three reads for each page of the members, whatever the number of messages, and a write where one of
+    /// them is told or, in a small room, is not told for being online; doing it twice queues nothing twice.
     pub async fn consider(&self, due: &DueRoom) -> Result<usize> {
-        let Some((record, _)) = self.store.rooms.room(due.room).await? else {
+        let Some((record, head)) = self.store.rooms.room(due.room).await? else {
             self.store.notify_queue.finish_due(due.room, due.head_seq).await?;
             return Ok(0);
         };
         let from = PageFrom::After(due.notified_seq);
         let page = PageRequest { from, limit: MESSAGE_PAGE, visible_after: 0, max_bytes: PAGE_BYTES };
         let page = self.store.log.history(due.room, page).await?;
-        let considered = page.items.last().map_or(due.head_seq, |last| last.seq);
-        let messages: Vec<_> = page.items.into_iter().filter(|m| m.deleted_at.is_none()).collect();
+        let upto = page.items.last().map_or(due.head_seq, |last| last.seq);
+        let considered = Considered {
+            room: &record,
+            messages: page.items.into_iter().filter(|m| m.deleted_at.is_none()).collect(),
+            after: due.notified_seq,
+            upto,
+            small: head.members <= SUPPRESSED_KEPT_UP_TO,
+        };
         let mut queued = 0;
         let mut after = 0;
-        while !messages.is_empty() {
+        while !considered.messages.is_empty() {
             let members = self.store.rooms.members(due.room, after, MEMBER_PAGE).await?;
-            let (jobs, outcomes) = self.decide_page((&record, considered), &messages, &members).await?;
+            let (jobs, outcomes) = self.decide_page(&considered, &members).await?;
             queued += jobs.len();
-            self.store.outbox.enqueue(&jobs).await?;
-            self.store.notify_queue.put_outcomes(due.room, &outcomes).await?;
+            if !jobs.is_empty() {
+                self.store.outbox.enqueue(&jobs).await?;
+            }
+            if !outcomes.is_empty() {
+                self.store.notify_queue.put_outcomes(due.room, &outcomes).await?;
+            }
             match members.last() {
                 Some(last) if members.len() == MEMBER_PAGE => after = last.joined_rev,
                 _ => break,
             }
         }
-        self.store.notify_queue.finish_due(due.room, considered).await?;
+        self.store.notify_queue.finish_due(due.room, upto).await?;
         Ok(queued)
     }
 
@@ -88,40 +99,43 @@ impl Notifications {
         })
     }
 
-    /// Decides for these members about these messages, which are up to `considered`; gives the jobs and, for whoever
-    /// asks what became of a message, what was decided for each.
+    /// Decides for these members; gives the jobs and, for whoever asks what became of a message, what cannot be known
+    /// from the jobs: that a job stands for more messages than its own, and in a small room who was online. Who has read
+    /// a message is known by their mark.
     async fn decide_page(
         &self,
-        (record, considered): (&RoomRecord, u64),
-        messages: &[StoredMessage],
+        considered: &Considered<'_>,
         members: &[Membership],
     ) -> Result<(Vec<Job>, Vec<(UserId, Outcome)>)> {
+        let room = considered.room;
         let users: Vec<UserId> = members.iter().map(|m| m.user).collect();
         let presence = self.store.presence.presence(&users).await?;
-        let marks = self.store.log.marks(record.id, &users).await?;
-        let authors: Vec<UserId> = messages.iter().map(|m| m.author).collect();
+        let marks = self.store.log.marks(room.id, &users).await?;
+        let authors: Vec<UserId> = considered.messages.iter().map(|m| m.author).collect();
         let cards = self.names.cards_of(authors).await?;
-        let now = Timestamp::now();
+        let at = Timestamp::now();
         let (mut jobs, mut outcomes) = (Vec::new(), Vec::new());
         for ((member, state), read) in members.iter().zip(&presence).zip(marks.iter().map(|marks| marks.read)) {
-            // The newest message to tell of; else why there is none, by the newest that is not their own.
-            let decisions = messages.iter().rev().map(|m| (m, decide(member, state, read, m)));
-            let told = decisions.clone().find(|(_, decision)| *decision == Decision::Notify);
-            let Some((message, decision)) = told.or_else(|| decisions.clone().find(|(m, _)| m.author != member.user))
-            else {
-                continue;
-            };
-            let mut outcome = Outcome { seq: considered, at: now, notification: None, reason: decision.reason() };
-            if decision == Decision::Notify {
+            let decisions = || considered.messages.iter().rev().map(|m| (m, decide(member, state, read, m)));
+            let mut told =
+                decisions().filter(|(_, decision)| *decision == Decision::Notify).map(|(message, _)| message);
+            // What they have read, and what was before them, was not decided on.
+            let after = considered.after.max(read).max(member.joined_seq);
+            if let Some(message) = told.next() {
                 // Counted from the read mark, not from what this page holds: the notification takes the place of
                 // earlier ones, and stands for all of them. Messages deleted before are counted too.
                 let count = message.seq - member.joined_seq.max(read);
                 let author = cards.get(&message.author).map_or(DELETED_USER, |c| c.display_name.as_str());
-                let job = message_job(record, message, author, count, member.user, now);
-                outcome.notification = Some(job.id);
+                let job = message_job(room, message, author, count, member.user, at);
+                if told.next().is_some() {
+                    let outcome = Outcome { after, seq: message.seq, at, notification: Some(job.id), reason: None };
+                    outcomes.push((member.user, outcome));
+                }
                 jobs.push(job);
+            } else if considered.small && decisions().any(|(_, decision)| decision == Decision::Present) {
+                let reason = Some("online".into());
+                outcomes.push((member.user, Outcome { after, seq: considered.upto, at, notification: None, reason }));
             }
-            outcomes.push((member.user, outcome));
         }
         Ok((jobs, outcomes))
     }

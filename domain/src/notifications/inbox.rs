@@ -6,7 +6,10 @@ use store::{InboxItem, Job};
 use utoipa::ToSchema;
 
 use super::Notifications;
-use crate::{DomainError, Result, Viewer, pages::page_limit};
+use crate::{
+    DomainError, Result, Viewer,
+    pages::{ANSWER_BYTES, fitting, page_limit},
+};
 
 /// Inbox items a page gives at most.
 const MAX_PAGE: usize = 100;
@@ -41,6 +44,7 @@ pub struct NotificationPage {
 }
 
 impl Notifications {
+    /// Newest first; `limit` is 1 to 100, default 50. A page that would be too long as JSON has fewer.
     pub async fn inbox(&self, viewer: &Viewer, cursor: Option<&str>, limit: Option<usize>) -> Result<NotificationPage> {
         let before: Option<NotificationId> = match cursor {
             Some(cursor) => Some(cursor.parse().map_err(|_| DomainError::invalid("cursor", "not a cursor"))?),
@@ -48,9 +52,14 @@ impl Notifications {
         };
         let limit = page_limit(limit, 50, MAX_PAGE)?;
         let items = self.store.inboxes.inbox(viewer.user, before, limit).await?;
-        let next_cursor = items.last().filter(|_| items.len() == limit).map(|item| item.id.to_string());
+        let more = items.len() == limit;
         let items = self.with_texts(viewer.user, items).await?;
-        Ok(NotificationPage { items: items.into_iter().map(to_notification).collect(), next_cursor })
+        let mut items: Vec<Notification> = items.into_iter().map(to_notification).collect();
+        let fitting = fitting(&items, ANSWER_BYTES);
+        let next_cursor = (more || fitting < items.len()).then(|| items.get(fitting.saturating_sub(1))).flatten();
+        let next_cursor = next_cursor.map(|item| item.id.to_string());
+        items.truncate(fitting);
+        Ok(NotificationPage { items, next_cursor })
     }
 
     pub async fn mark_read(&self, viewer: &Viewer, id: NotificationId) -> Result<()> {

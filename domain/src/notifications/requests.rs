@@ -40,6 +40,10 @@ pub struct NotifyRequest {
     pub ttl: Option<u64>,
 }
 
+/// For so long after its first attempts a repeat completes a request that was queued in part. Much shorter than states
+/// are kept.
+const COMPLETED_FOR: Duration = Duration::from_secs(24 * 3600);
+
 /// How one recipient's notification stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -63,7 +67,8 @@ pub struct ChannelState {
 impl Notifications {
     /// Queues a notification: stored when it returns. Every recipient must exist. With an idempotency key, which is
     /// `caller`'s own, a repeat gives the id of the first request while that is known (7 days after its last change),
-    /// before anything else is looked at.
+    /// before anything else is looked at. Of two that come at the same time with one key but different content both may be
+    /// queued, and both are refused.
     pub async fn notify(&self, caller: [u8; 16], key: Option<&str>, request: NotifyRequest) -> Result<NotificationId> {
         check_key("Idempotency-Key", key)?;
         let users = recipients(&request)?;
@@ -72,7 +77,7 @@ impl Notifications {
             None => None,
         };
         let id = key.map_or_else(NotificationId::new, |key| NotificationId::of_request(caller, key));
-        if hash.is_some() && self.queued_before(id, hash).await? == users.len() {
+        if hash.is_some() && self.queued_before(id, hash, users.len()).await? {
             return Ok(id);
         }
         check(&users, &request)?;
@@ -99,18 +104,21 @@ impl Notifications {
         self.store.outbox.enqueue(&jobs).await?;
         if hash.is_some() {
             // Another request with this key may have come at the same time.
-            self.queued_before(id, hash).await?;
+            self.queued_before(id, hash, jobs.len()).await?;
         }
         Ok(id)
     }
 
-    /// How many recipients this request was queued for already: some, where a process died while it queued.
-    async fn queued_before(&self, id: NotificationId, hash: Option<u64>) -> Result<usize> {
+    /// Was this request queued for all its recipients? Not so where a process died while it queued: a repeat queues the
+    /// rest, unless it comes so late that some states may have been forgotten instead.
+    async fn queued_before(&self, id: NotificationId, hash: Option<u64>, recipients: usize) -> Result<bool> {
         let states = self.store.outbox.states(id).await?;
-        match states.iter().all(|state| state.request_hash == hash) {
-            true => Ok(states.len()),
-            false => Err(DomainError::IdempotencyConflict),
+        if states.iter().any(|state| state.request_hash != hash) {
+            return Err(DomainError::IdempotencyConflict);
         }
+        let late = Timestamp::now().before(COMPLETED_FOR);
+        let old = states.iter().flat_map(|state| &state.attempts).any(|attempt| attempt.at < late);
+        Ok(states.len() == recipients || old)
     }
 
     /// How a notification stands, for each recipient and channel.

@@ -25,6 +25,8 @@ const SNAPSHOT_BYTES: usize = 96 * 1024;
 const SNAPSHOT_MEMBERS: usize = 200;
 /// Rooms and members a page gives at most.
 const MAX_PAGE: usize = 200;
+/// Rooms read at once for a page: last messages may be long, and what does not fit was read for nothing.
+const VIEWS_AT_ONCE: usize = 50;
 /// Reads under way at once for one call.
 pub(super) const CONCURRENT_READS: usize = 32;
 
@@ -93,34 +95,48 @@ impl Rooms {
         }
     }
 
-    /// All rooms of the viewer with unread counts and last messages, in order of id.
-    pub async fn mine(&self, viewer: &Viewer) -> Result<RoomPage> {
-        let ids = self.store.rooms.rooms_of(viewer.user).await?;
-        let views = self.store.rooms.views(viewer.user, &ids).await?;
-        Ok(RoomPage { items: self.to_rooms(viewer, views.into_iter().flatten().collect()).await?, next_cursor: None })
+    /// The viewer's rooms with unread counts and last messages, in order of id; `limit` is 1 to 200, default 200.
+    pub async fn mine(&self, viewer: &Viewer, cursor: Option<&str>, limit: Option<usize>) -> Result<RoomPage> {
+        let (items, next_cursor) = self.own_page(viewer, cursor, page_limit(limit, MAX_PAGE, MAX_PAGE)?).await?;
+        Ok(RoomPage { items, next_cursor })
     }
 
-    /// The same, a page at a time, with where the viewer's own log stood before the rooms were read.
+    /// The same, with where the viewer's own log stood before the rooms were read; `limit` is 1 to 200, default 100.
     pub async fn sync(&self, viewer: &Viewer, input: &Sync) -> Result<SyncPage> {
-        let after: Option<RoomId> = match &input.cursor {
+        let limit = page_limit(input.limit, 100, MAX_PAGE)?;
+        let user = self.store.user_log.user_positions(&[viewer.user]).await?.pop().unwrap_or(Position::BEGINNING);
+        let (rooms, next_cursor) = self.own_page(viewer, input.cursor.as_deref(), limit).await?;
+        Ok(SyncPage { user, rooms, next_cursor })
+    }
+
+    /// The viewer's rooms after `cursor`, at most `limit` of them and as many as an answer holds.
+    async fn own_page(
+        &self,
+        viewer: &Viewer,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Room>, Option<String>)> {
+        let after: Option<RoomId> = match cursor {
             Some(cursor) => Some(cursor.parse().map_err(|_| DomainError::invalid("cursor", "not a cursor"))?),
             None => None,
         };
-        let limit = page_limit(input.limit, 100, MAX_PAGE)?;
-        let user = self.store.user_log.user_positions(&[viewer.user]).await?.pop().unwrap_or(Position::BEGINNING);
         let mut ids = self.store.rooms.rooms_of(viewer.user).await?;
         ids.retain(|id| after.is_none_or(|after| *id > after));
         let more = ids.len() > limit;
         ids.truncate(limit);
-        let views = self.store.rooms.views(viewer.user, &ids).await?;
-        let mut rooms = self.to_rooms(viewer, views.into_iter().flatten().collect()).await?;
-        let mut next_cursor = ids.last().filter(|_| more).map(ToString::to_string);
-        let fitting = fitting(&rooms, ANSWER_BYTES);
-        if fitting < rooms.len() {
-            rooms.truncate(fitting);
-            next_cursor = rooms.last().map(|room| room.id.to_string());
+        let mut rooms: Vec<Room> = Vec::with_capacity(ids.len());
+        for some in ids.chunks(VIEWS_AT_ONCE) {
+            let views = self.store.rooms.views(viewer.user, some).await?;
+            rooms.extend(self.to_rooms(viewer, views.into_iter().flatten().collect()).await?);
+            let fitting = fitting(&rooms, ANSWER_BYTES);
+            if fitting < rooms.len() {
+                rooms.truncate(fitting);
+                let next_cursor = rooms.last().map(|room| room.id.to_string());
+                return Ok((rooms, next_cursor));
+            }
         }
-        Ok(SyncPage { user, rooms, next_cursor })
+        let next_cursor = ids.last().filter(|_| more).map(ToString::to_string);
+        Ok((rooms, next_cursor))
     }
 
     /// Public rooms by the beginning of their name.

@@ -1,5 +1,6 @@
 //! The whole system, from outside.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::print_stdout, reason = "seeds and reports, shown when a test fails")]
 
 mod changes;
 mod durability;

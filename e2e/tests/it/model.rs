@@ -1,7 +1,7 @@
 //! Random histories of several users, each with two devices, over two chat-servers (or one process with the embedded
 //! store): whatever happened, once all is quiet each device's state, built from events, is that of a fresh client.
 //!
-//! `PROPTEST_CASES` says how many; a failing one is shrunk and printed with its seed (`CHATAPP_MODEL_SEED` repeats it).
+//! `PROPTEST_CASES` says how many; a failing one is shrunk and printed with its seed (`PROPTEST_RNG_SEED` repeats it).
 
 mod action;
 mod device;
@@ -33,9 +33,13 @@ fn every_device_shows_what_a_fresh_client_shows_over_two_chat_servers_and_redis(
 }
 
 fn agree(start: impl AsyncFnOnce() -> System, servers: &'static [&'static str]) {
-    let seed = std::env::var("CHATAPP_MODEL_SEED").ok().map_or_else(fresh_seed, |seed| seed.parse().unwrap());
-    let cases = std::env::var("PROPTEST_CASES").ok().map_or(CASES, |cases| cases.parse().unwrap());
-    println!("CHATAPP_MODEL_SEED={seed} PROPTEST_CASES={cases}");
+    let default = Config::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { CASES };
+    let seed = match default.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => fresh_seed(),
+    };
+    println!("PROPTEST_RNG_SEED={seed} PROPTEST_CASES={cases}");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let system = runtime.block_on(start());
     // One system for all histories; each has users and rooms of its own.
@@ -45,7 +49,7 @@ fn agree(start: impl AsyncFnOnce() -> System, servers: &'static [&'static str]) 
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         max_shrink_iters: SHRINKS,
-        ..Config::default()
+        ..default
     };
     let outcome = TestRunner::new(config).run(&vec(action(), 1..LONGEST), |actions| {
         runtime.block_on(async {
@@ -57,15 +61,15 @@ fn agree(start: impl AsyncFnOnce() -> System, servers: &'static [&'static str]) 
             let outcome = world.agrees().await;
             if let Err(why) = &outcome {
                 // Before it is made smaller, which takes its time.
-                println!("CHATAPP_MODEL_SEED={seed}: {why}");
+                println!("PROPTEST_RNG_SEED={seed}: {why}");
             }
             outcome
         })
     });
     match outcome {
         Ok(()) => {}
-        Err(TestError::Fail(why, actions)) => panic!("CHATAPP_MODEL_SEED={seed}: {why}\nafter {actions:#?}"),
-        Err(error) => panic!("CHATAPP_MODEL_SEED={seed}: {error}"),
+        Err(TestError::Fail(why, actions)) => panic!("PROPTEST_RNG_SEED={seed}: {why}\nafter {actions:#?}"),
+        Err(error) => panic!("PROPTEST_RNG_SEED={seed}: {error}"),
     }
 }
 

@@ -103,12 +103,12 @@ async fn sigterm_ends_every_service_while_redis_is_away() {
     let urls = [format!("{}/chat", system.chat_url().unwrap()), format!("{}/presence", system.presence_url().unwrap())];
     let sockets = join_all(urls.iter().map(|url| socket(&alice, url))).await;
     system.redis().unwrap().kill();
-    assert!(alice.api.rooms().await.unwrap_err().is_temporary());
+    assert!(alice.api.rooms(None).await.unwrap_err().is_temporary());
     // On each worker somebody waits for a connection that will not come, which one of them has begun.
     let api = alice.api.clone();
     let waiting = tokio::spawn(async move {
         loop {
-            join_all((0..16).map(|_| api.rooms())).await;
+            join_all((0..16).map(|_| api.rooms(None))).await;
         }
     });
     for name in ["api-0", "chat-0", "presence-0", "notification-0"] {

@@ -2,9 +2,12 @@
 
 use e2e::{Exit, Process};
 
-/// Runs a binary to its end.
+/// Runs a binary to its end, in an empty directory.
 async fn run(program: &str, environment: &[(&str, &str)]) -> Exit {
-    let directory = tempfile::tempdir().unwrap();
+    run_in(tempfile::tempdir().unwrap(), program, environment).await
+}
+
+async fn run_in(directory: tempfile::TempDir, program: &str, environment: &[(&str, &str)]) -> Exit {
     let environment: Vec<_> = environment.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     let mut process = Process::spawn(program, program, &[], &environment, directory.path()).await.unwrap();
     process.exit().await.unwrap()
@@ -41,4 +44,16 @@ async fn bad_configuration_is_refused_with_one_line_that_names_the_key() {
             assert_refused(program, &run(program, &[(key, value)]).await, about);
         }
     }
+}
+
+#[tokio::test]
+async fn only_a_file_named_chatapp_toml_is_read_as_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("chatapp"), b"\x7fELF\x02 no configuration").unwrap();
+    let exit = run_in(directory, "chat-server", &[]).await;
+    assert_refused("chat-server", &exit, "store.url");
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("chatapp.toml"), "[log]\nformat = 'xml'\n").unwrap();
+    let exit = run_in(directory, "chat-server", &[]).await;
+    assert_refused("chat-server", &exit, "log.format");
 }

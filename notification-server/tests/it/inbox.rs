@@ -2,6 +2,8 @@
 
 use rstest::rstest;
 use serde_json::{Value, json};
+use shared::{NotificationId, Timestamp};
+use store::InboxItem;
 
 use crate::support::{Engine, Person, TestServer, World, assert_answer};
 
@@ -114,4 +116,39 @@ async fn a_later_notification_takes_the_place_of_an_unread_one_of_its_key(
     notify(&server, &alice, "delivered", key()).await;
     assert_eq!(titles(&server.get("/api/notifications", &alice).await.raw), ["delivered", "other", "sent"]);
     server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_page_of_long_items_ends_earlier_and_the_next_goes_on_from_there(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let bob = world.person("bob").await;
+    let mut added = Vec::new();
+    for n in 0..60 {
+        let item = InboxItem {
+            id: NotificationId::new(),
+            title: "Tea".into(),
+            body: "🙂".repeat(2000),
+            data: None,
+            category: None,
+            room: None,
+            created_at: Timestamp::from_millis(n),
+            read_at: None,
+        };
+        world.domain.store.inboxes.add_to_inbox(bob.id, &item, None).await.unwrap();
+        added.insert(0, item.id);
+    }
+    let (mut seen, mut cursor, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = world.domain.notifications.inbox(&bob.viewer, cursor.as_deref(), Some(60)).await.unwrap();
+        assert!(serde_json::to_string(&page).unwrap().len() <= 256 * 1024);
+        seen.extend(page.items.iter().map(|item| item.id));
+        (cursor, pages) = (page.next_cursor, pages + 1);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!((seen, pages), (added, 2));
 }

@@ -4,5 +4,7 @@
 mod delivery;
 mod http;
 mod inbox;
+mod keyed;
 mod messages;
+mod outcomes;
 mod support;

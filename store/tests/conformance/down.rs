@@ -110,7 +110,7 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
 async fn others(s: &Store) -> Vec<Option<String>> {
     let (user, me, now, second) = (UserId::new(), InstanceId::new(), Timestamp::now(), Duration::from_secs(1));
     let (ids, room) = ([user], RoomId::new());
-    let outcomes = [(user, Outcome { seq: 1, at: now, notification: None, reason: Some("online".into()) })];
+    let outcomes = [(user, Outcome { after: 0, seq: 1, at: now, notification: None, reason: Some("online".into()) })];
     let (notification, kid) = (NotificationId::new(), Kid::parse("abc_DEF-0123456789abcd").unwrap());
     together![
         down("take_due", s.notify_queue.take_due(now, second, 9)),

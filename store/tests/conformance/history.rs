@@ -154,3 +154,25 @@ pub async fn deleted_messages_keep_their_place(s: &Fixture) {
     assert_eq!(seen, [(1, "", true), (2, "2", false), (3, "", true), (4, "4", false), (5, "", true)]);
     assert_eq!(all.position, head(&s.store, room).await);
 }
+
+pub async fn the_message_asked_for_is_in_the_page_around_it_however_large_its_neighbours_are(s: &Fixture) {
+    let alice = actor("alice");
+    let room = room_of(&s.store, &[&alice]).await;
+    for _ in 0..12 {
+        send(&s.store, room, &alice, &"x".repeat(100)).await;
+    }
+    let around =
+        async |seq, max_bytes| seqs(&s.store, room, PageRequest { max_bytes, ..page(PageFrom::Around(seq), 11) }).await;
+    assert_eq!(around(6, 1100).await, (down(11, 1), false));
+    assert_eq!(around(6, 500).await, (down(8, 4), true), "bytes go to both sides");
+    assert_eq!(around(6, 400).await, (down(7, 4), true), "newer ones have half of them");
+    assert_eq!(around(6, 299).await, (vec![6, 5], true));
+    assert_eq!(around(6, 199).await, (vec![6], true));
+    assert_eq!(around(6, 10).await, (vec![6], true), "too large by itself, but asked for");
+    assert_eq!(around(1, 10).await, (vec![1], false));
+    assert_eq!(around(12, 300).await, (down(12, 10), true), "what one side leaves the other takes");
+    for beyond in [13, 1000, 1 << 53, u64::MAX] {
+        assert_eq!(around(beyond, 300).await, (down(12, 10), true), "around {beyond}");
+        assert_eq!(around(beyond, 10).await, (vec![12], true), "around {beyond}");
+    }
+}

@@ -190,6 +190,7 @@ conformance! {
         before_is_exclusive_and_goes_back,
         after_is_exclusive_and_goes_forward,
         around_has_half_on_either_side,
+        the_message_asked_for_is_in_the_page_around_it_however_large_its_neighbours_are,
         nothing_older_than_is_visible_is_shown,
         an_empty_room_has_an_empty_page,
         a_page_ends_before_it_is_too_large,

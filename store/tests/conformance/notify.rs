@@ -96,8 +96,8 @@ pub async fn the_last_outcome_is_kept_for_each_member(s: &Fixture) {
     let room = room_of(&s.store, &[&alice, &bob, &carol]).await;
     let other = room_of(&s.store, &[&alice, &bob]).await;
     let at = Timestamp::from_millis(1_790_000_000_001);
-    let queued = |seq| Outcome { seq, at, notification: Some(NotificationId::new()), reason: None };
-    let suppressed = |seq, why: &str| Outcome { seq, at, notification: None, reason: Some(why.into()) };
+    let queued = |seq| Outcome { after: seq - 1, seq, at, notification: Some(NotificationId::new()), reason: None };
+    let suppressed = |seq, why: &str| Outcome { after: seq - 1, seq, at, notification: None, reason: Some(why.into()) };
     let outcomes = async |room, users: &[&Actor]| {
         let ids: Vec<UserId> = users.iter().map(|u| u.id).collect();
         s.notify_queue.outcomes(room, &ids).await.unwrap()
@@ -122,7 +122,7 @@ pub async fn the_last_outcome_is_kept_for_each_member(s: &Fixture) {
 pub async fn an_outcome_goes_with_its_member(s: &Fixture) {
     let (alice, bob) = (actor("alice"), actor("bob"));
     let room = room_of(&s.store, &[&alice, &bob]).await;
-    let outcome = Outcome { seq: 1, at: Timestamp::now(), notification: None, reason: Some("read".into()) };
+    let outcome = Outcome { after: 0, seq: 1, at: Timestamp::now(), notification: None, reason: Some("read".into()) };
     let both = [(alice.id, outcome.clone()), (bob.id, outcome.clone())];
     s.notify_queue.put_outcomes(room, &both).await.unwrap();
     s.rooms.leave(room, &bob).await.unwrap();

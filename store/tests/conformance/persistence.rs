@@ -99,7 +99,7 @@ async fn write_thread(store: &Store, people: &[Actor]) -> Thread {
     store.user_log.note_read_mark(bob.id, room, 2).await.unwrap();
     store.rooms.leave(room, &people[2]).await.unwrap();
     while store.maintenance.trim(Timestamp::now(), 100).await.unwrap() > 0 {}
-    let outcome = Outcome { seq: 4, at: record.created_at, notification: None, reason: Some("read".into()) };
+    let outcome = Outcome { after: 0, seq: 4, at: record.created_at, notification: None, reason: Some("read".into()) };
     store.notify_queue.put_outcomes(room, &[(bob.id, outcome)]).await.unwrap();
     store.notify_queue.finish_due(room, 4).await.unwrap();
     Thread { room, start, first }

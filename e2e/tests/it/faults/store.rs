@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use e2e::System;
 
-use super::{begin, errors, goes_on, grows, is_kept, plan, rounds};
+use super::{begin, errors, goes_on, grows, is_kept, plan, rounds, verdict};
 
 /// Redis is there and does nothing.
 const HUNG: Duration = Duration::from_secs(3);
@@ -55,9 +55,7 @@ async fn events_lost_on_the_bus_are_made_good_from_the_log() {
         }
         goes_on(&run).await;
     }
-    let report = run.finish(&super::silent).await.unwrap();
-    println!("{report}");
-    assert!(report.passed, "{report}");
+    let report = verdict(run).await;
     assert_eq!((report.disconnects, report.resets), (0, 0), "{report}");
 }
 

@@ -127,7 +127,7 @@ impl<'a> World<'a> {
                 let MessageId { room, seq } = self.message(of)?;
                 let by = by % self.devices.len();
                 let user = &self.users[by / DEVICES];
-                if by % 2 == 0 {
+                if by.is_multiple_of(DEVICES) {
                     self.devices[by].chat.mark_read(room, seq).await.ok()
                 } else {
                     user.api.mark_read(room, seq).await.ok()?;
@@ -208,7 +208,7 @@ impl<'a> World<'a> {
 
     async fn compare(&self, n: usize) -> Result<(), String> {
         let (device, user) = (&self.devices[n], &self.users[n / DEVICES]);
-        let rooms = user.api.rooms().await.map_err(|e| e.to_string())?.items;
+        let rooms = user.api.all_rooms().await.map_err(|e| e.to_string())?;
         let shown = device.state.lock().read.clone();
         let fresh: BTreeMap<RoomId, u64> =
             rooms.iter().map(|room| (room.id, room.last_read_seq.unwrap_or_default())).collect();

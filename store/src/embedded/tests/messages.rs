@@ -109,7 +109,7 @@ async fn edits_reactions_replies_marks_and_outcomes_are_there_after_a_restart() 
     store.log.edit_message(&Edit { id, by: alice.clone(), content: "1".into(), mentions }).await.unwrap();
     store.log.react(&reacting(id, &bob, "👍")).await.unwrap();
     store.log.mark_delivered(room, bob.id, 1).await.unwrap();
-    let outcome = Outcome { seq: 1, at: Timestamp::now(), notification: None, reason: Some("read".into()) };
+    let outcome = Outcome { after: 0, seq: 1, at: Timestamp::now(), notification: None, reason: Some("read".into()) };
     store.notify_queue.put_outcomes(room, &[(bob.id, outcome.clone())]).await.unwrap();
     let look = async |store: &Store| {
         let view = store.rooms.views(bob.id, &[room]).await.unwrap().remove(0).unwrap();
