@@ -143,7 +143,7 @@ async fn the_application_learns_what_to_fetch_what_is_new_and_what_is_gone() {
 
 #[tokio::test]
 async fn an_answer_in_several_frames_is_told_as_one() {
-    let (server, mut peer, _chat, mut events) = synced(7, options()).await;
+    let (server, peer, _chat, mut events) = synced(7, options()).await;
     peer.drop_tcp();
     let (mut peer, resume) = resuming(&server).await;
     let part = |room: String, more: bool| json!({ "user": resumed("caught_up", 1), "rooms": { room: resumed("caught_up", 7) }, "more": more });
@@ -155,7 +155,7 @@ async fn an_answer_in_several_frames_is_told_as_one() {
 
 #[tokio::test]
 async fn positions_the_server_refuses_are_given_up_for_a_sync() {
-    let (server, mut peer, _chat, _events) = synced(7, options()).await;
+    let (server, peer, _chat, _events) = synced(7, options()).await;
     peer.drop_tcp();
     let (mut peer, resume) = resuming(&server).await;
     peer.reply(&resume, "ERROR", json!({ "code": "INVALID_MESSAGE", "message": "rooms: too many" })).await;
