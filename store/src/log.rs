@@ -79,6 +79,16 @@ impl StoredMessage {
     pub fn id(&self) -> MessageId {
         MessageId { room: self.room, seq: self.seq }
     }
+
+    /// Bytes it counts in a page: its content, and its reactions as Redis keeps them, as text (an emoji in hex digits,
+    /// its count, 37 for each user listed).
+    pub fn weight(&self) -> usize {
+        let tally = |tally: &Tally| {
+            let count = tally.count.checked_ilog10().unwrap_or(0) as usize + 1;
+            3 + 2 * tally.emoji.len() + count + (37 * tally.users.len()).saturating_sub(1)
+        };
+        self.content.len() + self.reactions.iter().map(tally).sum::<usize>()
+    }
 }
 
 /// A message to append.
@@ -224,7 +234,7 @@ pub struct PageRequest {
     pub limit: usize,
     /// Only messages with a greater `seq` (visibility); 0: all.
     pub visible_after: u64,
-    /// The page ends before the contents exceed this many bytes; it has at least one message, and if that one exceeds
+    /// The page ends before its messages [weigh](StoredMessage::weight) more than this many bytes; it has at least one message, and if that one exceeds
     /// them by itself, nothing else.
     pub max_bytes: usize,
 }
@@ -303,7 +313,9 @@ pub trait RoomLog: Send + Sync {
     async fn mark_delivered(&self, room: RoomId, user: UserId, seq: u64) -> Result<Marked>;
     /// Marks of these members, in order (0: nothing yet).
     async fn marks(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Marks>>;
-    /// The changes after `after`, at most `limit`. Rev 0, with any event id, is the beginning of the log.
+    /// The changes after `after`, at most `limit`, and ending before the messages they come with
+    /// [weigh](StoredMessage::weight) more than `max_bytes`; at least one. Rev 0, with any event id, is the beginning of
+    /// the log.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound).
-    async fn changes(&self, room: RoomId, after: Position, limit: usize) -> Result<Changes>;
+    async fn changes(&self, room: RoomId, after: Position, limit: usize, max_bytes: usize) -> Result<Changes>;
 }

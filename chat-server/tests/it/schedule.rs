@@ -54,7 +54,7 @@ async fn write(mut client: Client, room: &str, mut random: Random, stop: &Atomic
 async fn log_after(store: &Store, room: RoomId, mut at: Position) -> Vec<Value> {
     let mut all = Vec::new();
     loop {
-        let Changes::Page { changes, has_more } = store.log.changes(room, at, 100).await.unwrap() else {
+        let Changes::Page { changes, has_more } = store.log.changes(room, at, 100, usize::MAX).await.unwrap() else {
             panic!("the log keeps all of it")
         };
         for change in changes {

@@ -4,7 +4,7 @@ use shared::{RoomId, protocol::Position};
 use store::{Change, Changes, RoomEvent};
 
 use super::{Messages, showing::name_of};
-use crate::Result;
+use crate::{Result, pages::PAGE_BYTES};
 
 /// The changes after a position, as events.
 #[derive(Debug)]
@@ -22,9 +22,10 @@ pub enum Missed {
 }
 
 impl Messages {
-    /// The changes of a room after `after`, for whoever delivers them to members. Checks no membership.
+    /// The changes of a room after `after`, at most `limit` and as many as fit a page's bytes (at least one), for whoever
+    /// delivers them to members. Checks no membership.
     pub async fn missed(&self, room: RoomId, after: Position, limit: usize) -> Result<Missed> {
-        match self.store.log.changes(room, after, limit).await {
+        match self.store.log.changes(room, after, limit, PAGE_BYTES).await {
             Ok(Changes::Page { changes, has_more }) => {
                 let cards = self.names.cards_of(changes.iter().map(|c| c.user)).await?;
                 let event = |change: Change| {

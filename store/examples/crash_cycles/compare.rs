@@ -119,7 +119,7 @@ async fn read_revs(store: &Store, room: RoomId, known: &mut Known) -> Result<Has
         return Ok(revs);
     };
     loop {
-        let Changes::Page { changes, has_more } = store.log.changes(room, at, 500).await? else {
+        let Changes::Page { changes, has_more } = store.log.changes(room, at, 500, usize::MAX).await? else {
             bail!("position {} is not in the log any more", at.rev);
         };
         for change in changes {

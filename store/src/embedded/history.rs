@@ -87,7 +87,7 @@ fn take_while_room(
     read.scan(span, order, &mut |key, row| {
         let seq = keys::last_number(key).ok_or_else(|| codec::corrupt("message key"))?;
         let message = codec::decode_message(room, seq, row)?;
-        if !left.take(message.content.len()) {
+        if !left.take(message.weight()) {
             return Ok(ControlFlow::Break(()));
         }
         items.push(message);
@@ -106,16 +106,16 @@ fn around(
 ) -> Result<(Vec<StoredMessage>, bool)> {
     let (limit, seq) = (request.limit, seq.min(end));
     let middle = if seq < end { find_message(read, hidden, MessageId { room, seq })? } else { None };
-    let overfull = middle.as_ref().is_some_and(|m| m.content.len() > request.max_bytes);
+    let overfull = middle.as_ref().is_some_and(|m| m.weight() > request.max_bytes);
     let beside = if overfull { 0 } else { limit.saturating_sub(usize::from(middle.is_some())) };
-    let bytes = request.max_bytes.saturating_sub(middle.as_ref().map_or(0, |m| m.content.len()));
+    let bytes = request.max_bytes.saturating_sub(middle.as_ref().map_or(0, |m| m.weight()));
     // `taken: 1` where the page has its one message already, so that a side may stay empty.
     let taken = usize::from(middle.is_some());
     let mut newer_left = Room { items: beside / 2 + taken, bytes: bytes / 2, taken };
     let span = keys::messages_between(room, seq.max(hidden), end);
     let mut items = take_while_room(read, room, (&span, Order::Ascending), &mut newer_left)?;
     items.reverse();
-    let taken_bytes: usize = items.iter().map(|m| m.content.len()).sum();
+    let taken_bytes: usize = items.iter().map(|m| m.weight()).sum();
     let taken = usize::from(middle.is_some() || !items.is_empty());
     items.extend(middle);
     let older = beside - beside / 2;
@@ -127,7 +127,7 @@ fn around(
 }
 
 /// See [`RoomLog::changes`](crate::RoomLog::changes).
-pub(super) fn changes(read: &impl Read, room: RoomId, after: Position, limit: usize) -> Result<Changes> {
+pub(super) fn changes(read: &impl Read, room: RoomId, after: Position, mut left: Room) -> Result<Changes> {
     let head = head(read, room)?.head;
     // The beginning is known while the first change is.
     let known = read.get(&keys::change(room, after.rev.max(1)))?.map(|row| ChangeRow::decode(&row)).transpose()?;
@@ -135,9 +135,19 @@ pub(super) fn changes(read: &impl Read, room: RoomId, after: Position, limit: us
         return Ok(Changes::Reset { head: head.position() });
     }
     let span = keys::changes_after(room, after.rev);
-    let changes = read.collect(&span, Order::Ascending, limit, |key, row| {
+    let mut changes = Vec::new();
+    read.scan(&span, Order::Ascending, &mut |key, row| {
         let rev = keys::last_number(key).ok_or_else(|| codec::corrupt("change key"))?;
-        fill_in(read, (room, head.floor), rev, ChangeRow::decode(row)?)
+        let change = fill_in(read, (room, head.floor), rev, ChangeRow::decode(row)?)?;
+        let weight = match &change.body {
+            ChangeBody::Message(message) | ChangeBody::Edited(message) => message.weight(),
+            _ => 0,
+        };
+        if !left.take(weight) {
+            return Ok(ControlFlow::Break(()));
+        }
+        changes.push(change);
+        Ok(ControlFlow::Continue(()))
     })?;
     let last = changes.last().map_or(after.rev, |c| c.rev);
     Ok(Changes::Page { has_more: last < head.rev, changes })

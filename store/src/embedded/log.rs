@@ -12,7 +12,9 @@ use shared::{MessageId, RoomId, Timestamp, UserId, protocol::Position};
 use super::{
     Embedded,
     codec::{self, Row, RowOut},
-    edits, history, keys,
+    edits,
+    history::{self, Room},
+    keys,
     kv::Read,
     marks::{Mark, find_marks, mark, put_marks},
     membership::{Recording, find_head, find_message, member_head, put_head, put_message, record_change},
@@ -188,7 +190,7 @@ impl RoomLog for Embedded {
         self.read(move |read| users.into_iter().map(|user| find_marks(read, room, user)).collect()).await
     }
 
-    async fn changes(&self, room: RoomId, after: Position, limit: usize) -> Result<Changes> {
-        self.read(move |read| history::changes(read, room, after, limit)).await
+    async fn changes(&self, room: RoomId, after: Position, limit: usize, max_bytes: usize) -> Result<Changes> {
+        self.read(move |read| history::changes(read, room, after, Room::new(limit, max_bytes))).await
     }
 }

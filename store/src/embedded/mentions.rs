@@ -1,16 +1,11 @@
-//! Whom messages name: an index for each member, and one for everybody in the room. A deleted message is in neither, so
-//! counting needs no message.
+//! Whom messages name: an index for each member, and one for everybody in the room. A message is in one of the two, a
+//! deleted one in neither, so counting needs no message.
 
 use std::collections::BTreeSet;
 
 use shared::{RoomId, UserId};
 
-use super::{
-    codec, keys,
-    kv::{Order, Read},
-    membership::is_member,
-    tx::Tx,
-};
+use super::{keys, kv::Read, membership::is_member, tx::Tx};
 use crate::{Mentions, Result, StoredMessage};
 
 /// Those who are members, each once, in the order given: a read for each of them.
@@ -28,11 +23,12 @@ pub(super) fn of_members(read: &impl Read, room: RoomId, mentions: Mentions) -> 
 /// Enters a message with whom it names: a write for each of them, none where there is nobody.
 pub(super) fn enter(tx: &mut Tx, message: &StoredMessage) -> Result<()> {
     let (room, seq) = (message.room, message.seq);
+    if message.mentions.all {
+        // Who is named with everybody is not counted by name too.
+        return tx.put(keys::mention_of_all(room, seq), Vec::new());
+    }
     for user in &message.mentions.users {
         tx.put(keys::mention(room, *user, seq), Vec::new())?;
-    }
-    if message.mentions.all {
-        tx.put(keys::mention_of_all(room, seq), Vec::new())?;
     }
     Ok(())
 }
@@ -40,21 +36,15 @@ pub(super) fn enter(tx: &mut Tx, message: &StoredMessage) -> Result<()> {
 /// Takes a message out again.
 pub(super) fn remove(tx: &mut Tx, message: &StoredMessage) {
     let (room, seq) = (message.room, message.seq);
+    if message.mentions.all {
+        return tx.delete(keys::mention_of_all(room, seq));
+    }
     for user in &message.mentions.users {
         tx.delete(keys::mention(room, *user, seq));
     }
-    if message.mentions.all {
-        tx.delete(keys::mention_of_all(room, seq));
-    }
 }
 
-/// Messages after `seq` that name the user or everybody, each once: O(of those there are).
+/// Messages after `seq` that name the user or everybody, each once. Walks the keys of those, and keeps none.
 pub(super) fn count(read: &impl Read, room: RoomId, user: UserId, seq: u64) -> Result<u64> {
-    let mut seqs = BTreeSet::new();
-    for span in [keys::mentions_after(room, user, seq), keys::mentions_of_all_after(room, seq)] {
-        seqs.extend(read.collect(&span, Order::Ascending, usize::MAX, |key, _| {
-            keys::last_number(key).ok_or_else(|| codec::corrupt("mention key"))
-        })?);
-    }
-    Ok(seqs.len() as u64)
+    Ok(read.count(&keys::mentions_after(room, user, seq))? + read.count(&keys::mentions_of_all_after(room, seq))?)
 }

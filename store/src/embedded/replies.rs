@@ -56,7 +56,7 @@ pub(super) fn page(
     for seq in &seqs {
         let message = find_message(read, floor, MessageId { room: id.room, seq: *seq })?;
         let message = message.ok_or_else(|| codec::corrupt("reply"))?;
-        if !left.take(message.content.len()) {
+        if !left.take(message.weight()) {
             break;
         }
         items.push(message);

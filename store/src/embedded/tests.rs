@@ -177,14 +177,16 @@ async fn the_change_log_keeps_its_last_and_resets_whoever_is_behind() {
     sent.sort_by_key(|a| a.rev);
     let head = store.rooms.room(id).await.unwrap().unwrap().1.position();
     assert_eq!(head.rev, CHANGES_KEPT + 1);
-    assert_eq!(store.log.changes(id, start, 1).await.unwrap(), Changes::Reset { head });
+    assert_eq!(store.log.changes(id, start, 1, usize::MAX).await.unwrap(), Changes::Reset { head });
     let oldest = Position { rev: sent[0].rev, event_id: sent[0].event_id };
-    let Changes::Page { changes, has_more } = store.log.changes(id, oldest, 2).await.unwrap() else { panic!("reset") };
+    let Changes::Page { changes, has_more } = store.log.changes(id, oldest, 2, usize::MAX).await.unwrap() else {
+        panic!("reset")
+    };
     assert_eq!((changes.iter().map(|c| c.rev).collect::<Vec<_>>(), has_more), (vec![3, 4], true));
     let forged = Position { rev: oldest.rev, event_id: start.event_id };
-    assert_eq!(store.log.changes(id, forged, 1).await.unwrap(), Changes::Reset { head });
+    assert_eq!(store.log.changes(id, forged, 1, usize::MAX).await.unwrap(), Changes::Reset { head });
     let nothing = Changes::Page { changes: Vec::new(), has_more: false };
-    assert_eq!(store.log.changes(id, head, 1).await.unwrap(), nothing);
+    assert_eq!(store.log.changes(id, head, 1, usize::MAX).await.unwrap(), nothing);
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ room_keys! {
     deleted() = ":deleted";
     mentions() = ":mentions";
     reactions() = ":reactions";
+    leaving() = ":leaving";
     replies() = ":replies";
     outcomes() = ":outcomes";
     dedupe(user: UserId, key: &str) = ":dedupe:{user}:{key}";

@@ -220,12 +220,13 @@ impl RoomLog for Engine {
         self.read_marks(room, users).await
     }
 
-    async fn changes(&self, room: RoomId, after: Position, limit: usize) -> Result<Changes> {
+    async fn changes(&self, room: RoomId, after: Position, limit: usize, max_bytes: usize) -> Result<Changes> {
         let read = Call::new(&scripts::CHANGES)
             .keys([self.keys.room(room), self.keys.changes(room), self.keys.messages(room)])
             .arg(after.rev)
             .arg(after.event_id.to_string())
-            .arg(limit.min(MAX_PAGE));
+            .arg(limit.min(MAX_PAGE))
+            .arg(max_bytes);
         let answer: Vec<Option<String>> = self.connections.run("read the changes", read).await?;
         match answer.first().and_then(Option::as_deref) {
             Some("OK") => {}

@@ -40,6 +40,7 @@ impl Engine {
     }
 
     /// See [`RoomLog::reacted`](crate::RoomLog::reacted). One round trip; O(log reactions of the room) for each message.
+    /// The index entries of what is deleted or gone may still be there.
     pub(super) async fn reactions_of(&self, room: RoomId, user: UserId, seqs: &[u64]) -> Result<Vec<(u64, String)>> {
         let mut seqs = seqs.to_vec();
         seqs.sort_unstable();
@@ -50,8 +51,18 @@ impl Engine {
             range.arg(self.keys.reactions(room)).arg(format!("[{own} ")).arg(format!("({own}!")).arg("BYLEX");
             range
         });
-        let found: Vec<Vec<String>> = self.connections.ask_all("look for reactions", reads.collect()).await?;
-        let given = seqs.iter().zip(&found).flat_map(|(seq, entries)| entries.iter().map(move |entry| (*seq, entry)));
+        if seqs.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Last, so that what is deleted meanwhile is known to be.
+        let deleted = cmd("ZMSCORE").arg(self.keys.deleted(room)).arg(&seqs).to_owned();
+        let floor = cmd("HMGET").arg(self.keys.room(room)).arg("floor").to_owned();
+        let reads = reads.chain([deleted, floor]).collect();
+        let found: Vec<Vec<Option<String>>> = self.connections.ask_all("look for reactions", reads).await?;
+        let [entries @ .., deleted, floor] = &found[..] else { return Err(corrupt("reactions")) };
+        let floor: u64 = floor.first().and_then(Option::as_deref).map_or(Ok(0), |floor| parse(floor, "a floor"))?;
+        let shown = seqs.iter().zip(entries).zip(deleted).filter(|((seq, _), gone)| gone.is_none() && **seq > floor);
+        let given = shown.flat_map(|((seq, entries), _)| entries.iter().flatten().map(move |entry| (*seq, entry)));
         let read = |(seq, entry): (u64, &String)| {
             let (_, text) = entry.rsplit_once(' ').ok_or_else(|| corrupt("a reaction"))?;
             Ok((seq, message::emoji(text)?))

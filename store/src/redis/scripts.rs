@@ -6,6 +6,8 @@ use redis::{Cmd, Script, ToRedisArgs};
 
 /// Entries of a script's page: what one step of Redis' only thread may cost the others.
 pub(super) const MAX_PAGE: usize = 1000;
+/// Index entries that one script removes of what is deleted or kept no longer.
+pub(super) const ENTRIES_A_STEP: usize = 1000;
 
 macro_rules! scripts {
     ($($name:ident = $file:literal;)*) => {

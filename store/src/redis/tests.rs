@@ -4,6 +4,7 @@
 mod bus;
 mod faults;
 mod halves;
+mod leavings;
 mod operations;
 mod replicas;
 mod room;

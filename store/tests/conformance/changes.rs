@@ -1,13 +1,16 @@
 //! The change log: dense pages after a position, and a reset where that cannot be.
 
 use shared::{EventId, RoomId, protocol::Position};
-use store::{BusEvent, Change, ChangeBody, Changes, Signal, Topic, bus::INBOX_EVENTS, log::CHANGES_KEPT};
+use store::{
+    BusEvent, Change, ChangeBody, Changes, PageFrom, PageRequest, Reacting, Signal, Topic, bus::INBOX_EVENTS,
+    log::CHANGES_KEPT,
+};
 
 use crate::{
     engine::Fixture,
     support::{
-        actor, actors, all_changes, at_once, changes, fails, follow, head, id, join, message, room_of, send,
-        send_numbers, signal, text,
+        actor, actors, all_changes, at_once, changes, fails, follow, head, id, join, message, page, room_of, send,
+        send_numbers, seqs, signal, text,
     },
 };
 
@@ -16,7 +19,7 @@ fn position(change: &Change) -> Position {
 }
 
 async fn is_reset(s: &Fixture, room: RoomId, after: Position) -> bool {
-    match s.log.changes(room, after, 10).await.unwrap() {
+    match s.log.changes(room, after, 10, usize::MAX).await.unwrap() {
         Changes::Page { .. } => false,
         Changes::Reset { head: told } => {
             assert_eq!(told, head(&s.store, room).await);
@@ -70,7 +73,7 @@ pub async fn pages_are_dense_and_say_whether_there_is_more(s: &Fixture) {
         let (rest, has_more) = changes(&s.store, room, position(&log[from]), 50).await;
         assert_eq!((rest.as_slice(), has_more), (&log[from + 1..], false));
     }
-    let at_head = s.log.changes(room, head(&s.store, room).await, 50).await.unwrap();
+    let at_head = s.log.changes(room, head(&s.store, room).await, 50, usize::MAX).await.unwrap();
     assert_eq!(at_head, Changes::Page { changes: vec![], has_more: false });
 }
 
@@ -90,7 +93,7 @@ pub async fn a_position_that_is_not_in_the_log_is_a_reset(s: &Fixture) {
     }
     let elsewhere = room_of(&s.store, &[&alice]).await;
     assert!(is_reset(s, room, head(&s.store, elsewhere).await).await, "another room's position");
-    fails!(s.log.changes(RoomId::new(), start, 10).await, RoomNotFound);
+    fails!(s.log.changes(RoomId::new(), start, 10, usize::MAX).await, RoomNotFound);
 }
 
 /// More changes than a log keeps, and more events than an inbox holds, of one room whose subscriber does not read.
@@ -142,4 +145,44 @@ pub async fn a_long_log_is_trimmed_and_a_full_inbox_says_so(s: &Fixture) {
         Signal::Event(BusEvent::Room(event)) => assert_eq!(event.change.rev, now.rev + 1),
         other => panic!("events go on after a loss: {other:?}"),
     }
+}
+
+pub async fn a_page_of_changes_ends_before_it_is_too_large(s: &Fixture) {
+    let (alice, bob) = (actor("alice"), actor("bob"));
+    let room = room_of(&s.store, &[&alice, &bob]).await;
+    let start = head(&s.store, room).await;
+    for size in [40, 40, 100, 30] {
+        send(&s.store, room, &alice, &"é".repeat(size / 2)).await;
+    }
+    let sized = async |after: u64, max_bytes| {
+        let all = all_changes(&s.store, room, start).await;
+        let after = after
+            .checked_sub(1)
+            .map_or(start, |i| Position { rev: all[i as usize].rev, event_id: all[i as usize].event_id });
+        match s.log.changes(room, after, 50, max_bytes).await.unwrap() {
+            Changes::Page { changes, has_more } => {
+                assert_eq!(changes, all[(after.rev - start.rev) as usize..][..changes.len()], "dense from there on");
+                (changes.len(), has_more)
+            }
+            Changes::Reset { head } => panic!("reset to {head:?}"),
+        }
+    };
+    assert_eq!(sized(0, 210).await, (4, false), "exactly full");
+    assert_eq!(sized(0, 209).await, (3, true), "bytes, not characters");
+    assert_eq!(sized(0, 80).await, (2, true));
+    assert_eq!(sized(0, 79).await, (1, true));
+    assert_eq!(sized(2, 0).await, (1, true), "one change there is always");
+    assert_eq!(sized(3, 0).await, (1, false));
+    let given = Reacting { id: id(room, 1), by: bob.clone(), emoji: "👍".into(), add: true };
+    s.log.react(&given).await.unwrap();
+    assert_eq!(sized(3, 30).await, (2, false), "a reaction itself weighs nothing");
+    let weight = message(&s.store, room, 1).await.weight();
+    assert!(weight > 40 + 36, "who reacted weighs in the message: {weight}");
+    assert_eq!(sized(0, weight + 40).await, (2, true));
+    assert_eq!(sized(0, weight + 39).await, (1, true));
+    let page = |from, max_bytes| PageRequest { max_bytes, ..page(from, 50) };
+    assert_eq!(seqs(&s.store, room, page(PageFrom::After(0), weight + 40)).await, (vec![1, 2], true));
+    assert_eq!(seqs(&s.store, room, page(PageFrom::After(0), weight + 39)).await, (vec![1], true));
+    s.log.delete_message(id(room, 1), &alice).await.unwrap();
+    assert_eq!(sized(0, 40).await, (2, true), "a deleted one weighs nothing");
 }

@@ -103,7 +103,7 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("mark_delivered", s.log.mark_delivered(room, alice.id, 1)),
         down("publish_typing", s.bus.publish_typing(&typing)),
         down("marks", s.log.marks(room, &users)),
-        down("changes", s.log.changes(room, after, 9)),
+        down("changes", s.log.changes(room, after, 9, 9)),
     ]
 }
 

@@ -200,6 +200,7 @@ conformance! {
         every_kind_of_change_is_told_in_order,
         pages_are_dense_and_say_whether_there_is_more,
         a_position_that_is_not_in_the_log_is_a_reset,
+        a_page_of_changes_ends_before_it_is_too_large,
         a_long_log_is_trimmed_and_a_full_inbox_says_so,
     }
     bus {

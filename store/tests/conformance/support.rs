@@ -183,7 +183,7 @@ pub async fn head(store: &Store, room: RoomId) -> Position {
 
 /// One page of changes; a reset fails the test.
 pub async fn changes(store: &Store, room: RoomId, after: Position, limit: usize) -> (Vec<Change>, bool) {
-    match store.log.changes(room, after, limit).await.unwrap() {
+    match store.log.changes(room, after, limit, usize::MAX).await.unwrap() {
         Changes::Page { changes, has_more } => (changes, has_more),
         Changes::Reset { head } => panic!("reset to {head:?} from {after:?}"),
     }

@@ -115,7 +115,7 @@ async fn edits_reactions_replies_marks_and_outcomes_are_there_after_a_restart() 
         let view = store.rooms.views(bob.id, &[room]).await.unwrap().remove(0).unwrap();
         let replies = store.log.replies(id, 0, 9, 99).await.unwrap();
         let reacted = store.log.reacted(room, bob.id, &[1, 2]).await.unwrap();
-        let log = store.log.changes(room, Position::BEGINNING, 99).await.unwrap();
+        let log = store.log.changes(room, Position::BEGINNING, 99, usize::MAX).await.unwrap();
         (view, store.log.message(id).await.unwrap().unwrap(), replies, reacted, log)
     };
     let before = look(&store).await;

@@ -103,7 +103,8 @@ async fn what_is_below_the_floor_is_not_there_for_anybody() {
     assert_eq!(store.log.reacted(room, bob.id, &[1]).await.unwrap(), []);
     let view = store.rooms.views(bob.id, &[room]).await.unwrap().remove(0).unwrap();
     assert_eq!((view.unread, view.mentions, view.head.position()), (1, 0, before));
-    let Changes::Page { changes, .. } = store.log.changes(room, Position::BEGINNING, 99).await.unwrap() else {
+    let Changes::Page { changes, .. } = store.log.changes(room, Position::BEGINNING, 99, usize::MAX).await.unwrap()
+    else {
         panic!("reset")
     };
     let bodies: Vec<_> = changes.into_iter().map(|c| c.body).collect();

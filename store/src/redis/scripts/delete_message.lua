@@ -1,5 +1,6 @@
 #!lua
--- KEYS room messages changes deleted mentions reactions channel | ARGV seq user eventId name(JSON) changesKept
+-- KEYS room messages changes deleted mentions reactions channel leaving retention
+-- ARGV seq user eventId name(JSON) changesKept room mostEntries
 -- Gives OK (or GONE: it was before) and the room's position.
 local seq, user, eid = ARGV[1], ARGV[2], ARGV[3]
 local head = redis.call('HMGET', KEYS[1], 'rev', 'eid')
@@ -19,7 +20,13 @@ for word in string.gmatch(named, '%S+') do
 end
 if tallies ~= '' then
   local own = string.format('%016d', seq)
-  redis.call('ZREMRANGEBYLEX', KEYS[6], '[' .. own .. ' ', '(' .. own .. '!')
+  local left = redis.call('ZRANGE', KEYS[6], '[' .. own .. ' ', '(' .. own .. '!', 'BYLEX', 'LIMIT', 0, tonumber(ARGV[7]))
+  if #left > 0 then redis.call('ZREM', KEYS[6], unpack(left)) end
+  if #left == tonumber(ARGV[7]) then
+    -- There may be as many as members: trimming removes the rest.
+    redis.call('ZADD', KEYS[8], 0, own)
+    redis.call('ZADD', KEYS[9], 'NX', 0, ARGV[6])
+  end
 end
 local answered = parent ~= '0' and redis.call('HGET', KEYS[2], parent)
 if answered then

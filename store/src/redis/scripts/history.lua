@@ -14,8 +14,9 @@ local function take(at, to, step, most, max)
     local field = string.format('%d', at)
     local message = redis.call('HGET', KEYS[2], field)
     if message then
-      local _, header = string.find(message, '^[^\n]*\n[^\n]*\n[^\n]*\n[^\n]*\n')
-      local size = #message - header
+      local _, header = string.find(message, '^[^\n]*\n[^\n]*\n[^\n]*\n')
+      -- The tallies and the content, without the line end between them.
+      local size = #message - header - 1
       bytes = bytes + size
       if taken > 0 and bytes > max then break end
       found[#found + 1] = {field, message}

@@ -8,8 +8,9 @@ local out, bytes, count = {'OK', 0}, 0, 0
 for _, entry in ipairs(found) do
   local seq = string.format('%d', string.sub(entry, 18))
   local message = redis.call('HGET', KEYS[3], seq)
-  local _, header = string.find(message, '^[^\n]*\n[^\n]*\n[^\n]*\n[^\n]*\n')
-  bytes = bytes + #message - header
+  local _, header = string.find(message, '^[^\n]*\n[^\n]*\n[^\n]*\n')
+  -- The tallies and the content, without the line end between them.
+  bytes = bytes + #message - header - 1
   if count == limit or count > 0 and bytes > max then
     out[2] = 1
     break

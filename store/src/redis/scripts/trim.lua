@@ -1,10 +1,11 @@
 #!lua
--- KEYS room messages deleted mentions reactions replies retention | ARGV room now most
--- Gives how many messages were removed: the oldest ones, which the room's retention no longer keeps.
+-- KEYS room messages deleted mentions reactions replies retention leaving | ARGV room now most mostEntries
+-- Removes messages, the oldest ones, which the room's retention no longer keeps, and index entries of what is removed or
+-- deleted. Gives how many messages, how many entries, and 1 where entries are left.
 local head = redis.call('HMGET', KEYS[1], 'seq', 'floor', 'maxAge', 'maxMessages')
 if not head[1] then
   redis.call('ZREM', KEYS[7], ARGV[1])
-  return 0
+  return {0, 0, 0}
 end
 -- Looked at now: the others of the shard come first.
 redis.call('ZADD', KEYS[7], 'XX', ARGV[2], ARGV[1])
@@ -26,10 +27,23 @@ while removed < most and floor < last do
   removed = removed + 1
 end
 if removed > 0 then
-  local below = string.format('(%016d', floor + 1)
   redis.call('HSET', KEYS[1], 'floor', string.format('%d', floor))
   redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', floor)
-  redis.call('ZREMRANGEBYLEX', KEYS[5], '-', below)
-  redis.call('ZREMRANGEBYLEX', KEYS[6], '-', below)
 end
-return removed
+-- A message may have as many entries as the room has members: what is over the limit is for the next call.
+local swept, most_swept = 0, tonumber(ARGV[4])
+local function sweep(key, from, to)
+  local left = redis.call('ZRANGE', key, from, to, 'BYLEX', 'LIMIT', 0, most_swept - swept)
+  if #left > 0 then swept = swept + redis.call('ZREM', key, unpack(left)) end
+  return swept < most_swept
+end
+local below = string.format('(%016d', floor + 1)
+local done = sweep(KEYS[5], '-', below) and sweep(KEYS[6], '-', below)
+while done do
+  local seq = redis.call('ZRANGE', KEYS[8], 0, 0)[1]
+  if not seq then break end
+  done = sweep(KEYS[5], '[' .. seq .. ' ', '(' .. seq .. '!')
+  if done then redis.call('ZREM', KEYS[8], seq) end
+end
+if done and not age and not kept then redis.call('ZREM', KEYS[7], ARGV[1]) end
+return {removed, swept, done and 0 or 1}

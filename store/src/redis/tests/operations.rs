@@ -78,12 +78,16 @@ async fn a_rooms_log_keeps_what_it_acknowledged(#[case] kind: Kind) {
     assert_eq!(seqs(PageFrom::Around(3), 3).await, (vec![4, 3, 2], true));
 
     let after = Position { rev: sent.rev, event_id: sent.event_id };
-    let Changes::Page { changes, has_more } = engine.changes(record.id, after, 3).await.unwrap() else { panic!() };
+    let Changes::Page { changes, has_more } = engine.changes(record.id, after, 3, usize::MAX).await.unwrap() else {
+        panic!()
+    };
     assert_eq!((changes[0].rev, &changes[0].body, has_more), (3, &ChangeBody::Joined, true));
     assert!(matches!(&changes[2].body, ChangeBody::Message(m) if m.content.is_empty() && m.seq == 3), "no old content");
     let foreign = Position { rev: 2, event_id: EventId::random() };
-    assert_eq!(engine.changes(record.id, foreign, 9).await.unwrap(), Changes::Reset { head: gone });
-    let Changes::Page { changes, has_more } = engine.changes(record.id, gone, 9).await.unwrap() else { panic!() };
+    assert_eq!(engine.changes(record.id, foreign, 9, usize::MAX).await.unwrap(), Changes::Reset { head: gone });
+    let Changes::Page { changes, has_more } = engine.changes(record.id, gone, 9, usize::MAX).await.unwrap() else {
+        panic!()
+    };
     assert_eq!((changes.len(), has_more), (0, false));
     engine.leave(record.id, &bob).await.unwrap();
     assert_eq!(engine.membership(record.id, bob.id).await.unwrap(), None);
@@ -106,9 +110,12 @@ async fn the_change_log_is_trimmed_to_the_last_ten_thousand() {
         batch(1000).await;
     }
     batch(999).await;
-    assert!(matches!(engine.changes(record.id, head, 1).await.unwrap(), Changes::Page { has_more: true, .. }));
+    assert!(matches!(
+        engine.changes(record.id, head, 1, usize::MAX).await.unwrap(),
+        Changes::Page { has_more: true, .. }
+    ));
     batch(1).await;
-    assert!(matches!(engine.changes(record.id, head, 1).await.unwrap(), Changes::Reset { .. }));
+    assert!(matches!(engine.changes(record.id, head, 1, usize::MAX).await.unwrap(), Changes::Reset { .. }));
     let mut connection = server.connection().await;
     let stats: String = cmd("INFO").arg("commandstats").query_async(&mut connection).await.unwrap();
     println!("{}", stats.lines().find(|line| line.starts_with("cmdstat_evalsha")).unwrap_or_default());

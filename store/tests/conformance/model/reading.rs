@@ -41,15 +41,23 @@ impl Model {
         })
     }
 
-    pub fn changes(&self, room: RoomId, after: Position, limit: usize) -> Answer<Changes> {
+    pub fn changes(&self, room: RoomId, after: Position, limit: usize, max_bytes: usize) -> Answer<Changes> {
         let room = self.room(room)?;
         let known = room.changes.iter().position(|c| (c.rev, c.event_id) == (after.rev, after.event_id));
         let Some(next) = known.map(|index| index + 1).or((after.rev == 0).then_some(0)) else {
             return Ok(Changes::Reset { head: room.position() });
         };
         let rest = &room.changes[next..];
-        let changes = rest.iter().take(limit).map(|change| room.current(change)).collect();
-        Ok(Changes::Page { changes, has_more: rest.len() > limit })
+        let mut bytes = 0;
+        let fits = |(nth, change): &(usize, Change)| {
+            if let ChangeBody::Message(message) | ChangeBody::Edited(message) = &change.body {
+                bytes += message.weight();
+            }
+            *nth == 0 || bytes <= max_bytes
+        };
+        let current = rest.iter().take(limit).map(|change| room.current(change));
+        let changes: Vec<_> = current.enumerate().take_while(fits).map(|(_, change)| change).collect();
+        Ok(Changes::Page { has_more: rest.len() > changes.len(), changes })
     }
 
     pub fn user_changes(&self, user: UserId, after: Position, limit: usize) -> UserChanges {
@@ -103,7 +111,7 @@ impl Model {
 fn fill(wanted: &[&StoredMessage], limit: usize, max_bytes: usize) -> (Vec<StoredMessage>, bool) {
     let (mut items, mut bytes) = (Vec::new(), 0);
     for message in wanted.iter().take(limit) {
-        bytes += message.content.len();
+        bytes += message.weight();
         if bytes > max_bytes && !items.is_empty() {
             break;
         }

@@ -66,7 +66,7 @@ impl Walk<'_> {
 
     async fn ask_logs(&self, op: &Op) {
         match *op {
-            Op::Changes { room, from, limit, foreign } => {
+            Op::Changes { room, from, limit, max_bytes, foreign } => {
                 let room = self.rooms[room];
                 let mut after = Position { rev: from as u64, event_id: EventId::from_bits(0) };
                 if let Ok(room) = self.model.room(room) {
@@ -75,8 +75,8 @@ impl Walk<'_> {
                     let change = &told[from % told.len()];
                     after = position(change.rev, change.event_id, foreign);
                 }
-                let got = answer(self.store.log.changes(room, after, limit).await);
-                assert_eq!(got, self.model.changes(room, after, limit), "{op:?}");
+                let got = answer(self.store.log.changes(room, after, limit, max_bytes).await);
+                assert_eq!(got, self.model.changes(room, after, limit, max_bytes), "{op:?}");
             }
             Op::UserChanges { user, from, limit, foreign } => {
                 let user = self.users[user].id;

@@ -41,7 +41,7 @@ pub enum Op {
     History { room: usize, page: PageRequest },
     Replies { room: usize, seq: u64, after: u64, limit: usize, max_bytes: usize },
     Reacted { at: At, seqs: Vec<u64> },
-    Changes { room: usize, from: usize, limit: usize, foreign: bool },
+    Changes { room: usize, from: usize, limit: usize, max_bytes: usize, foreign: bool },
     UserChanges { user: usize, from: usize, limit: usize, foreign: bool },
     Message { room: usize, seq: u64 },
     Members { room: usize, after: u64, limit: usize },
@@ -128,15 +128,15 @@ fn other_change() -> impl Strategy<Value = Op> {
 }
 
 fn question() -> impl Strategy<Value = Op> {
-    let bytes = prop_oneof![2 => Just(1_000_000), 1 => 0..30_usize];
+    let bytes = || prop_oneof![2 => Just(1_000_000), 1 => 0..30_usize];
     prop_oneof![
         3 => (room(), page()).prop_map(|(room, page)| Op::History { room, page }),
-        2 => (room(), seq(), 0..SEQS, 1..5_usize, bytes).prop_map(|(room, seq, after, limit, max_bytes)| {
+        2 => (room(), seq(), 0..SEQS, 1..5_usize, bytes()).prop_map(|(room, seq, after, limit, max_bytes)| {
             Op::Replies { room, seq, after: if after % 2 == 0 { 0 } else { after }, limit, max_bytes }
         }),
         2 => (at(), vec(seq(), 0..9)).prop_map(|(at, seqs)| Op::Reacted { at, seqs }),
-        3 => (room(), 0..60_usize, 1..12_usize, prop::bool::weighted(0.1))
-            .prop_map(|(room, from, limit, foreign)| Op::Changes { room, from, limit, foreign }),
+        3 => (room(), 0..60_usize, 1..12_usize, bytes(), prop::bool::weighted(0.1))
+            .prop_map(|(room, from, limit, max_bytes, foreign)| Op::Changes { room, from, limit, max_bytes, foreign }),
         2 => (0..USERS, 0..40_usize, 1..8_usize, prop::bool::weighted(0.1))
             .prop_map(|(user, from, limit, foreign)| Op::UserChanges { user, from, limit, foreign }),
         2 => (at(), said()).prop_map(|(at, said)| Op::Find { at, said }),
