@@ -14,7 +14,7 @@ use shared::{
 use socket::CloseCode;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Hub, Peer, members::Mode};
+use super::{Hub, Peer, members::Mode, users};
 
 /// Rooms a `RESUME` may name in all its frames. Far more than one is in: direct rooms that others opened are not limited.
 const ROOMS_NAMED: usize = 10_000;
@@ -84,10 +84,19 @@ impl Hub {
         }
     }
 
-    /// The connection is no longer held; rooms that others added meanwhile are told now.
-    pub fn release(self: &Rc<Self>, peer: &Rc<Peer>) {
+    /// The connection is no longer held: the user's own log after `from` is told by the one task that tells it to all
+    /// their connections. Rooms that others added meanwhile are told now.
+    pub fn go_live(self: &Rc<Self>, peer: &Rc<Peer>, from: Position) {
+        let user = peer.viewer.user;
+        self.update(|state| {
+            peer.own_after.set(Some(from.rev));
+            if let Some(entry) = state.users.get_mut(&user) {
+                entry.own.rewind(from);
+            }
+        });
         peer.hold.replace(None);
         self.end_busy(peer);
+        users::start_telling(self, user);
     }
 
     /// Puts the connection into a followed room, for the events after `from`, all it has been told. `false`: more than
@@ -115,18 +124,6 @@ impl Hub {
                 state.out.push(peer, frame);
             }
         });
-    }
-
-    /// The same for the user's own log, whose changes after `from` this connection gets from now on. `anyway`: the log
-    /// has no more than that.
-    pub fn open_own_at(&self, peer: &Rc<Peer>, from: Position, anyway: bool) -> bool {
-        let state = self.state.borrow();
-        let last = state.users.get(&peer.viewer.user).and_then(|user| user.own.last());
-        let open = anyway || last.is_none_or(|last| last == from || last.rev < from.rev);
-        if open {
-            peer.own_after.set(Some(from.rev));
-        }
-        open
     }
 }
 

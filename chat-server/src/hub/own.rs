@@ -17,6 +17,8 @@ pub struct Own {
     queue: VecDeque<UserChange>,
     /// Something is missing: the log must be read.
     behind: bool,
+    /// A connection went live further back: the log is to be told again from there, to those who lack it.
+    back: Option<Position>,
     /// A task is telling what there is.
     telling: bool,
 }
@@ -24,7 +26,7 @@ pub struct Own {
 /// What the telling task does next.
 #[derive(Debug, PartialEq)]
 pub enum Next {
-    /// Tell these, then say so with [`Own::told`].
+    /// Tell these one by one, each where it [is next](Own::is_next), then say so with [`Own::told`].
     Tell(Vec<UserChange>),
     /// Read the log after this position and tell that.
     Read(Position),
@@ -59,6 +61,33 @@ impl Own {
         self.queue.clear();
     }
 
+    /// A connection goes on from here. What is being told does not go on past it: see [`is_next`](Self::is_next).
+    pub fn rewind(&mut self, from: Position) {
+        let Some(last) = self.last.filter(|last| *last != from) else { return };
+        self.suspect();
+        if from.rev < last.rev && self.back.is_none_or(|back| from.rev < back.rev) {
+            self.back = Some(from);
+        }
+    }
+
+    /// The log still holds all that was told: now it may be told from further back. `false`: that is not needed.
+    pub fn go_back(&mut self) -> bool {
+        let Some(back) = self.back.take() else { return false };
+        self.last = Some(back);
+        self.suspect();
+        true
+    }
+
+    /// The log cannot be told from where it was left: it goes on from its head.
+    pub fn reset(&mut self, head: Position) {
+        *self = Self { last: Some(head), telling: self.telling, ..Self::default() };
+    }
+
+    /// May this be told now? Not when a connection went live before it meanwhile.
+    pub fn is_next(&self, position: Position) -> bool {
+        self.back.is_none() && self.last.is_some_and(|last| position.rev == last.rev + 1)
+    }
+
     /// `true`: there is something to do and nobody doing it; the caller starts the task.
     pub fn start(&mut self) -> bool {
         let idle = self.last.is_none() || (!self.behind && self.queue.is_empty());
@@ -76,13 +105,17 @@ impl Own {
         }
     }
 
-    /// The log has been told up to here; `has_more`: it goes on.
-    pub fn told(&mut self, position: Position, has_more: bool) {
+    /// This one has been told, if it is the next; `false`: it is not.
+    pub fn told(&mut self, position: Position) -> bool {
+        if !self.is_next(position) {
+            return false;
+        }
         self.last = Some(position);
         while self.queue.front().is_some_and(|change| change.rev <= position.rev) {
             self.queue.pop_front();
         }
-        self.behind |= has_more || self.queue.front().is_some_and(|change| change.rev > position.rev + 1);
+        self.behind |= self.queue.front().is_some_and(|change| change.rev > position.rev + 1);
+        true
     }
 }
 
@@ -118,9 +151,9 @@ mod tests {
         assert_eq!(own.next_step(), Next::Tell(vec![change(4), change(5)]));
         own.take(&change(6));
         assert!(!own.start(), "the task that is there takes it along");
-        own.told(change(5).position(), false);
+        assert!(own.told(change(4).position()) && own.told(change(5).position()));
         assert_eq!(own.next_step(), Next::Tell(vec![change(6)]));
-        own.told(change(6).position(), false);
+        assert!(own.told(change(6).position()));
         assert_eq!(own.next_step(), Next::End);
         assert_eq!(own.last(), Some(change(6).position()));
     }
@@ -147,10 +180,25 @@ mod tests {
         assert_eq!(own.next_step(), Next::Read(change(3).position()));
         own.take(&change(4));
         own.take(&change(7));
-        own.told(change(6).position(), false);
+        (4..=6).for_each(|rev| assert!(own.told(change(rev).position())));
         assert_eq!(own.next_step(), Next::Read(change(6).position()), "7 was not the next at that time");
-        own.told(change(7).position(), false);
+        assert!(own.told(change(7).position()));
         assert_eq!(own.next_step(), Next::End);
+    }
+
+    #[test]
+    fn who_goes_live_further_back_is_told_from_there_though_a_batch_is_being_told() {
+        let mut own = at(4);
+        (5..=7).for_each(|rev| own.take(&change(rev)));
+        assert!(own.start());
+        assert_eq!(own.next_step(), Next::Tell((5..=7).map(change).collect()));
+        assert!(own.told(change(5).position()) && own.is_next(change(6).position()));
+        own.rewind(change(4).position());
+        assert!(!own.is_next(change(6).position()) && !own.told(change(6).position()));
+        assert_eq!(own.next_step(), Next::Read(change(5).position()), "does the log still hold what was told?");
+        assert!(own.go_back() && !own.go_back());
+        assert_eq!(own.next_step(), Next::Read(change(4).position()));
+        assert!(own.told(change(5).position()) && own.told(change(6).position()));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use shared::{
     NotificationId, RoomId, UserId,
     protocol::{Position, Room, ServerFrame},
 };
+use socket::CloseCode;
 use store::{ChangeBody, RoomEvent, UserChange, UserChangeBody, UserChanges};
 
 use super::{
@@ -105,7 +106,7 @@ pub async fn own_changes(hub: &Hub, user: UserId, after: Position) -> Result<Use
 }
 
 /// Begins to tell what is new in the user's own log, if there is something and nobody does.
-pub(super) fn start_telling(hub: &Rc<Hub>, user: UserId) {
+pub fn start_telling(hub: &Rc<Hub>, user: UserId) {
     let start = |state: &mut State| {
         let entry = state.users.get_mut(&user)?;
         entry.own.start().then_some(entry.epoch)
@@ -122,14 +123,11 @@ async fn tell_own_log(hub: Rc<Hub>, user: UserId, epoch: u64) {
         let next = hub.own(user, epoch, Own::next_step).unwrap_or(Next::End);
         let told = match next {
             Next::End => return,
-            Next::Tell(changes) => tell(&hub, user, changes).await.map(|at| (at, false)),
-            Next::Read(after) => read_and_tell(&hub, user, after).await,
+            Next::Tell(changes) => tell(&hub, user, epoch, changes).await,
+            Next::Read(after) => read_and_tell(&hub, user, epoch, after).await,
         };
         match told {
-            Ok((at, has_more)) => {
-                hub.own(user, epoch, |own| own.told(at, has_more));
-                wait = FIRST_RETRY;
-            }
+            Ok(()) => wait = FIRST_RETRY,
             Err(e) => {
                 e.log();
                 hub.own(user, epoch, Own::suspect);
@@ -140,33 +138,33 @@ async fn tell_own_log(hub: Rc<Hub>, user: UserId, epoch: u64) {
     }
 }
 
-async fn read_and_tell(hub: &Rc<Hub>, user: UserId, after: Position) -> Result<(Position, bool)> {
+async fn read_and_tell(hub: &Rc<Hub>, user: UserId, epoch: u64, after: Position) -> Result<()> {
     match own_changes(hub, user, after).await? {
-        UserChanges::Page { changes, has_more } if !changes.is_empty() => {
-            Ok((tell(hub, user, changes).await?, has_more))
-        }
-        UserChanges::Page { .. } => Ok((after, false)),
-        // What it said of rooms, the rooms still say.
-        UserChanges::Reset { head } => {
-            tracing::warn!(%user, "a user's own log cannot be told from where it was left");
-            for room in hub.domain.rooms.joined(user).await? {
-                add_room(hub, user, room, None).await?;
+        UserChanges::Page { changes, has_more } => {
+            if hub.own(user, epoch, Own::go_back).unwrap_or(true) {
+                return Ok(());
             }
-            hub.update(|state| {
-                for peer in state.users.get(&user).iter().flat_map(|entry| &entry.peers) {
-                    peer.own_after.set(peer.own_after.get().map(|_| head.rev));
-                }
-            });
-            Ok((head, false))
+            tell(hub, user, epoch, changes).await?;
+            if has_more {
+                hub.own(user, epoch, Own::suspect);
+            }
+        }
+        UserChanges::Reset { head } => {
+            tracing::warn!(%user, "a user's own log cannot be told from where it was left: closing their connections");
+            hub.own(user, epoch, |own| own.reset(head));
+            hub.close_live(user);
         }
     }
+    Ok(())
 }
 
-/// To each connection of the user that has not got it yet. Gives the position of the last one; `changes` has some.
-async fn tell(hub: &Rc<Hub>, user: UserId, changes: Vec<UserChange>) -> Result<Position> {
-    let mut at = Position::BEGINNING;
+/// One by one, to each connection of the user that has not got it yet. Ends early where one went live further back.
+async fn tell(hub: &Rc<Hub>, user: UserId, epoch: u64, changes: Vec<UserChange>) -> Result<()> {
     for (position, told) in explain(hub, user, changes).await? {
-        at = position;
+        // Nothing is awaited between this and looking for the connections that lack it.
+        if !hub.own(user, epoch, |own| own.is_next(position)).unwrap_or(false) {
+            return Ok(());
+        }
         let frame = match told {
             Told::Added(room) => {
                 add_room(hub, user, room, Some(position)).await?;
@@ -180,23 +178,30 @@ async fn tell(hub: &Rc<Hub>, user: UserId, changes: Vec<UserChange>) -> Result<P
             Told::Nothing => None,
         };
         let mut encoded = frame.as_deref().map(Encoded::new);
-        hub.update(|state| {
-            let Some(entry) = state.users.get(&user) else { return };
-            for peer in entry.peers.iter().filter(|peer| peer.own_after.get().is_some_and(|after| after < at.rev)) {
-                peer.own_after.set(Some(at.rev));
+        let next = hub.update(|state| {
+            let entry = state.users.get_mut(&user).filter(|entry| entry.epoch == epoch);
+            let Some(entry) = entry.filter(|entry| entry.own.is_next(position)) else { return false };
+            entry.own.told(position);
+            for peer in entry.peers.iter().filter(|peer| peer.lacks(position)) {
+                peer.own_after.set(Some(position.rev));
                 if let Some(encoded) = &mut encoded {
                     state.out.push(peer, encoded.frame(peer.dialect));
                 }
             }
+            true
         });
+        if !next {
+            return Ok(());
+        }
     }
-    Ok(at)
+    Ok(())
 }
 
 /// The user was added to a room: `ROOM_ADDED` and then its events, on each connection that has not got it yet.
 /// `position`: of the entry in the user's own log that says so.
 pub async fn add_room(hub: &Rc<Hub>, user: UserId, room: RoomId, position: Option<Position>) -> Result<()> {
-    let peers = hub.without_room(user, room);
+    let mut peers = hub.without_room(user, room);
+    peers.retain(|peer| position.is_none_or(|position| peer.lacks(position)));
     let Some(one) = peers.first() else { return Ok(()) };
     let viewer = one.viewer.clone();
     let added = async {
@@ -298,7 +303,7 @@ pub async fn verify_member(hub: &Hub, user: UserId, room: RoomId, position: Opti
                 let same = |m: &mut super::members::Member| m.attach == attach;
                 let still = state.rooms.get_mut(&room).and_then(|r| r.members.get_mut(peer.id)).is_some_and(same);
                 if still {
-                    state.remove_from_room(&peer, room, position);
+                    state.remove_from_room(&peer, room, position.filter(|position| peer.lacks(*position)));
                 }
             }
         });
@@ -323,7 +328,24 @@ fn is_member(view: &Room) -> bool {
     view.role.is_some()
 }
 
+impl Peer {
+    /// Is it told the user's own log, and not yet this change?
+    fn lacks(&self, position: Position) -> bool {
+        self.own_after.get().is_some_and(|after| after < position.rev)
+    }
+}
+
 impl Hub {
+    /// Closes the user's live connections: their clients resume, and are told what cannot be told here.
+    fn close_live(&self, user: UserId) {
+        let state = self.state.borrow();
+        for peer in state.users.get(&user).iter().flat_map(|entry| &entry.peers) {
+            if peer.own_after.take().is_some() {
+                peer.outbound.close(CloseCode::Restart);
+            }
+        }
+    }
+
     /// The user's own log here; `None`: the entry of this `epoch` has gone.
     fn own<T>(&self, user: UserId, epoch: u64, change: impl FnOnce(&mut Own) -> T) -> Option<T> {
         self.update(|state| state.users.get_mut(&user).filter(|u| u.epoch == epoch).map(|u| change(&mut u.own)))

@@ -18,13 +18,9 @@ use shared::{
         command::{Resume, Sync},
     },
 };
-use store::UserChanges;
 
 use super::Session;
-use crate::hub::{
-    FIRST_RETRY, Hub, LAST_RETRY, Peer, is_outage,
-    users::{self, Told},
-};
+use crate::hub::{FIRST_RETRY, Hub, LAST_RETRY, Peer, is_outage, users};
 
 /// Changes of a room after which it is to be fetched anew instead.
 const MOST_MISSED: u64 = 1000;
@@ -139,7 +135,8 @@ impl Replay<'_> {
         self.push_resumed(user, rooms, id).await?;
         self.open(lines).await?;
         drop(pins);
-        self.go_live(own).await
+        self.hub.go_live(self.peer, own);
+        Ok(())
     }
 
     /// In as many frames as it takes.
@@ -174,7 +171,10 @@ impl Replay<'_> {
         self.push(&frame, id).await?;
         self.open(lines).await?;
         drop(pins);
-        if last { self.go_live(own).await } else { Ok(()) }
+        if last {
+            self.hub.go_live(self.peer, own);
+        }
+        Ok(())
     }
 
     async fn own_head(&self) -> Result<Position> {
@@ -211,42 +211,6 @@ impl Replay<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The connection is no longer held: what came to the user's own log since `from` is told, then what comes.
-    async fn go_live(&self, from: Position) -> Outcome<()> {
-        self.hub.release(self.peer);
-        let mut at = from;
-        let mut log_ends = false;
-        while !self.hub.open_own_at(self.peer, at, log_ends) {
-            (at, log_ends) = self.until_read(async || self.tell_own_page(at).await).await?;
-        }
-        Ok(())
-    }
-
-    /// A page of the user's own log on a connection that is live in its rooms. `true`: nothing comes after it.
-    async fn tell_own_page(&self, from: Position) -> Outcome<(Position, bool)> {
-        let (hub, user) = (self.hub, self.user());
-        let changes = match users::own_changes(hub, user, from).await? {
-            UserChanges::Page { changes, .. } => changes,
-            UserChanges::Reset { head } => {
-                for room in hub.domain.rooms.joined(user).await? {
-                    users::add_room(hub, user, room, None).await?;
-                }
-                return Ok((head, true));
-            }
-        };
-        let (mut at, ends) = (from, changes.is_empty());
-        for (position, told) in users::explain(hub, user, changes).await? {
-            match told {
-                Told::Frame(frame) => self.push(&frame, None).await?,
-                Told::Added(room) => users::add_room(hub, user, room, Some(position)).await?,
-                Told::Removed(room) => users::verify_member(hub, user, room, Some(position)).await?,
-                Told::Nothing => {}
-            }
-            at = position;
-        }
-        Ok((at, ends))
     }
 
     /// Tries again while the store is away: what has been promised by now cannot be answered with an error.

@@ -8,6 +8,7 @@ mod delivery;
 mod drain;
 mod gaps;
 mod losses;
+mod own_log;
 mod receipts;
 mod resume;
 mod rooms;
