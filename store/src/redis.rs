@@ -64,7 +64,7 @@ impl Engine {
         let keys = Keys::new(prefix).ok_or_else(|| anyhow::anyhow!("the key prefix may hold no brace"))?;
         let connections = address.connect().await?;
         let replicas = match wait {
-            Some(wait) => Some(Replicas::open(&address, keys.clone(), wait).await?),
+            Some(wait) => Some(Replicas::open(&address, connections.line(), keys.clone(), wait).await?),
             None => None,
         };
         let wire = Wire::open(address, keys.clone()).await?;

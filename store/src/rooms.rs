@@ -116,6 +116,8 @@ pub trait Rooms: Send + Sync {
     async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomId>>;
     /// One answer for each room, in order; `None` where they are no member. Round trips do not grow with `rooms`.
     async fn views(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>>;
+    /// [`views`](Self::views) whose `last_message` is `None` without being read.
+    async fn standings(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>>;
     /// Public rooms whose folded name starts with the folded `prefix`, in order of (folded name, id), those after the
     /// room `after`.
     async fn public_rooms(&self, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>>;

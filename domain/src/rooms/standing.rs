@@ -27,7 +27,7 @@ pub struct Standing {
 impl Rooms {
     /// One answer for each room, in order; `None` where the user is no member. Round trips do not grow with `rooms`.
     pub async fn standings(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<Standing>>> {
-        let views = self.store.rooms.views(user, rooms).await?;
+        let views = self.store.rooms.standings(user, rooms).await?;
         let standing = |view: store::RoomView| Standing {
             room: view.record.id,
             position: view.head.position(),

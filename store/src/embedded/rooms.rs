@@ -71,9 +71,9 @@ fn join(tx: &mut Tx, room: RoomId, user: &Actor, (role, max_members): (Role, u64
     Ok(Joined { membership, position: row.head.position() })
 }
 
-/// Four reads, the last message, and where something may be unread the counts of what is deleted and what names the
+/// Four reads, the last message if asked for, and where something may be unread the counts of what is deleted and what names the
 /// user among it.
-fn view(read: &impl Read, user: UserId, room: RoomId) -> Result<Option<RoomView>> {
+fn view(read: &impl Read, user: UserId, room: RoomId, with_last: bool) -> Result<Option<RoomView>> {
     let Some(membership) = find_member(read, room, user)? else { return Ok(None) };
     let (Some(record), Some(row)) = (find_record(read, room)?, find_head(read, room)?) else {
         return Err(codec::corrupt("room"));
@@ -91,7 +91,7 @@ fn view(read: &impl Read, user: UserId, room: RoomId) -> Result<Option<RoomView>
         HistoryVisibility::Joined => head.floor.max(membership.joined_seq),
     };
     let newest = MessageId { room, seq: head.seq };
-    let last_message = find_message(read, hidden, newest)?;
+    let last_message = if with_last { find_message(read, hidden, newest)? } else { None };
     Ok(Some(RoomView { record, head, membership, read_seq, unread, mentions, last_message }))
 }
 
@@ -170,7 +170,12 @@ impl Rooms for Embedded {
 
     async fn views(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>> {
         let rooms = rooms.to_vec();
-        self.read(move |read| rooms.into_iter().map(|room| view(read, user, room)).collect()).await
+        self.read(move |read| rooms.into_iter().map(|room| view(read, user, room, true)).collect()).await
+    }
+
+    async fn standings(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>> {
+        let rooms = rooms.to_vec();
+        self.read(move |read| rooms.into_iter().map(|room| view(read, user, room, false)).collect()).await
     }
 
     async fn public_rooms(&self, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {

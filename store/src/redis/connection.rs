@@ -170,7 +170,7 @@ impl Connections {
         matches!(self.links, Links::Cluster(_))
     }
 
-    fn line(&self) -> Picked {
+    pub(super) fn line(&self) -> Picked {
         match &self.links {
             Links::Single { pool, next } => {
                 Picked::Single(pool[next.fetch_add(1, Ordering::Relaxed) % pool.len()].clone())

@@ -41,6 +41,8 @@ pub(super) struct Replicas {
     asked: ReplicaWait,
     keys: Keys,
     connection: Picked,
+    /// Where commands go: what is asked here stands behind no `WAIT`.
+    commands: Picked,
     home: Handle,
     /// Where each shard is, as far as that has been asked for.
     homes: Mutex<HashMap<u16, Home>>,
@@ -68,9 +70,17 @@ fn too_late(why: impl std::fmt::Display) -> StoreError {
 
 impl Replicas {
     /// Must be called on the runtime that is to do the waiting.
-    pub(super) async fn open(address: &Address, keys: Keys, asked: ReplicaWait) -> Result<Self> {
+    pub(super) async fn open(address: &Address, commands: Picked, keys: Keys, asked: ReplicaWait) -> Result<Self> {
         let connection = address.reconnecting(asked.within + ANSWER).await?;
-        Ok(Self { asked, keys, connection, home: Handle::current(), homes: Mutex::default(), lines: Mutex::default() })
+        Ok(Self {
+            asked,
+            keys,
+            connection,
+            commands,
+            home: Handle::current(),
+            homes: Mutex::default(),
+            lines: Mutex::default(),
+        })
     }
 
     /// Returns when enough replicas have the room's log up to `position`, or
@@ -96,7 +106,7 @@ impl Replicas {
     }
 
     async fn home_of(&self, room: RoomId) -> Result<Home> {
-        let Picked::Cluster(mut connection) = self.connection.clone() else { return Ok(Home::default()) };
+        let Picked::Cluster(mut connection) = self.commands.clone() else { return Ok(Home::default()) };
         let shard = shard_of(room);
         if let Some(home) = self.homes.lock().get(&shard).cloned() {
             return Ok(home);

@@ -202,6 +202,23 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// See [`Rooms::views`]; the last message only where it is asked for.
+    async fn see_rooms(&self, user: UserId, rooms: &[RoomId], with_last: bool) -> Result<Vec<Option<RoomView>>> {
+        let call = |room: RoomId| {
+            let keys = &self.keys;
+            Call::new(&scripts::VIEW)
+                .keys([keys.room(room), keys.members(room), keys.marks(room), keys.messages(room)])
+                .keys([keys.deleted(room), keys.mentions(room)])
+                .arg(user.to_string())
+                .arg(u8::from(with_last))
+        };
+        let calls = rooms.iter().copied().map(call).collect();
+        let found: Vec<Option<Vec<Option<String>>>> = self.connections.run_all("view rooms", calls).await?;
+        rooms.iter().zip(found).map(|(room, fields)| fields.map(|f| view(user, *room, &f)).transpose()).collect()
+    }
+}
+
 #[async_trait]
 impl Rooms for Engine {
     async fn create_room(&self, room: &RoomRecord, members: &[Actor]) -> Result<()> {
@@ -343,23 +360,11 @@ impl Rooms for Engine {
     }
 
     async fn views(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>> {
-        let calls = rooms
-            .iter()
-            .map(|room| {
-                let keys = &self.keys;
-                let keys = [
-                    keys.room(*room),
-                    keys.members(*room),
-                    keys.marks(*room),
-                    keys.messages(*room),
-                    keys.deleted(*room),
-                    keys.mentions(*room),
-                ];
-                Call::new(&scripts::VIEW).keys(keys).arg(user.to_string())
-            })
-            .collect();
-        let found: Vec<Option<Vec<Option<String>>>> = self.connections.run_all("view rooms", calls).await?;
-        rooms.iter().zip(found).map(|(room, fields)| fields.map(|f| view(user, *room, &f)).transpose()).collect()
+        self.see_rooms(user, rooms, true).await
+    }
+
+    async fn standings(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>> {
+        self.see_rooms(user, rooms, false).await
     }
 
     async fn public_rooms(&self, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {

@@ -88,6 +88,7 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("members", s.rooms.members(room, 0, 9)),
         down("rooms_of", s.rooms.rooms_of(alice.id)),
         down("views", s.rooms.views(alice.id, &ids)),
+        down("standings", s.rooms.standings(alice.id, &ids)),
         down("public_rooms", s.rooms.public_rooms("", None, 9)),
         down("positions", s.rooms.positions(&ids)),
         down("append", s.log.append(&new)),
