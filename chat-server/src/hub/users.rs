@@ -255,8 +255,9 @@ impl Added {
         let (Some(head), true) = (view.position, is_member(&view)) else { return Ok(None) };
         let mut since = Vec::new();
         let mut position = head;
+        // All of it or nothing: what is told must go on to where the room's gate took over.
         if head.rev <= YOUNG
-            && let Missed::Events { events, .. } =
+            && let Missed::Events { events, has_more: false } =
                 hub.domain.messages.missed(room, Position { rev: 0, ..head }, YOUNG as usize).await?
         {
             let joined = |e: &RoomEvent| matches!(e.change.body, ChangeBody::Joined);

@@ -56,6 +56,38 @@ async fn what_was_lost_in_silence_is_found_by_the_heartbeat_of_heads(
     client.quiet().await;
 }
 
+#[rstest]
+#[tokio::test]
+async fn a_room_that_is_found_late_is_told_without_a_hole_however_large_its_messages(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::with(engine, short_heartbeat).await;
+    let alice = world.user("alice").await;
+    let mut client = world.connect(&alice).await;
+    let bob = viewer(&world, &world.user("bob").await).await;
+    let room = json!({"name": "tea", "type": "public"});
+    let room = world.domain.rooms.create(&bob, serde_json::from_value(room).unwrap()).await.unwrap().id;
+    world.bus.mute(Topic::User(alice.id)).await;
+    world.domain.rooms.join(&viewer(&world, &alice).await, room).await.unwrap();
+    let room = room.to_string();
+    for _ in 0..10 {
+        say(&world, &bob, &room, &"🙂".repeat(7_500)).await;
+    }
+    world.bus.unmute(Topic::User(alice.id)).await;
+    let added = client.next().await;
+    assert_eq!(added["type"], "ROOM_ADDED");
+    say(&world, &bob, &room, "last").await;
+    let mut rev = added["payload"]["position"]["rev"].as_u64().unwrap();
+    loop {
+        let event = client.next().await;
+        rev += 1;
+        assert_eq!(event["payload"]["rev"], rev, "dense");
+        if event["payload"]["content"] == "last" {
+            return;
+        }
+    }
+}
+
 /// A world over a server of its own.
 async fn own_redis() -> (World, Redis) {
     let redis = Redis::start(Kind::Node, Append::Always);
