@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use redis::cmd;
+use redis_fixture::Redis;
 use rstest::rstest;
-use shared::{MessageId, protocol::Role};
+use shared::{
+    MessageId,
+    protocol::{Position, Role},
+};
 
 use super::{
-    super::{Engine, ReplicaWait},
+    super::{Address, Engine, ReplicaWait},
     bus::message,
     halves::{actor, room},
     server::{Kind, Server},
 };
-use crate::{Actor, Edit, Mentions, NewMessage, RoomLog, RoomRecord, Rooms, StoreError};
+use crate::{Actor, Appended, Changes, Edit, Mentions, NewMessage, RoomLog, RoomRecord, Rooms, StoreError};
 
 const HASTY: Option<ReplicaWait> = Some(ReplicaWait { replicas: 1, within: Duration::from_millis(200) });
 const PATIENT: Option<ReplicaWait> = Some(ReplicaWait { replicas: 1, within: Duration::from_secs(20) });
@@ -117,4 +121,51 @@ async fn a_change_that_the_node_has_no_more_is_never_acknowledged() {
     // Gone because so much came after it.
     cmd("HSET").arg(engine.keys.room(record.id)).arg("rev").arg(20_000).exec_async(&mut connection).await.unwrap();
     assert_eq!(engine.find_append(&sent).await.unwrap().unwrap().seq, first.seq);
+}
+
+/// The replica takes over: an engine over it.
+async fn promoted(replica: &Redis) -> Engine {
+    assert!(replica.command(&["REPLICAOF", "NO", "ONE"]).unwrap().starts_with("+OK"));
+    let address = Address::single(&replica.url().into()).unwrap();
+    Engine::open(address, "test:", None).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_replicas_were_waited_for_is_there_after_a_failover() {
+    let mut server = Server::start(Kind::Node);
+    let replica = server.start_replica();
+    let engine = server.waiting_engine(PATIENT).await;
+    let (record, ann) = lobby(&engine).await;
+    let mut last = engine.append(&keyed(&record, &ann, "0")).await.unwrap();
+    for n in 1..30 {
+        last = engine.append(&keyed(&record, &ann, &n.to_string())).await.unwrap();
+    }
+    server.kill();
+    let after = promoted(&replica).await;
+    let head = after.room(record.id).await.unwrap().unwrap().1;
+    assert_eq!((head.seq, head.rev, head.event_id), (last.seq, last.rev, last.event_id));
+    let again = after.append(&keyed(&record, &ann, "29")).await.unwrap();
+    assert_eq!((again.seq, again.duplicate), (last.seq, true));
+}
+
+#[tokio::test]
+async fn a_position_that_a_failover_lost_is_a_reset_also_once_the_log_has_gone_on() {
+    let mut server = Server::start(Kind::Node);
+    let replica = server.start_replica();
+    let engine = server.engine().await;
+    let (record, ann) = lobby(&engine).await;
+    let kept = engine.append(&keyed(&record, &ann, "kept")).await.unwrap();
+    assert!(server.command(&["WAIT", "1", "15000"]).unwrap().starts_with(":1"));
+    // The old primary goes on acknowledging, though another has taken over.
+    let after = promoted(&replica).await;
+    let lost = engine.append(&keyed(&record, &ann, "lost")).await.unwrap();
+    server.kill();
+    let position = |appended: &Appended| Position { rev: appended.rev, event_id: appended.event_id };
+    let from = async |appended: &Appended| after.changes(record.id, position(appended), 9, 9_999).await.unwrap();
+    assert!(matches!(from(&kept).await, Changes::Page { changes, has_more: false } if changes.is_empty()));
+    assert!(matches!(from(&lost).await, Changes::Reset { head } if head == position(&kept)));
+    let other = after.append(&keyed(&record, &ann, "other")).await.unwrap();
+    assert_eq!(other.rev, lost.rev);
+    assert!(matches!(from(&lost).await, Changes::Reset { head } if head == position(&other)));
+    assert!(matches!(from(&kept).await, Changes::Page { changes, .. } if changes.len() == 1));
 }
