@@ -35,8 +35,10 @@ async fn an_append_writes_four_keys_and_only_what_more_it_says_costs_more() {
     let first = store.log.append(&plain).await.unwrap();
     assert_eq!(keys_written(&engine, &plain), 4);
     assert_eq!(keys_written(&engine, &NewMessage { client_message_id: Some("k".into()), ..plain.clone() }), 5);
-    let named = Mentions { users: vec![bob.id, UserId::new(), bob.id], all: true };
-    assert_eq!(keys_written(&engine, &NewMessage { mentions: named, ..plain.clone() }), 6);
+    for all in [false, true] {
+        let named = Mentions { users: vec![bob.id, UserId::new(), bob.id], all };
+        assert_eq!(keys_written(&engine, &NewMessage { mentions: named, ..plain.clone() }), 5, "bob, or everybody");
+    }
     let reply_to = |seq| Some(MessageId { room: id, seq });
     assert_eq!(keys_written(&engine, &NewMessage { reply_to: reply_to(first.seq), ..plain.clone() }), 6);
     assert_eq!(keys_written(&engine, &NewMessage { reply_to: reply_to(first.seq + 1), ..plain }), 4, "to itself");
@@ -50,9 +52,11 @@ async fn a_deleted_message_is_in_no_index() {
     let (alice, bob) = (actor("alice"), actor("bob"));
     let id = room(&store, &alice).await;
     store.rooms.join(id, &bob, Role::Member, 9).await.unwrap();
-    let mentions = Mentions { users: vec![bob.id], all: true };
-    let sent = store.log.append(&NewMessage { mentions, ..message(id, &alice, "@bob @all") }).await.unwrap();
-    let sent = MessageId { room: id, seq: sent.seq };
+    for all in [false, true] {
+        let mentions = Mentions { users: vec![bob.id], all };
+        store.log.append(&NewMessage { mentions, ..message(id, &alice, "@bob") }).await.unwrap();
+    }
+    let [sent, to_all] = [1, 2].map(|seq| MessageId { room: id, seq });
     for emoji in ["👍", "🎉"] {
         store.log.react(&reacting(sent, &bob, emoji)).await.unwrap();
     }
@@ -60,6 +64,8 @@ async fn a_deleted_message_is_in_no_index() {
     let reactions = [keys::reactions_to(id, sent.seq), keys::leavings()];
     assert_eq!((keys_in(&engine, &mentioned), keys_in(&engine, &reactions)), (2, 2));
     store.log.delete_message(sent, &alice).await.unwrap();
+    assert_eq!(keys_in(&engine, &mentioned), 1);
+    store.log.delete_message(to_all, &alice).await.unwrap();
     assert_eq!(keys_in(&engine, &mentioned), 0);
     assert_eq!(store.log.reacted(id, bob.id, &[sent.seq]).await.unwrap(), [], "out of sight before the sweep");
     store.maintenance.sweep(Timestamp::now()).await.unwrap();

@@ -152,10 +152,9 @@ async fn what_replicas_were_waited_for_is_there_after_a_failover() {
 async fn a_position_that_a_failover_lost_is_a_reset_also_once_the_log_has_gone_on() {
     let mut server = Server::start(Kind::Node);
     let replica = server.start_replica();
-    let engine = server.engine().await;
+    let (engine, patient) = (server.engine().await, server.waiting_engine(PATIENT).await);
     let (record, ann) = lobby(&engine).await;
-    let kept = engine.append(&keyed(&record, &ann, "kept")).await.unwrap();
-    assert!(server.command(&["WAIT", "1", "15000"]).unwrap().starts_with(":1"));
+    let kept = patient.append(&keyed(&record, &ann, "kept")).await.unwrap();
     // The old primary goes on acknowledging, though another has taken over.
     let after = promoted(&replica).await;
     let lost = engine.append(&keyed(&record, &ann, "lost")).await.unwrap();
