@@ -1,0 +1,89 @@
+//! Tests of reading settings, and that the documentation tells them all.
+
+use super::*;
+
+fn load(vars: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    Settings::layered(None, vars.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect())
+}
+
+#[test]
+fn everything_has_a_default_and_the_environment_wins() {
+    assert_eq!(load(&[]).unwrap().api.listen.to_string(), "127.0.0.1:3000");
+    let s = load(&[
+        ("CHATAPP__API__LISTEN", "0.0.0.0:80"),
+        ("CHATAPP__STORE__URL", "redis://:pw@redis:6379"),
+        ("CHATAPP__LIMITS__ENABLED", "false"),
+        ("CHATAPP__NOTIFICATION__API_KEYS", "0123456789abcdef, 1234567890123456"),
+        ("CHATAPP__STORE__KEY_PREFIX", "7"),
+        ("UNRELATED", "x"),
+    ])
+    .unwrap();
+    assert_eq!(s.api.listen.to_string(), "0.0.0.0:80");
+    assert!(!s.limits.enabled);
+    assert_eq!(s.notification.api_keys.len(), 2);
+    assert_eq!(s.store.key_prefix, "7");
+    assert!(!format!("{s:?}").contains("pw"), "a password is never shown");
+}
+
+#[test]
+fn one_numeric_api_key_is_still_a_text() {
+    let s = load(&[("CHATAPP__NOTIFICATION__API_KEYS", "1234567890123456")]).unwrap();
+    assert_eq!(s.notification.api_keys[0].expose_secret(), "1234567890123456");
+}
+
+#[test]
+fn a_bad_value_or_key_is_one_line_that_names_it() {
+    for (name, value, says) in [
+        ("CHATAPP__API__LISTEN", "nonsense", "api.listen"),
+        ("CHATAPP__LIMITS__ENABLED", "perhaps", "limits.enabled"),
+        ("CHATAPP__LIMITS__MESSAGES_BURST", "-1", "limits.messages_burst"),
+        ("CHATAPP__LIMITS__MESSAGES_BURST", "0", "limits.messages_burst"),
+        ("CHATAPP__STORE__URL", "mysql://x", "store.url"),
+        ("CHATAPP__STORE__URL", "redis://", "store.url"),
+        ("CHATAPP__STORE__URL", "embedded:", "store.url"),
+        ("CHATAPP__STORE__ULR", "x", "ulr"),
+        ("CHATAPP__SHOP__X", "1", "shop"),
+        ("CHATAPP__LOG__FORMAT", "xml", "log.format"),
+        ("CHATAPP__STORE__WAIT_REPLICAS", "1", "store.wait_replicas"),
+        ("CHATAPP__STORE__WAIT_MS", "0", "store.wait_ms"),
+        ("CHATAPP__NOTIFICATION__API_KEYS", "short", "notification.api_keys"),
+    ] {
+        let line = load(&[(name, value)]).unwrap_err().to_string();
+        assert!(line.contains(says), "{name}={value}: {line}");
+        assert!(!line.contains('\n'), "{line}");
+    }
+}
+
+#[test]
+fn every_key_is_in_the_documentation_with_its_default() {
+    let table = include_str!("../../../docs/configuration.md");
+    let example = include_str!("../../../.env.example");
+    let defaults = serde_json::to_value(Settings::default()).unwrap();
+    for (section, keys) in defaults.as_object().unwrap() {
+        for (key, default) in keys.as_object().unwrap() {
+            let default = match default {
+                serde_json::Value::Null => String::new(),
+                serde_json::Value::String(text) => text.clone(),
+                serde_json::Value::Array(list) => list.iter().filter_map(|v| v.as_str()).collect::<Vec<_>>().join(","),
+                other => other.to_string(),
+            };
+            let variable = format!("CHATAPP__{}__{}", section.to_uppercase(), key.to_uppercase());
+            assert!(example.contains(&format!("#{variable}={default}\n")), "{variable}={default} in .env.example");
+            let shown = if default.is_empty() { "none".into() } else { format!("`{default}`") };
+            let row = format!("| `{section}.{key}` | {shown} |");
+            assert!(table.contains(&row), "{row} in docs/configuration.md");
+        }
+    }
+    for line in example.lines().filter(|line| line.starts_with("#CHATAPP__")) {
+        let (name, value) = line[1..].split_once('=').unwrap();
+        load(&[(name, value)]).unwrap_or_else(|e| panic!("{line}: {e}"));
+    }
+}
+
+#[test]
+fn store_urls() {
+    assert!(matches!("embedded:/x".parse(), Ok(StoreUrl::Embedded(d)) if d.as_os_str() == "/x"));
+    assert!(matches!("redis+cluster://u:p@a:1,b:2".parse(), Ok(StoreUrl::RedisCluster(n))
+        if n[1].expose_secret() == "redis://u:p@b:2"));
+    assert!("redis+cluster://".parse::<StoreUrl>().is_err());
+}
