@@ -237,7 +237,7 @@ impl Rooms {
     /// What is unread, by the same function as the rooms' own counts.
     pub async fn unread(&self, viewer: &Viewer) -> Result<Unread> {
         let ids = self.store.rooms.rooms_of(viewer.user).await?;
-        let views = self.store.rooms.views(viewer.user, &ids).await?;
+        let views = self.store.rooms.standings(viewer.user, &ids).await?;
         let with_unread = views.into_iter().flatten().filter(|view| view.unread > 0);
         let rooms: Vec<_> = with_unread
             .map(|view| RoomUnread { room_id: view.record.id, unread: view.unread, mentions: view.mentions })
