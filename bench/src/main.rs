@@ -1,0 +1,3 @@
+//! `bench`: loads a deployment of ChatApp by its public addresses and says what came of it.
+
+fn main() {}
