@@ -81,6 +81,8 @@ pub(crate) struct Inner {
     draining: Cell<bool>,
     /// A [`Replay`] is under way: what counts is progress.
     replaying: Cell<bool>,
+    /// A [`Cork`] lives.
+    corked: Cell<bool>,
 }
 
 impl Inner {
@@ -109,6 +111,9 @@ impl Inner {
     fn flush(&self) {
         let mut queue = self.queue.borrow_mut();
         queue.touched = false;
+        if self.corked.get() && queue.stage == Stage::Open && self.is_roomy(&queue) {
+            return;
+        }
         let transport = self.transport.borrow();
         while let (false, Some(transport)) = (queue.blocked || queue.frames.is_empty(), &*transport) {
             match queue.write_to(transport) {
@@ -228,6 +233,7 @@ impl Outbound {
             silent: Cell::new(0),
             draining: Cell::new(false),
             replaying: Cell::new(false),
+            corked: Cell::new(false),
         };
         Self { inner: Rc::new(inner) }
     }
@@ -365,6 +371,12 @@ impl Outbound {
         Replay { outbound: self.clone() }
     }
 
+    /// What is sent meanwhile goes out with the reply that is about to come, in one call of the kernel. For a short wait.
+    pub fn cork(&self) -> Cork {
+        self.inner.corked.set(true);
+        Cork(self.clone())
+    }
+
     /// Must the connection end? It has been closed, the transport has ended, or the server stops.
     pub fn is_ending(&self) -> bool {
         self.inner.draining.get() || self.stage() != Stage::Open
@@ -390,6 +402,15 @@ impl Outbound {
 
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
+    }
+}
+
+/// While it lives, what is queued waits, unless half the queue is taken. Wake the socket after dropping it.
+pub struct Cork(Outbound);
+
+impl Drop for Cork {
+    fn drop(&mut self) {
+        self.0.inner.corked.set(false);
     }
 }
 

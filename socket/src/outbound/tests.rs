@@ -175,3 +175,22 @@ fn a_frame_that_has_begun_to_go_out_is_never_cut() {
     assert_eq!(next(&outbound), Some(close_frame(CloseCode::SlowConsumer)));
     assert_eq!(next(&outbound), None);
 }
+
+#[tokio::test]
+async fn what_is_sent_behind_a_cork_goes_out_with_the_reply_unless_it_is_much() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let _peer = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (_read, write) = listener.accept().await.unwrap().0.into_split();
+    write.writable().await.unwrap();
+    let outbound = socket();
+    outbound.connect(write);
+    let cork = outbound.cork();
+    outbound.send(text_frame("event"));
+    assert_eq!(outbound.waiting(), 1);
+    drop(cork);
+    outbound.send(text_frame("reply"));
+    assert_eq!(outbound.waiting(), 0);
+    let _cork = outbound.cork();
+    (0..3).for_each(|_| assert_eq!(outbound.send(text_frame("event")), Pushed::First));
+    assert_eq!(outbound.waiting(), 0, "more than half the queue");
+}

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     kv::Kv,
+    recent::Recent,
     tx::{Overlay, Tx},
 };
 use crate::{BusEvent, Result, StoreError, bus::Dispatcher};
@@ -104,7 +105,7 @@ impl Writer {
     pub(super) fn start(kv: Arc<Kv>, dispatcher: Arc<Dispatcher>) -> anyhow::Result<Self> {
         let (queue, commands) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared::default());
-        let state = Loop { kv, dispatcher, commands, shared: shared.clone(), synced: None };
+        let state = Loop { kv, dispatcher, commands, shared: shared.clone(), recent: Recent::default(), synced: None };
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || state.run())?;
         Ok(Self { queue, thread: Mutex::new(Some(thread)), shared })
     }
@@ -160,6 +161,7 @@ struct Loop {
     dispatcher: Arc<Dispatcher>,
     commands: mpsc::Receiver<Box<dyn Command>>,
     shared: Arc<Shared>,
+    recent: Recent,
     /// When the last sync began.
     synced: Option<Instant>,
 }
@@ -204,7 +206,7 @@ impl Loop {
         let mut group = Group::default();
         let mut next = Some(first);
         while let Some(mut command) = next {
-            if let Some((writes, events)) = command.run(Tx::new(&snapshot, &group.writes)) {
+            if let Some((writes, events)) = command.run(Tx::new(&snapshot, &group.writes).with_recent(&self.recent)) {
                 group.bytes += writes.values().flatten().map(Vec::len).sum::<usize>();
                 group.writes.extend(writes);
                 group.events.extend(events);
@@ -223,6 +225,7 @@ impl Loop {
         if !group.writes.is_empty() {
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
             self.synced = Some(Instant::now());
+            group.writes.iter().for_each(|(key, row)| self.recent.keep(key, row.as_deref()));
             if let Err(error) = self.kv.commit(group.writes.into_iter()) {
                 self.shared.poisoned.store(true, Ordering::Release);
                 tracing::error!(%error, "a commit failed; the store takes no more writes until it is reopened");
