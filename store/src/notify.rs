@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shared::{InstanceId, MessageId, NotificationId, RoomId, Timestamp, UserId};
 
-use crate::Result;
+use crate::{Marks, Membership, PageRequest, Result, StoredMessage};
 
 /// A room whose new messages have not been considered for notification.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,16 @@ pub struct DueRoom {
     pub notified_seq: u64,
     /// The room's head now.
     pub head_seq: u64,
+}
+
+/// What a notifier reads to decide who is told of a room's new messages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Briefing {
+    /// Members the room has.
+    pub member_count: u64,
+    pub messages: Vec<StoredMessage>,
+    /// A page of the members, in order of joining.
+    pub members: Vec<(Membership, Marks)>,
 }
 
 /// What a notifier decided for one member about the messages after `after`, up to `seq`.
@@ -40,6 +50,15 @@ pub trait NotifyQueue: Send + Sync {
     async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()>;
     /// The last outcome for each of these members, in order.
     async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>>;
+    /// What is to be known of a room: up to `limit` members who joined after the `rev` `after`, with their marks, and a
+    /// page of messages where one is asked for. One trip to the store, or two. `None`: there is no such room.
+    async fn brief(
+        &self,
+        room: RoomId,
+        messages: Option<PageRequest>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Option<Briefing>>;
     /// Rooms due at `now`. Each is hidden from other takers for `lease`, then due again unless finished.
     async fn take_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>>;
     /// Messages up to `seq` are considered (the mark only moves forward). The room leaves the queue if that is its

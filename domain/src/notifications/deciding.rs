@@ -1,7 +1,7 @@
 //! Who is told of a room's new messages, and who not any more.
 
-use shared::{NotificationId, Timestamp, UserId, protocol::RoomType};
-use store::{DueRoom, Job, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomRecord, StoredMessage};
+use shared::{NotificationId, RoomId, Timestamp, UserId, protocol::RoomType};
+use store::{DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomRecord, StoredMessage};
 
 use super::Notifications;
 use crate::{Result, names::DELETED_USER, pages::PAGE_BYTES};
@@ -30,8 +30,8 @@ pub enum Decision {
 }
 
 /// Messages of a room that are considered together.
-struct Considered<'a> {
-    room: &'a RoomRecord,
+struct Considered {
+    room: RoomId,
     /// In order, without deleted ones: those after `after`, up to `upto`.
     messages: Vec<StoredMessage>,
     after: u64,
@@ -42,28 +42,27 @@ struct Considered<'a> {
 
 impl Notifications {
     /// Considers a room's new messages: one job for each member who is to be told, about the newest message they have
-    /// not seen. Costs three reads for each page of the members, whatever the number of messages, and a write where one of
-    /// them is told or, in a small room, is not told for being online; doing it twice queues nothing twice.
+    /// not seen. Costs a read and one of presence for each page of the members, whatever the number of messages, and a
+    /// write where one of them is told or, in a small room, is not told for being online; doing it twice queues nothing
+    /// twice.
     pub async fn consider(&self, due: &DueRoom) -> Result<usize> {
-        let Some((record, head)) = self.store.rooms.room(due.room).await? else {
+        let from = PageFrom::After(due.notified_seq);
+        let page = PageRequest { from, limit: MESSAGE_PAGE, visible_after: 0, max_bytes: PAGE_BYTES };
+        let Some(brief) = self.store.notify_queue.brief(due.room, Some(page), 0, MEMBER_PAGE).await? else {
             self.store.notify_queue.finish_due(due.room, due.head_seq).await?;
             return Ok(0);
         };
-        let from = PageFrom::After(due.notified_seq);
-        let page = PageRequest { from, limit: MESSAGE_PAGE, visible_after: 0, max_bytes: PAGE_BYTES };
-        let page = self.store.log.history(due.room, page).await?;
-        let upto = page.items.last().map_or(due.head_seq, |last| last.seq);
+        let upto = brief.messages.last().map_or(due.head_seq, |last| last.seq);
         let considered = Considered {
-            room: &record,
-            messages: page.items.into_iter().filter(|m| m.deleted_at.is_none()).collect(),
+            room: due.room,
+            messages: brief.messages.into_iter().filter(|m| m.deleted_at.is_none()).collect(),
             after: due.notified_seq,
             upto,
-            small: head.members <= SUPPRESSED_KEPT_UP_TO,
+            small: brief.member_count <= SUPPRESSED_KEPT_UP_TO,
         };
         let mut queued = 0;
-        let mut after = 0;
+        let mut members = brief.members;
         while !considered.messages.is_empty() {
-            let members = self.store.rooms.members(due.room, after, MEMBER_PAGE).await?;
             let (jobs, outcomes) = self.decide_page(&considered, &members).await?;
             queued += jobs.len();
             if !jobs.is_empty() {
@@ -72,10 +71,12 @@ impl Notifications {
             if !outcomes.is_empty() {
                 self.store.notify_queue.put_outcomes(due.room, &outcomes).await?;
             }
-            match members.last() {
-                Some(last) if members.len() == MEMBER_PAGE => after = last.joined_rev,
+            let after = match members.last() {
+                Some((last, _)) if members.len() == MEMBER_PAGE => last.joined_rev,
                 _ => break,
-            }
+            };
+            let next = self.store.notify_queue.brief(due.room, None, after, MEMBER_PAGE).await?;
+            members = next.map(|brief| brief.members).unwrap_or_default();
         }
         self.store.notify_queue.finish_due(due.room, upto).await?;
         Ok(queued)
@@ -104,18 +105,15 @@ impl Notifications {
     /// a message is known by their mark.
     async fn decide_page(
         &self,
-        considered: &Considered<'_>,
-        members: &[Membership],
+        considered: &Considered,
+        members: &[(Membership, Marks)],
     ) -> Result<(Vec<Job>, Vec<(UserId, Outcome)>)> {
-        let room = considered.room;
-        let users: Vec<UserId> = members.iter().map(|m| m.user).collect();
+        let users: Vec<UserId> = members.iter().map(|(member, _)| member.user).collect();
         let presence = self.store.presence.presence(&users).await?;
-        let marks = self.store.log.marks(room.id, &users).await?;
-        let authors: Vec<UserId> = considered.messages.iter().map(|m| m.author).collect();
-        let cards = self.names.cards_of(authors).await?;
         let at = Timestamp::now();
-        let (mut jobs, mut outcomes) = (Vec::new(), Vec::new());
-        for ((member, state), read) in members.iter().zip(&presence).zip(marks.iter().map(|marks| marks.read)) {
+        let (mut tell, mut outcomes) = (Vec::new(), Vec::new());
+        for ((member, marks), state) in members.iter().zip(&presence) {
+            let read = marks.read;
             let decisions = || considered.messages.iter().rev().map(|m| (m, decide(member, state, read, m)));
             let mut told =
                 decisions().filter(|(_, decision)| *decision == Decision::Notify).map(|(message, _)| message);
@@ -125,19 +123,31 @@ impl Notifications {
                 // Counted from the read mark, not from what this page holds: the notification takes the place of
                 // earlier ones, and stands for all of them. Messages deleted before are counted too.
                 let count = message.seq - member.joined_seq.max(read);
-                let author = cards.get(&message.author).map_or(DELETED_USER, |c| c.display_name.as_str());
-                let job = message_job(room, message, author, count, member.user, at);
                 if told.next().is_some() {
-                    let outcome = Outcome { after, seq: message.seq, at, notification: Some(job.id), reason: None };
-                    outcomes.push((member.user, outcome));
+                    let notification = Some(NotificationId::for_message(message.id()));
+                    outcomes.push((member.user, Outcome { after, seq: message.seq, at, notification, reason: None }));
                 }
-                jobs.push(job);
+                tell.push((member.user, message, count));
             } else if considered.small && decisions().any(|(_, decision)| decision == Decision::Present) {
                 let reason = Some("online".into());
                 outcomes.push((member.user, Outcome { after, seq: considered.upto, at, notification: None, reason }));
             }
         }
-        Ok((jobs, outcomes))
+        Ok((self.jobs(considered.room, &tell, at).await?, outcomes))
+    }
+
+    /// The jobs that tell these members of these messages, and of how many others they stand for.
+    async fn jobs(&self, room: RoomId, tell: &[(UserId, &StoredMessage, u64)], at: Timestamp) -> Result<Vec<Job>> {
+        if tell.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some((record, _)) = self.store.rooms.room(room).await? else { return Ok(Vec::new()) };
+        let cards = self.names.cards_of(tell.iter().map(|(_, message, _)| message.author)).await?;
+        let job = |(user, message, count): &(UserId, &StoredMessage, u64)| {
+            let author = cards.get(&message.author).map_or(DELETED_USER, |card| card.display_name.as_str());
+            message_job(&record, message, author, *count, *user, at)
+        };
+        Ok(tell.iter().map(job).collect())
     }
 }
 

@@ -9,9 +9,9 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 use super::keys::{Key, Space, Span};
 use crate::{Result, StoreError};
 
-/// Bytes of `state` kept in memory before they are written to a table. Small, because `state` is mostly the same keys
-/// again and a journal can go only when both spaces have let go of it.
-const STATE_MEMTABLE: u64 = 4 << 20;
+/// Bytes of `state` kept in memory before they are written to a table. `state` is mostly the same keys again: the more
+/// is kept, the less is written; but a journal can go only when both spaces have let go of it.
+const STATE_MEMTABLE: u64 = 16 << 20;
 const LOG_MEMTABLE: u64 = 16 << 20;
 /// Journals on disk before the space that holds the oldest back is written out; the least fjall allows is 64 MiB.
 const JOURNALS: u64 = 128 << 20;

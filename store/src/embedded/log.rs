@@ -18,7 +18,9 @@ use super::{
     kv::Read,
     marks::{Mark, find_marks, mark, put_marks},
     membership::{Recording, find_head, find_message, member_head, put_head, put_message, record_change},
-    mentions, reactions, replies,
+    mentions,
+    notify_queue::put_due,
+    reactions, replies,
     tx::Tx,
 };
 use crate::{
@@ -113,8 +115,7 @@ pub(super) fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
     put_marks(tx, room, author, seq)?;
     if row.due.is_none() {
         let due = now.after(message.notify_after);
-        row.due = Some(due);
-        tx.put(keys::due(due, room), Vec::new())?;
+        put_due(tx, room, &mut row, due)?;
     }
     put_head(tx, room, &row)?;
     let appended = Appended { seq, rev: row.head.rev, event_id: row.head.event_id, at: now, duplicate: false };

@@ -8,35 +8,52 @@ use shared::{RoomId, Timestamp, UserId};
 use super::{
     Embedded,
     codec::{self, HeadRow},
-    keys,
+    history, keys,
     kv::{Order, Read, Snapshot},
+    marks::find_marks,
     membership::{find_head, put_head},
     tx::Tx,
 };
-use crate::{DueRoom, NotifyQueue, Outcome, Result};
+use crate::{Briefing, DueRoom, NotifyQueue, Outcome, PageRequest, Result};
+
+/// The room enters the queue. The caller puts the head.
+pub(super) fn put_due(tx: &mut Tx, room: RoomId, row: &mut HeadRow, due: Timestamp) -> Result<()> {
+    row.due = Some(due);
+    let key = keys::due(due, room);
+    if let Some(recent) = tx.recent() {
+        recent.due_enters(&key);
+    }
+    tx.put(key, Vec::new())
+}
 
 /// Moves a room's place in the queue; `None` takes it out. The caller puts the head.
 fn move_due(tx: &mut Tx, room: RoomId, row: &mut HeadRow, due: Option<Timestamp>) -> Result<()> {
-    if let Some(old) = row.due {
+    if let Some(old) = row.due.take() {
         tx.delete(keys::due(old, room));
     }
-    row.due = due;
-    match due {
-        Some(due) => tx.put(keys::due(due, room), Vec::new()),
-        None => Ok(()),
-    }
+    due.map_or(Ok(()), |due| put_due(tx, room, row, due))
 }
 
 fn take(tx: &mut Tx, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>> {
-    let due = tx.collect(&keys::due_until(now), Order::Ascending, limit, |key, _| {
+    let mut span = keys::due_until(now);
+    if let Some(recent) = tx.recent() {
+        recent.begin_at_first_due(&mut span);
+    }
+    let mut last = Vec::new();
+    let due = tx.collect(&span, Order::Ascending, limit, |key, _| {
+        last = key.to_vec();
         RoomId::from_slice(keys::last_id(key)).ok_or_else(|| codec::corrupt("due room"))
     })?;
+    let begins = if due.len() < limit { span.hi } else { last };
     let mut rooms = Vec::with_capacity(due.len());
     for room in due {
         let mut row = find_head(tx, room)?.ok_or_else(|| codec::corrupt("due room"))?;
         move_due(tx, room, &mut row, Some(now.after(lease)))?;
         put_head(tx, room, &row)?;
         rooms.push(DueRoom { room, notified_seq: row.notified, head_seq: row.head.seq });
+    }
+    if let Some(recent) = tx.recent() {
+        recent.due_begins(&begins);
     }
     Ok(rooms)
 }
@@ -68,11 +85,30 @@ impl NotifyQueue for Embedded {
         self.read(move |read| users.into_iter().map(|user| find(read, user)).collect()).await
     }
 
+    async fn brief(
+        &self,
+        room: RoomId,
+        messages: Option<PageRequest>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Option<Briefing>> {
+        self.read(move |read| {
+            let Some(row) = find_head(read, room)? else { return Ok(None) };
+            let messages = match messages {
+                Some(page) => history::page(read, room, page)?.items,
+                None => Vec::new(),
+            };
+            let members = read.collect(&keys::joined_after(room, after), Order::Ascending, limit, |_, row| {
+                let member = codec::decode_membership(row)?;
+                let marks = find_marks(read, room, member.user)?;
+                Ok((member, marks))
+            })?;
+            Ok(Some(Briefing { member_count: row.head.members, messages, members }))
+        })
+        .await
+    }
+
     async fn take_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>> {
-        // The usual answer is "none", which needs no command.
-        if self.read_point(|read| nothing_in(read, &keys::due_until(now))).await? {
-            return Ok(Vec::new());
-        }
         self.write(move |tx| take(tx, now, lease, limit)).await
     }
 

@@ -31,6 +31,11 @@ impl<'a> Tx<'a> {
         Self { recent: Some(recent), ..self }
     }
 
+    /// What is remembered between commands, if anything is.
+    pub(super) fn recent(&self) -> Option<&'a Recent> {
+        self.recent
+    }
+
     fn committed(&self, key: &Key) -> Result<Option<Vec<u8>>> {
         let Some(recent) = self.recent else { return self.base.get(key) };
         if let Some(row) = recent.find(key) {

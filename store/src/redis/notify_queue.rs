@@ -13,7 +13,7 @@ use super::{
     keys::{SHARDS, shard_of},
     scripts::{self, Call},
 };
-use crate::{DueRoom, NotifyQueue, Outcome, Result};
+use crate::{Briefing, DueRoom, NotifyQueue, Outcome, PageRequest, Result, RoomLog, Rooms};
 
 #[async_trait]
 impl NotifyQueue for Engine {
@@ -43,6 +43,29 @@ impl NotifyQueue for Engine {
     }
 
     /// One round trip looks into all shards; one more for each that has something due.
+    async fn brief(
+        &self,
+        room: RoomId,
+        messages: Option<PageRequest>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Option<Briefing>> {
+        let messages = async {
+            match messages {
+                Some(page) => self.history(room, page).await.map(|page| page.items),
+                None => Ok(Vec::new()),
+            }
+        };
+        // A room that is not there has no history either: that is no error here.
+        let (found, messages, members) = tokio::join!(self.room(room), messages, self.members(room, after, limit));
+        let Some((_, head)) = found? else { return Ok(None) };
+        let members = members?;
+        let users: Vec<UserId> = members.iter().map(|member| member.user).collect();
+        let marks = self.marks(room, &users).await?;
+        let members = members.into_iter().zip(marks).collect();
+        Ok(Some(Briefing { member_count: head.members, messages: messages?, members }))
+    }
+
     async fn take_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>> {
         // From anywhere, so that no shard is always last.
         let first = rand::random::<u16>() % SHARDS;

@@ -118,6 +118,7 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("finish_due", s.notify_queue.finish_due(room, 1)),
         down("put_outcomes", s.notify_queue.put_outcomes(room, &outcomes)),
         down("outcomes", s.notify_queue.outcomes(room, &ids)),
+        down("brief", s.notify_queue.brief(room, None, 0, 9)),
         down("claim", s.outbox.claim(me, now, second, 9)),
         down("states", s.outbox.states(notification)),
         down("inbox", s.inboxes.inbox(user, None, 9)),

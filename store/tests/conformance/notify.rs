@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use shared::{InstanceId, NotificationId, RoomId, Timestamp, UserId};
-use store::{Actor, Attempt, ClaimedJob, DueRoom, Job, JobState, NewMessage, Outcome, Store};
+use store::{Actor, Attempt, ClaimedJob, DueRoom, Job, JobState, NewMessage, Outcome, PageFrom, PageRequest, Store};
 
 use crate::{
     engine::Fixture,
@@ -290,4 +290,29 @@ pub async fn states_are_told_in_order_of_user(s: &Fixture) {
     let mut expected = vec![told(users[0], false, &["failed"])];
     expected.extend(users[1..].iter().map(|u| told(*u, true, &["suppressed", "delivered"])));
     assert_eq!(s.outbox.states(request).await.unwrap(), expected);
+}
+
+pub async fn a_briefing_is_what_the_single_reads_give(s: &Fixture) {
+    let members = ["alice", "bob", "carol"].map(actor);
+    let [alice, bob, carol] = &members;
+    let room = room_of(&s.store, &[alice, bob, carol]).await;
+    for content in ["one", "two", "three"] {
+        s.log.append(&text(room, alice, content)).await.unwrap();
+    }
+    s.log.mark_read(room, bob.id, 2).await.unwrap();
+    let page = PageRequest { from: PageFrom::After(1), limit: 10, visible_after: 0, max_bytes: 1 << 20 };
+    let (_, head) = s.rooms.room(room).await.unwrap().unwrap();
+    let messages = s.log.history(room, page).await.unwrap().items;
+    let list = s.rooms.members(room, 0, 2).await.unwrap();
+    let ids: Vec<UserId> = list.iter().map(|member| member.user).collect();
+    let marks = s.log.marks(room, &ids).await.unwrap();
+    let brief = s.notify_queue.brief(room, Some(page), 0, 2).await.unwrap().unwrap();
+    assert_eq!(brief.member_count, head.members);
+    assert_eq!(brief.messages, messages);
+    assert_eq!(brief.messages.len(), 2);
+    assert_eq!(brief.members, list.into_iter().zip(marks).collect::<Vec<_>>());
+    let rest = s.notify_queue.brief(room, None, brief.members[1].0.joined_rev, 2).await.unwrap().unwrap();
+    assert_eq!(rest.messages, []);
+    assert_eq!(rest.members.iter().map(|(member, _)| member.user).collect::<Vec<_>>(), [carol.id]);
+    assert_eq!(s.notify_queue.brief(RoomId::new(), Some(page), 0, 2).await.unwrap(), None);
 }
