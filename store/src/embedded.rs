@@ -5,6 +5,7 @@
 
 mod bus;
 mod codec;
+mod counted;
 mod edits;
 mod history;
 mod inbox;

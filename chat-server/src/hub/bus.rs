@@ -11,21 +11,28 @@ use super::{Hub, State, repair, room::Verdict, users};
 
 /// Serves the worker's inbox until the store closes or the worker ends.
 pub(super) async fn run(hub: Rc<Hub>, mut inbox: Inbox) {
-    // A burst longer than this, or than a turn, goes out in several rounds.
-    let most = (hub.domain.settings.limits.queue_frames / 4).max(1);
     while let Some(first) = inbox.recv().await {
+        hub.take_in(first, || inbox.try_recv());
+        tokio::task::yield_now().await;
+    }
+}
+
+impl Hub {
+    /// One round: `first`, what `next` has without waiting, and then the touched sockets are woken. A burst longer than a
+    /// quarter of a queue, or than a turn, goes out in several. Costs one push for each delivery.
+    pub fn take_in(self: &Rc<Self>, first: Signal, mut next: impl FnMut() -> Option<Signal>) {
+        let most = (self.domain.settings.limits.queue_frames / 4).max(1);
         let mut todo = Todo::default();
-        hub.update(|state| {
-            let mut next = Some(first);
+        self.update(|state| {
+            let mut signal = Some(first);
             let mut taken = 0;
-            while let Some(signal) = next {
-                state.take(signal, &mut todo);
+            while let Some(one) = signal {
+                state.take(one, &mut todo);
                 taken += 1;
-                next = if taken < most && !state.turn.is_over() { inbox.try_recv() } else { None };
+                signal = if taken < most && !state.turn.is_over() { next() } else { None };
             }
         });
-        todo.start(&hub);
-        tokio::task::yield_now().await;
+        todo.start(self);
     }
 }
 

@@ -10,7 +10,7 @@ use shared::{
 use socket::CloseCode;
 use store::RoomEvent;
 
-use super::{Hub, State, room::Settled, users};
+use super::{CONCURRENT_READS, Hub, State, room::Settled, users};
 use crate::dialect::Encoded;
 
 /// Changes read at once; fewer than a connection's queue holds.
@@ -190,6 +190,13 @@ impl Hub {
         // The semaphore is never closed.
         let _turn = self.reads.acquire().await;
         self.domain.messages.missed(room, after, PAGE).await
+    }
+
+    /// The first page of each of a few rooms, read at once: in memory they are together as much as one.
+    pub async fn missed_in(&self, rooms: &[(RoomId, Position)]) -> Vec<Result<Missed>> {
+        let reads = rooms.len().min(CONCURRENT_READS);
+        let _turns = self.reads.acquire_many(u32::try_from(reads).unwrap_or(1)).await;
+        self.domain.messages.missed_in(rooms, PAGE).await
     }
 
     fn epoch(&self, room: RoomId) -> Option<u64> {

@@ -10,7 +10,7 @@ use std::{
     rc::Rc,
 };
 
-use domain::{DomainError, Result, rooms::SyncPage};
+use domain::{DomainError, Result, messages::Missed, rooms::SyncPage};
 use shared::{
     RoomId, UserId,
     protocol::{
@@ -83,13 +83,15 @@ struct Line {
     /// Told up to here.
     at: Position,
     visible_after: u64,
+    /// The page after `at`, where it has been read already.
+    ahead: Option<Result<Missed>>,
     /// Nothing is left to do: it is open, or not the user's any more.
     ended: bool,
 }
 
 impl Line {
     fn new(room: RoomId, at: Position, visible_after: u64) -> Self {
-        Self { room, at, visible_after, ended: false }
+        Self { room, at, visible_after, ahead: None, ended: false }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The log's changes as events, for whoever delivers them to members.
 
+use futures_util::future::join_all;
 use shared::{RoomId, protocol::Position};
 use store::{Change, Changes, RoomEvent};
 
@@ -25,7 +26,18 @@ impl Messages {
     /// The changes of a room after `after`, at most `limit` and as many as fit a page's bytes (at least one), for whoever
     /// delivers them to members. Checks no membership.
     pub async fn missed(&self, room: RoomId, after: Position, limit: usize) -> Result<Missed> {
-        match self.store.log.changes(room, after, limit, PAGE_BYTES).await {
+        self.missed_page((room, after), limit, PAGE_BYTES).await
+    }
+
+    /// The same for several rooms at once, one answer for each, in order: together they have no more bytes than one page,
+    /// unless single changes do.
+    pub async fn missed_in(&self, rooms: &[(RoomId, Position)], limit: usize) -> Vec<Result<Missed>> {
+        let max_bytes = PAGE_BYTES / rooms.len().max(1);
+        join_all(rooms.iter().map(|room| self.missed_page(*room, limit, max_bytes))).await
+    }
+
+    async fn missed_page(&self, (room, after): (RoomId, Position), limit: usize, max_bytes: usize) -> Result<Missed> {
+        match self.store.log.changes(room, after, limit, max_bytes).await {
             Ok(Changes::Page { changes, has_more }) => {
                 let cards = self.names.cards_of(changes.iter().map(|c| c.user)).await?;
                 let event = |change: Change| {

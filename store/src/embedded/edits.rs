@@ -3,7 +3,8 @@
 use shared::{MessageId, Timestamp, protocol::Position};
 
 use super::{
-    keys,
+    counted,
+    keys::{self, Counted},
     membership::{Recording, find_message, head, member_head, open_message, put_head, put_message, record_change},
     mentions, replies,
     tx::Tx,
@@ -19,7 +20,7 @@ pub(super) fn edit(tx: &mut Tx, edit: Edit) -> Result<StoredMessage> {
         return Ok(message);
     }
     let at = Timestamp::now();
-    mentions::remove(tx, &message);
+    mentions::remove(tx, &message)?;
     message.content = content;
     message.mentions = mentions::of_members(tx, id.room, mentions)?;
     message.edited_at = Some(at);
@@ -31,7 +32,7 @@ pub(super) fn edit(tx: &mut Tx, edit: Edit) -> Result<StoredMessage> {
     Ok(message)
 }
 
-/// See [`RoomLog::delete_message`](crate::RoomLog::delete_message). Two reads and four writes, and some for each mention
+/// See [`RoomLog::delete_message`](crate::RoomLog::delete_message). Five reads and six writes, and some for each mention
 /// and for what it replied to. Its reactions are out of sight at once and out of the index with the next sweep: there
 /// may be as many as members.
 pub(super) fn delete(tx: &mut Tx, id: MessageId, by: &Actor) -> Result<Option<Position>> {
@@ -42,7 +43,7 @@ pub(super) fn delete(tx: &mut Tx, id: MessageId, by: &Actor) -> Result<Option<Po
         return Ok(None);
     }
     let at = Timestamp::now();
-    mentions::remove(tx, &message);
+    mentions::remove(tx, &message)?;
     replies::uncount(tx, row.head.floor, &message)?;
     if !message.reactions.is_empty() {
         tx.put(keys::leaving(&keys::reactions_to(room, seq)), Vec::new())?;
@@ -52,7 +53,7 @@ pub(super) fn delete(tx: &mut Tx, id: MessageId, by: &Actor) -> Result<Option<Po
     message.reactions.clear();
     message.deleted_at = Some(at);
     put_message(tx, &message)?;
-    tx.put(keys::deleted(room, seq), Vec::new())?;
+    counted::enter(tx, Counted::Deleted, room, seq)?;
     record_change(tx, &mut row.head, Recording { room, by, at, body: ChangeBody::Deleted { seq } })?;
     put_head(tx, room, &row)?;
     Ok(Some(row.head.position()))

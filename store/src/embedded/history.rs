@@ -24,9 +24,14 @@ impl Room {
         Self { items, bytes, taken: 0 }
     }
 
+    /// Nothing more fits, of whatever size.
+    fn is_full(&self) -> bool {
+        self.taken >= self.items
+    }
+
     /// Takes one of this size, or says that the page is full. The first always fits.
     pub(super) fn take(&mut self, size: usize) -> bool {
-        if self.taken >= self.items || (self.taken > 0 && size > self.bytes) {
+        if self.is_full() || (self.taken > 0 && size > self.bytes) {
             return false;
         }
         self.taken += 1;
@@ -91,7 +96,7 @@ fn take_while_room(
             return Ok(ControlFlow::Break(()));
         }
         items.push(message);
-        Ok(if left.taken < left.items { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        Ok(if left.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     Ok(items)
 }
@@ -147,7 +152,7 @@ pub(super) fn changes(read: &impl Read, room: RoomId, after: Position, mut left:
             return Ok(ControlFlow::Break(()));
         }
         changes.push(change);
-        Ok(ControlFlow::Continue(()))
+        Ok(if left.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     let last = changes.last().map_or(after.rev, |c| c.rev);
     Ok(Changes::Page { has_more: last < head.rev, changes })

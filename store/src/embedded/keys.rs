@@ -25,6 +25,7 @@
 //! | state | `a` room user seq | empty; messages that name the user |
 //! | state | `A` room seq | empty; messages that name everybody |
 //! | state | `y` room seq user emoji | empty; reactions |
+//! | state | `z` family level room (user) bucket | how many of `d`, `a` or `A` there are in a bucket of `seq`s (u64) |
 //! | state | `b` room seq replySeq | empty; replies to a message |
 //! | state | `t` room | empty; rooms with retention |
 //! | state | `g` prefix | empty; the keys of `state` with this prefix belong to nothing any more, and go bit by bit |
@@ -45,12 +46,13 @@
 //! | log | `C` room rev | change row |
 //! | log | `V` user rev | row of a change in the user's own log |
 
+mod counted;
 mod notify;
 
 use sha2::{Digest, Sha256};
 use shared::{RoomId, SessionId, Timestamp, UserId, token::Kid};
 
-pub(super) use self::notify::*;
+pub(super) use self::{counted::*, notify::*};
 
 /// The two parts of the database: what is overwritten, and what is appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -293,34 +295,7 @@ pub(super) fn marks(room: RoomId, user: UserId) -> Key {
     state(b'w', &[room.as_bytes(), user.as_bytes()])
 }
 
-pub(super) fn deleted(room: RoomId, seq: u64) -> Key {
-    state(b'd', &[room.as_bytes(), &seq.to_be_bytes()])
-}
-
-/// Deleted messages after `seq`.
-pub(super) fn deleted_after(room: RoomId, seq: u64) -> Span {
-    state(b'd', &[room.as_bytes()]).prefix().above(deleted(room, seq))
-}
-
-// Mentions, reactions, replies
-
-pub(super) fn mention(room: RoomId, user: UserId, seq: u64) -> Key {
-    state(b'a', &[room.as_bytes(), user.as_bytes(), &seq.to_be_bytes()])
-}
-
-/// Messages after `seq` that name the user.
-pub(super) fn mentions_after(room: RoomId, user: UserId, seq: u64) -> Span {
-    state(b'a', &[room.as_bytes(), user.as_bytes()]).prefix().above(mention(room, user, seq))
-}
-
-pub(super) fn mention_of_all(room: RoomId, seq: u64) -> Key {
-    state(b'A', &[room.as_bytes(), &seq.to_be_bytes()])
-}
-
-/// Messages after `seq` that name everybody.
-pub(super) fn mentions_of_all_after(room: RoomId, seq: u64) -> Span {
-    state(b'A', &[room.as_bytes()]).prefix().above(mention_of_all(room, seq))
-}
+// Reactions, replies
 
 pub(super) fn reaction(room: RoomId, seq: u64, user: UserId, emoji: &str) -> Key {
     state(b'y', &[room.as_bytes(), &seq.to_be_bytes(), user.as_bytes(), emoji.as_bytes()])

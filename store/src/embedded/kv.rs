@@ -173,12 +173,16 @@ impl Snapshot {
             Order::Ascending => range.next(),
             Order::Descending => range.next_back(),
         })
-        .map(|pair| pair.into_inner().map_err(|e| failed(e, "read a range")))
+        .map(|pair| {
+            count_read();
+            pair.into_inner().map_err(|e| failed(e, "read a range"))
+        })
     }
 }
 
 impl Read for Snapshot {
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>> {
+        count_read();
         let value = self.inner.get(self.space(key.space), &key.bytes).map_err(|e| failed(e, "read a key"))?;
         Ok(value.map(|v| v.to_vec()))
     }
@@ -192,6 +196,18 @@ impl Read for Snapshot {
         }
         Ok(())
     }
+}
+
+/// Tests ask what an operation reads.
+fn count_read() {
+    #[cfg(test)]
+    KEYS_READ.with(|read| read.set(read.get() + 1));
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Keys that this thread has looked up, and pairs it has visited.
+    pub(super) static KEYS_READ: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// Refuses what the database would panic on.

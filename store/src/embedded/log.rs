@@ -2,8 +2,8 @@
 //!
 //! An append writes the head, the message, the change and the author's marks, and, when they apply, the dedupe key, the
 //! due index and the trimming of the oldest change: 4 to 7 keys, after 2 to 4 point reads, whatever the room's size.
-//! Only a message that names somebody pays for it (a read and a write for each user, a write for everybody), and only a
-//! reply for its place (a read, two writes).
+//! Only a message that names somebody pays for it (four reads and three writes for each user, three of each for
+//! everybody), and only a reply for its place (a read, two writes).
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};

@@ -125,7 +125,7 @@ impl Maintenance for Embedded {
             (keys::signing_keys(), sweep_signing_keys),
         ];
         for (span, step) in jobs {
-            if !self.read_point(|read| nothing_in(read, &span)).await? {
+            if !self.read(move |read| nothing_in(read, &span)).await? {
                 self.sweep_all(step, now).await?;
             }
         }

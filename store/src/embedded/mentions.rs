@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use shared::{RoomId, UserId};
 
-use super::{keys, kv::Read, membership::is_member, tx::Tx};
+use super::{counted, keys::Counted, kv::Read, membership::is_member, tx::Tx};
 use crate::{Mentions, Result, StoredMessage};
 
 /// Those who are members, each once, in the order given: a read for each of them.
@@ -20,31 +20,25 @@ pub(super) fn of_members(read: &impl Read, room: RoomId, mentions: Mentions) -> 
     Ok(Mentions { users, all: mentions.all })
 }
 
-/// Enters a message with whom it names: a write for each of them, none where there is nobody.
+/// Enters a message with whom it names: three reads and writes for each of them, none where there is nobody.
 pub(super) fn enter(tx: &mut Tx, message: &StoredMessage) -> Result<()> {
-    let (room, seq) = (message.room, message.seq);
-    if message.mentions.all {
-        // Who is named with everybody is not counted by name too.
-        return tx.put(keys::mention_of_all(room, seq), Vec::new());
-    }
-    for user in &message.mentions.users {
-        tx.put(keys::mention(room, *user, seq), Vec::new())?;
-    }
-    Ok(())
+    indexes(message).try_for_each(|index| counted::enter(tx, index, message.room, message.seq))
 }
 
 /// Takes a message out again.
-pub(super) fn remove(tx: &mut Tx, message: &StoredMessage) {
-    let (room, seq) = (message.room, message.seq);
-    if message.mentions.all {
-        return tx.delete(keys::mention_of_all(room, seq));
-    }
-    for user in &message.mentions.users {
-        tx.delete(keys::mention(room, *user, seq));
-    }
+pub(super) fn remove(tx: &mut Tx, message: &StoredMessage) -> Result<()> {
+    indexes(message).try_for_each(|index| counted::remove(tx, index, message.room, message.seq))
 }
 
-/// Messages after `seq` that name the user or everybody, each once. Walks the keys of those, and keeps none.
-pub(super) fn count(read: &impl Read, room: RoomId, user: UserId, seq: u64) -> Result<u64> {
-    Ok(read.count(&keys::mentions_after(room, user, seq))? + read.count(&keys::mentions_of_all_after(room, seq))?)
+/// Where a message is counted: who is named with everybody is not counted by name too.
+fn indexes(message: &StoredMessage) -> impl Iterator<Item = Counted> {
+    let all = message.mentions.all;
+    let named = message.mentions.users.iter().filter(move |_| !all).map(|user| Counted::Naming(*user));
+    named.chain(all.then_some(Counted::NamingAll))
+}
+
+/// Messages from after a number to the last one that name the user or everybody, each once.
+pub(super) fn count(read: &impl Read, room: RoomId, user: UserId, after_to: (u64, u64)) -> Result<u64> {
+    let count = |index| counted::count(read, index, room, after_to);
+    Ok(count(Counted::Naming(user))? + count(Counted::NamingAll)?)
 }

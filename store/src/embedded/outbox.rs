@@ -151,8 +151,8 @@ impl Outbox for Embedded {
     /// The consumer's name is not kept: in one process a claim needs no more than its receipt.
     async fn claim(&self, _: InstanceId, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<ClaimedJob>> {
         let (due, stale) = (keys::jobs_due_until(now), keys::jobs_claimed_until(now.before(lease)));
-        // The usual answer is "none", which needs no command.
-        if self.read_point(|read| Ok(nothing_in(read, &due)? && nothing_in(read, &stale)?)).await? {
+        // The usual answer is "none", which needs no command. Off the event loop: see `nothing_in`.
+        if self.read(move |read| Ok(nothing_in(read, &due)? && nothing_in(read, &stale)?)).await? {
             return Ok(Vec::new());
         }
         self.write(move |tx| claim(tx, now, lease, limit)).await

@@ -6,7 +6,8 @@ use std::{ops::ControlFlow, time::Duration};
 use shared::{MessageId, RoomId, Timestamp};
 
 use super::{
-    codec, keys,
+    codec, counted,
+    keys::{self, Counted},
     kv::{Order, Read},
     membership::{find_head, find_message, find_record, put_head},
     mentions,
@@ -84,14 +85,14 @@ fn end_of_removal(read: &impl Read, (room, head): (RoomId, &Head), now: Timestam
 fn remove(tx: &mut Tx, floor: u64, id: MessageId) -> Result<()> {
     let MessageId { room, seq } = id;
     let Some(message) = find_message(tx, floor, id)? else { return Ok(()) };
-    mentions::remove(tx, &message);
+    mentions::remove(tx, &message)?;
     for hanging in [keys::reactions_to(room, seq), keys::replies_to(room, seq)] {
         if !nothing_in(tx, &hanging)? {
             tx.put(keys::leaving(&hanging), Vec::new())?;
         }
     }
     if message.deleted_at.is_some() {
-        tx.delete(keys::deleted(room, seq));
+        counted::remove(tx, Counted::Deleted, room, seq)?;
     }
     tx.delete(keys::message(room, seq));
     Ok(())

@@ -7,7 +7,8 @@ use shared::{
 };
 
 use super::{
-    Embedded, codec, keys,
+    Embedded, codec, counted,
+    keys::{self, Counted},
     kv::{Order, Read},
     marks::find_marks,
     membership::{
@@ -72,8 +73,8 @@ fn join(tx: &mut Tx, room: RoomId, user: &Actor, (role, max_members): (Role, u64
 }
 
 /// Four reads, the last message if asked for, and where something may be unread the counts of what is deleted and what names the
-/// user among it.
-fn view(read: &impl Read, user: UserId, room: RoomId, with_last: bool) -> Result<Option<RoomView>> {
+/// user among it, [each bounded](counted).
+pub(super) fn view(read: &impl Read, user: UserId, room: RoomId, with_last: bool) -> Result<Option<RoomView>> {
     let Some(membership) = find_member(read, room, user)? else { return Ok(None) };
     let (Some(record), Some(row)) = (find_record(read, room)?, find_head(read, room)?) else {
         return Err(codec::corrupt("room"));
@@ -83,8 +84,8 @@ fn view(read: &impl Read, user: UserId, room: RoomId, with_last: bool) -> Result
     let seen = read_seq.max(membership.joined_seq).max(head.floor);
     let (mut unread, mut mentions) = (0, 0);
     if seen < head.seq {
-        unread = (head.seq - seen).saturating_sub(read.count(&keys::deleted_after(room, seen))?);
-        mentions = mentions::count(read, room, user, seen)?;
+        unread = (head.seq - seen).saturating_sub(counted::count(read, Counted::Deleted, room, (seen, head.seq))?);
+        mentions = mentions::count(read, room, user, (seen, head.seq))?;
     }
     let hidden = match record.history_visibility {
         HistoryVisibility::All => head.floor,

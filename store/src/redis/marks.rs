@@ -7,7 +7,7 @@ use super::{
     Engine, codec,
     connection::corrupt,
     log::refused,
-    scripts::{self, Call},
+    scripts::{self, Call, ENTRIES_A_STEP},
 };
 use crate::{Marked, Marks, Result};
 
@@ -31,7 +31,8 @@ impl Engine {
             .arg(match mark {
                 Mark::Delivered => "delivered",
                 Mark::Read => "read",
-            });
+            })
+            .arg(ENTRIES_A_STEP);
         let answer: Vec<String> = self.connections.run("move a mark", call).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["OK", marks] => {

@@ -13,7 +13,7 @@ use super::{
     connection::corrupt,
     intents::{Claim, Intent, Pending, count, new_attempt, voided},
     keys::{indexed, public_name, shard_of},
-    scripts::{self, Call},
+    scripts::{self, Call, ENTRIES_A_STEP},
     users::indexed_ids,
 };
 use crate::{Actor, Head, Joined, Membership, Result, RoomRecord, RoomView, Rooms, StoreError, log::CHANGES_KEPT};
@@ -163,7 +163,8 @@ impl Engine {
             .arg(user.id.to_string())
             .arg(event_id.to_string())
             .arg(json(&user.username)?)
-            .arg(CHANGES_KEPT);
+            .arg(CHANGES_KEPT)
+            .arg(ENTRIES_A_STEP);
         let answer: Vec<String> = self.connections.run("leave a room", leave).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["OK", rev] => Ok(Position { rev: parse(rev, "a rev")?, event_id }),

@@ -3,6 +3,7 @@
 
 mod bus;
 mod faults;
+mod growth;
 mod halves;
 mod leavings;
 mod operations;

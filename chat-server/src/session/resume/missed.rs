@@ -18,6 +18,40 @@ use crate::{
 /// Rooms looked at together.
 const ROOMS: usize = 100;
 
+/// Of those, rooms whose logs are read at once.
+const AHEAD: usize = 8;
+
+/// A room whose turn will come.
+struct Turn {
+    room: RoomId,
+    /// `None`: the user is no member.
+    standing: Option<Standing>,
+    /// Where telling it begins; `None`: there is nothing to tell.
+    from: Option<Position>,
+    /// How it goes on, if what is to be told can be.
+    status: ResumeStatus,
+}
+
+impl Turn {
+    fn new((room, standing): (RoomId, Option<Standing>), named: Option<&Position>, added: Option<&Position>) -> Self {
+        let (from, status) = match (&standing, named, added) {
+            (None, ..) => (None, ResumeStatus::Gone),
+            (Some(standing), Some(from), _) if from.rev >= standing.joined_rev => (Some(*from), ResumeStatus::CaughtUp),
+            (Some(_), Some(_), _) => (None, ResumeStatus::Reset),
+            (Some(_), None, Some(from)) => (Some(*from), ResumeStatus::New),
+            (Some(_), None, None) => (None, ResumeStatus::New),
+        };
+        Self { room, standing, from, status }
+    }
+
+    /// What [`Replay::tell_up_to`] reads first.
+    fn to_read(&self) -> Option<(RoomId, Position)> {
+        let (from, standing) = (self.from?, self.standing.as_ref()?);
+        let missed = standing.position.rev.checked_sub(from.rev)?;
+        (1..=MOST_MISSED).contains(&missed).then_some((self.room, from))
+    }
+}
+
 impl Replay<'_> {
     /// The user's own log after `from`. Rooms it tells as added are put into `added` with the position told.
     pub(super) async fn tell_own_log(
@@ -86,44 +120,60 @@ impl Replay<'_> {
         let (mut rooms, mut lines) = (BTreeMap::new(), Vec::new());
         for chunk in ids.chunks(ROOMS) {
             let standings = self.hub.domain.rooms.standings(self.user(), chunk).await?;
-            for (room, standing) in chunk.iter().zip(standings) {
-                let Some(standing) = standing else {
-                    if named.contains_key(room) {
-                        rooms.insert(*room, gone());
+            let turns: Vec<Turn> = chunk
+                .iter()
+                .zip(standings)
+                .map(|(room, standing)| Turn::new((*room, standing), named.get(room), added.get(room)))
+                .collect();
+            for some in turns.chunks(AHEAD) {
+                let mut pages = self.read_ahead(some).await;
+                for turn in some {
+                    let Some(standing) = &turn.standing else {
+                        if named.contains_key(&turn.room) {
+                            rooms.insert(turn.room, gone());
+                        }
+                        continue;
+                    };
+                    // Joined on this very connection, which has been told all since.
+                    if let Some(position) = self.hub.live_at(self.peer, turn.room) {
+                        let standing = Standing { position, ..*standing };
+                        rooms.insert(turn.room, resumed(ResumeStatus::CaughtUp, &standing));
+                        continue;
                     }
-                    continue;
-                };
-                // Joined on this very connection, which has been told all since.
-                if let Some(position) = self.hub.live_at(self.peer, *room) {
-                    rooms.insert(*room, resumed(ResumeStatus::CaughtUp, &Standing { position, ..standing }));
-                    continue;
+                    let status = self.tell_room(standing, turn, pages.remove(&turn.room)).await?;
+                    rooms.insert(turn.room, resumed(status, standing));
+                    lines.push(Line::new(turn.room, standing.position, standing.visible_after));
                 }
-                let status = self.tell_room(&standing, named.get(room), added.get(room)).await?;
-                rooms.insert(*room, resumed(status, &standing));
-                lines.push(Line::new(*room, standing.position, standing.visible_after));
             }
         }
         Ok((rooms, lines))
     }
 
+    /// The first page of each room that has something to tell: who has a few messages in each of many rooms would wait
+    /// for as many reads. None is under way while the peer sets the pace.
+    async fn read_ahead(&self, turns: &[Turn]) -> HashMap<RoomId, Result<Missed>> {
+        let asked = turns.iter().filter(|turn| !self.hub.is_in(self.peer, turn.room));
+        let asked: Vec<(RoomId, Position)> = asked.filter_map(Turn::to_read).collect();
+        if asked.is_empty() {
+            return HashMap::new();
+        }
+        let pages = self.hub.missed_in(&asked).await;
+        asked.into_iter().map(|(room, _)| room).zip(pages).collect()
+    }
+
     async fn tell_room(
         &self,
         standing: &Standing,
-        named: Option<&Position>,
-        added: Option<&Position>,
+        turn: &Turn,
+        ahead: Option<Result<Missed>>,
     ) -> Outcome<ResumeStatus> {
-        let (from, status) = match (named, added) {
-            (Some(from), _) if from.rev >= standing.joined_rev => (*from, ResumeStatus::CaughtUp),
-            (Some(_), _) => return Ok(ResumeStatus::Reset),
-            (None, Some(from)) => (*from, ResumeStatus::New),
-            (None, None) => return Ok(ResumeStatus::New),
-        };
-        let mut line = Line::new(standing.room, from, standing.visible_after);
+        let Some(from) = turn.from else { return Ok(turn.status) };
+        let mut line = Line { ahead, ..Line::new(standing.room, from, standing.visible_after) };
         let telling = match standing.position.rev.checked_sub(from.rev) {
             Some(missed) if missed <= MOST_MISSED => self.tell_up_to(&mut line, standing.position).await?,
             _ => Telling::Reset,
         };
-        Ok(if telling == Telling::Done { status } else { ResumeStatus::Reset })
+        Ok(if telling == Telling::Done { turn.status } else { ResumeStatus::Reset })
     }
 
     /// The room's changes up to exactly `to`, which is not before where the line stands.
@@ -139,7 +189,11 @@ impl Replay<'_> {
 
     /// One page of a room's log, not further than `most`; at least one change.
     pub(super) async fn tell_page(&self, line: &mut Line, most: u64) -> Outcome<Telling> {
-        let missed = match self.hub.missed(line.room, line.at).await {
+        let missed = match line.ahead.take() {
+            Some(read) => read,
+            None => self.hub.missed(line.room, line.at).await,
+        };
+        let missed = match missed {
             // It will not be read the next time either.
             Err(DomainError::Unexpected(cause)) => {
                 tracing::error!(room = %line.room, "the room's log cannot be read: {cause:#}");

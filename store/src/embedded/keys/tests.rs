@@ -64,9 +64,10 @@ fn no_family_reaches_into_another() {
         signing_keys(),
         rooms_of(user),
         joined_after(room, 0),
-        deleted_after(room, 0),
-        mentions_after(room, user, 0),
-        mentions_of_all_after(room, 0),
+        Counted::Deleted.entries(room, 0, u64::MAX),
+        Counted::Naming(user).entries(room, 0, u64::MAX),
+        Counted::NamingAll.entries(room, 0, u64::MAX),
+        Counted::Deleted.sums(room, 1, 0, u64::MAX),
         reactions_to(room, 1),
         replies_after(room, 1, 0),
         rooms_with_retention(),
@@ -100,4 +101,19 @@ fn what_is_left_of_a_message_spans_its_keys_and_no_others() {
     assert!(holds(&span, &reaction(room, 3, user, "👍")));
     assert!(!holds(&span, &reaction(room, 4, user, "👍")));
     assert!(!holds(&span, &reply(room, 3, 4)));
+}
+
+#[test]
+fn what_is_counted_is_apart_by_room_user_kind_and_level_and_spans_have_their_last() {
+    let (user, other, room) = (UserId::new(), UserId::new(), RoomId::new());
+    let naming = Counted::Naming(user);
+    let span = naming.entries(room, 3, 6);
+    assert_eq!((0..10).filter(|seq| holds(&span, &naming.entry(room, *seq))).collect::<Vec<_>>(), [4, 5, 6]);
+    assert!(!holds(&span, &Counted::Naming(other).entry(room, 4)));
+    assert!(!holds(&span, &naming.entry(RoomId::new(), 4)));
+    let sums = Counted::Deleted.sums(room, 1, 0, u64::MAX);
+    assert!(holds(&sums, &Counted::Deleted.sum(room, 1, u64::MAX)));
+    for foreign in [Counted::Deleted.sum(room, 2, 1), Counted::NamingAll.sum(room, 1, 1), naming.sum(room, 1, 1)] {
+        assert!(!holds(&sums, &foreign));
+    }
 }

@@ -3,6 +3,7 @@
 use shared::protocol::Retention;
 
 use super::{
+    keys::Counted,
     messages::{keys_in, reacting},
     *,
 };
@@ -54,9 +55,11 @@ async fn trimming_goes_in_steps_and_leaves_nothing_on_disk() {
     store.maintenance.sweep(now).await.unwrap();
     let left = |span| keys_in(&engine, &[span]);
     assert_eq!(left(keys::messages_between(id, 0, u64::MAX)), 3);
-    assert_eq!(left(keys::mentions_after(id, alice.id, 0)), 1);
-    assert_eq!(left(keys::mentions_of_all_after(id, 0)), 2);
-    assert_eq!(left(keys::deleted_after(id, 0)), 0);
+    assert_eq!(left(Counted::Naming(alice.id).entries(id, 0, u64::MAX)), 1);
+    assert_eq!(left(Counted::NamingAll.entries(id, 0, u64::MAX)), 2);
+    assert_eq!(left(Counted::Deleted.entries(id, 0, u64::MAX)), 0);
+    let sums = keys::Span { space: keys::Space::State, lo: vec![b'z'], hi: vec![b'z' + 1] };
+    assert_eq!(left(sums), 4, "two of the mentions by name and two of those of all");
     assert_eq!(left(keys::leavings()), 0);
     let of_all = |span: fn(RoomId, u64) -> keys::Span| (1..=SENT).map(|seq| left(span(id, seq))).sum::<u64>();
     assert_eq!((of_all(keys::reactions_to), of_all(keys::replies_to)), (1, 2));

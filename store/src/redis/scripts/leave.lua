@@ -1,5 +1,5 @@
 #!lua
--- KEYS room members joined marks changes channel void mentions outcomes | ARGV user eventId name(JSON) changesKept
+-- KEYS room members joined marks changes channel void mentions outcomes | ARGV user eventId name(JSON) changesKept mostEntries
 if redis.call('EXISTS', KEYS[7]) == 1 then return {'VOID'} end
 local user, eid = ARGV[1], ARGV[2]
 local head = redis.call('HMGET', KEYS[1], 'rev', 'eid')
@@ -16,7 +16,9 @@ local rev = string.format('%d', revn)
 redis.call('HDEL', KEYS[2], user)
 redis.call('ZREM', KEYS[3], user)
 redis.call('HDEL', KEYS[4], user)
-redis.call('ZREMRANGEBYLEX', KEYS[8], '[' .. user .. ' ', '(' .. user .. '!')
+-- What is over the limit is counted no more either, since coming back is later than it; it goes with its messages.
+local named = redis.call('ZRANGE', KEYS[8], '[' .. user .. ' ', '(' .. user .. '!', 'BYLEX', 'LIMIT', 0, tonumber(ARGV[5]))
+if #named > 0 then redis.call('ZREM', KEYS[8], unpack(named)) end
 redis.call('HDEL', KEYS[9], user)
 redis.call('HSET', KEYS[1], 'rev', rev, 'eid', eid)
 redis.call('HINCRBY', KEYS[1], 'members', -1)

@@ -1,5 +1,5 @@
 #!lua
--- KEYS room members marks mentions channel | ARGV user seq read|delivered
+-- KEYS room members marks mentions channel | ARGV user seq read|delivered mostEntries
 -- Gives OK, the marks before, and now: delivered and read each.
 local user = ARGV[1]
 local head = redis.call('HMGET', KEYS[1], 'seq', 'members')
@@ -13,9 +13,10 @@ if ARGV[3] == 'read' then read = math.max(tonumber(read), to) end
 local now = string.format('%d %d', delivered, read)
 if now ~= was then
   redis.call('HSET', KEYS[3], user, now)
-  -- What is read is counted no more.
+  -- What is read is counted no more; what is over the limit goes with a later mark, or with its messages.
   if ARGV[3] == 'read' then
-    redis.call('ZREMRANGEBYLEX', KEYS[4], '[' .. user .. ' ', string.format('[%s %016d', user, read))
+    local past = redis.call('ZRANGE', KEYS[4], '[' .. user .. ' ', string.format('[%s %016d', user, read), 'BYLEX', 'LIMIT', 0, tonumber(ARGV[4]))
+    if #past > 0 then redis.call('ZREM', KEYS[4], unpack(past)) end
   end
   redis.call('SPUBLISH', KEYS[5], 'k ' .. user .. ' ' .. head[2] .. ' ' .. was .. ' ' .. now)
 end
