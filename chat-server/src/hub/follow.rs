@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use domain::{DomainError, Result};
-use shared::{RoomId, protocol::Position};
+use shared::{RoomId, UserId, protocol::Position};
 use store::Topic;
 use tokio::time::{Instant, timeout_at};
 
@@ -42,28 +42,31 @@ impl Drop for Pins {
 }
 
 impl Hub {
-    /// Begins to follow a user, with this connection as one of theirs.
-    pub async fn follow_user(self: &Rc<Self>, peer: &Rc<Peer>) -> Result<()> {
+    /// Begins to follow a user, with this connection as one of theirs. What happens from now on is heard, and told
+    /// after [`begin_own`](Self::begin_own).
+    pub async fn follow_user(&self, peer: &Rc<Peer>) -> Result<()> {
         let user = peer.viewer.user;
         let known = self.update(|state| {
             let epoch = state.number();
             let entry = state.users.entry(user).or_insert_with(|| User { epoch, ..User::default() });
+            // One device is the rule: room for four would be most of the entry.
+            entry.peers.reserve_exact(1);
             entry.peers.push(peer.clone());
             entry.own.last().is_some()
         });
-        if known {
-            return Ok(());
-        }
         // Following twice is following once, and another connection may still be waiting for the same.
-        self.subscribe(&[Topic::User(user)]).await?;
-        let head = users::own_heads(self, &[user]).await?.pop().unwrap_or(Position::BEGINNING);
-        self.update(|state| {
-            if let Some(entry) = state.users.get_mut(&user) {
-                entry.own.begin(head);
-            }
+        if known { Ok(()) } else { self.subscribe(&[Topic::User(user)]).await }
+    }
+
+    /// The user's own log stood at `head` when they were followed: what is later is told, unless it is already.
+    pub fn begin_own(self: &Rc<Self>, user: UserId, head: Position) {
+        let begun = self.update(|state| {
+            let entry = state.users.get_mut(&user).filter(|entry| entry.own.last().is_none());
+            entry.map(|entry| entry.own.begin(head)).is_some()
         });
-        users::start_telling(self, user);
-        Ok(())
+        if begun {
+            users::start_telling(self, user);
+        }
     }
 
     async fn subscribe(&self, topics: &[Topic]) -> Result<()> {

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shared::{SessionId, Timestamp};
+use shared::{SessionId, Timestamp, UserId};
 
-use super::{Embedded, codec, keys, kv::Read, tx::Tx};
-use crate::{BusEvent, Result, Rotation, SessionRecord, Sessions, UserEvent};
+use super::{Embedded, codec, keys, kv::Read, rooms, tx::Tx, user_log};
+use crate::{Arrival, BusEvent, Result, Rotation, SessionRecord, Sessions, UserEvent};
+
+/// Rooms of a user that are read on the caller's thread: their keys are neighbours, 2 KiB, so a block or two.
+const ROOMS_HERE: usize = 64;
 
 pub(super) fn session_id(bytes: &[u8]) -> Result<SessionId> {
     SessionId::from_slice(bytes).ok_or_else(|| codec::corrupt("session id"))
@@ -59,6 +62,20 @@ impl Sessions for Embedded {
 
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>> {
         self.read_point(|read| live(read, id)).await
+    }
+
+    async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>> {
+        let here = self.read_point(|read| {
+            let Some(_) = live(read, id)? else { return Ok(None) };
+            let own = user_log::position(read, user)?;
+            Ok(Some(Arrival { own, rooms: rooms::rooms_of(read, user, ROOMS_HERE + 1)? }))
+        });
+        let Some(mut arrival) = here.await? else { return Ok(None) };
+        if arrival.rooms.len() > ROOMS_HERE {
+            // Later than the position, which is right: what came between is told again.
+            arrival.rooms = self.read(move |read| rooms::rooms_of(read, user, usize::MAX)).await?;
+        }
+        Ok(Some(arrival))
     }
 
     async fn rotate_refresh(
