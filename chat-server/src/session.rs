@@ -203,3 +203,24 @@ async fn stop_typing(hub: &Hub, viewer: &Viewer, rooms: Vec<RoomId>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use socket::Connection;
+
+    use super::*;
+
+    fn size_of_future<A, F>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Idle connections are the many: what each of them holds is to grow knowingly.
+    #[test]
+    fn an_idle_connection_is_small() {
+        type Begun = (Connection, Handshake, Option<Credential>);
+        let task = size_of_future(|(connection, handshake, credential): Begun| connection.run(handshake, credential));
+        assert!(task <= 2048, "the task of a connection: {task}");
+        let (peer, session) = (size_of::<Peer>(), size_of::<Session>());
+        assert!(peer <= 320 && session <= 192, "what the hub keeps of it: {peer}, its session: {session}");
+    }
+}

@@ -20,7 +20,7 @@ pub struct Pins {
 }
 
 impl Pins {
-    pub(super) fn rooms(&self) -> impl Iterator<Item = RoomId> {
+    pub(super) fn rooms(&self) -> impl ExactSizeIterator<Item = RoomId> {
         self.rooms.iter().map(|(id, _)| *id)
     }
 }
@@ -48,7 +48,7 @@ impl Hub {
         let user = peer.viewer.user;
         let known = self.update(|state| {
             let epoch = state.number();
-            let entry = state.users.entry(user).or_insert_with(|| User { epoch, ..User::default() });
+            let entry = state.users.entry(user).or_insert_with(|| Box::new(User { epoch, ..User::default() }));
             // One device is the rule: room for four would be most of the entry.
             entry.peers.reserve_exact(1);
             entry.peers.push(peer.clone());

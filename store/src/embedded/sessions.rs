@@ -24,6 +24,12 @@ fn live(read: &impl Read, id: SessionId) -> Result<Option<SessionRecord>> {
     Ok(stored(read, id)?.filter(|s| s.expires_at > Timestamp::now()))
 }
 
+/// Of a session's row, what says whether it lives.
+#[derive(serde::Deserialize)]
+struct Ends {
+    expires_at: Timestamp,
+}
+
 fn put(tx: &mut Tx, session: &SessionRecord) -> Result<()> {
     if let Some(old) = stored(tx, session.id)? {
         tx.delete(keys::session_expiry(old.expires_at, old.id));
@@ -66,7 +72,10 @@ impl Sessions for Embedded {
 
     async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>> {
         let here = self.read_point(|read| {
-            let Some(_) = live(read, id)? else { return Ok(None) };
+            let ends: Option<Ends> = read.get(&keys::session(id))?.map(|row| codec::from_json(&row)).transpose()?;
+            if ends.is_none_or(|ends| ends.expires_at <= Timestamp::now()) {
+                return Ok(None);
+            }
             let own = user_log::position(read, user)?;
             Ok(Some(Arrival { own, rooms: rooms::rooms_of(read, user, ROOMS_HERE + 1)? }))
         });
