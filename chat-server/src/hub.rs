@@ -115,6 +115,8 @@ pub struct Hub {
     state: RefCell<State>,
     /// Orders subscribing and unsubscribing, so that the end of one interest cannot undo the begin of the next.
     subscribing: Mutex<()>,
+    /// What is subscribed when that is free.
+    next_batch: RefCell<Option<Rc<follow::Batch>>>,
     /// Topics may have become stale.
     stale: Notify,
     /// When the ticker wakes by itself.
@@ -363,6 +365,7 @@ impl Hub {
             subscriptions: subscriber.subscriptions,
             state,
             subscribing: Mutex::new(()),
+            next_batch: RefCell::default(),
             stale: Notify::new(),
             armed: Cell::new(None),
             sooner: Notify::new(),

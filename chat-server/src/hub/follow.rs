@@ -1,6 +1,10 @@
 //! Following rooms and users on the bus: subscribed while somebody here needs it, and not longer.
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
 use domain::{DomainError, Result};
 use shared::{RoomId, UserId, protocol::Position};
@@ -11,6 +15,13 @@ use super::{Hub, Peer, User, repair, room::Room, users};
 
 /// Longest wait until rooms are followed: a store that does not answer, or a gap that is long.
 const FOLLOWED: Duration = Duration::from_secs(10);
+
+/// Topics that are subscribed in one call.
+#[derive(Default)]
+pub(super) struct Batch {
+    topics: RefCell<Vec<Topic>>,
+    done: Cell<bool>,
+}
 
 /// Keeps rooms followed until members have been added, or not.
 pub struct Pins {
@@ -69,9 +80,21 @@ impl Hub {
         }
     }
 
+    /// What is asked for while something is being subscribed goes together, in one call of the store: in a storm of
+    /// connects each would wait for all before it otherwise.
     async fn subscribe(&self, topics: &[Topic]) -> Result<()> {
+        let batch = self.next_batch.borrow_mut().get_or_insert_default().clone();
+        batch.topics.borrow_mut().extend_from_slice(topics);
         let _order = self.subscribing.lock().await;
-        Ok(self.subscriptions.subscribe(topics).await?)
+        if batch.done.get() {
+            return Ok(());
+        }
+        // The first of the batch; or the one after it, where that failed or went away on the way.
+        self.next_batch.borrow_mut().take_if(|next| Rc::ptr_eq(next, &batch));
+        let topics = batch.topics.borrow().clone();
+        self.subscriptions.subscribe(&topics).await?;
+        batch.done.set(true);
+        Ok(())
     }
 
     /// Follows these rooms: when it returns, every change after each room's last delivered one will be delivered to
