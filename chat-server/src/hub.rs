@@ -16,6 +16,7 @@ mod repair;
 pub mod room;
 mod room_set;
 mod ticker;
+mod topics;
 mod typing;
 pub mod users;
 
@@ -44,11 +45,12 @@ use shared::{
     settings::{Chat, Limits},
 };
 use socket::{Outbound, Pulse, Pushed};
-use store::{ChangeBody, RoomEvent, Subscriptions, Topic};
+use store::{ChangeBody, RoomEvent, Topic};
 use tokio::{
-    sync::{Mutex, Notify, Semaphore},
+    sync::{Notify, Semaphore},
     time::Instant,
 };
+use topics::Topics;
 use typing::Typing;
 use web::Drain;
 
@@ -111,12 +113,8 @@ pub struct Hub {
     pub domain: Domain,
     drain: Arc<Drain>,
     pulse: Rc<Pulse>,
-    subscriptions: Arc<dyn Subscriptions>,
+    topics: Topics,
     state: RefCell<State>,
-    /// Orders subscribing and unsubscribing, so that the end of one interest cannot undo the begin of the next.
-    subscribing: Mutex<()>,
-    /// What is subscribed when that is free.
-    next_batch: RefCell<Option<Rc<follow::Batch>>>,
     /// Topics may have become stale.
     stale: Notify,
     /// When the ticker wakes by itself.
@@ -362,10 +360,8 @@ impl Hub {
             pulse: Pulse::start(heartbeat, drain.begun().clone()),
             domain,
             drain,
-            subscriptions: subscriber.subscriptions,
+            topics: Topics::new(subscriber.subscriptions),
             state,
-            subscribing: Mutex::new(()),
-            next_batch: RefCell::default(),
             stale: Notify::new(),
             armed: Cell::new(None),
             sooner: Notify::new(),

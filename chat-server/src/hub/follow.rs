@@ -1,10 +1,6 @@
 //! Following rooms and users on the bus: subscribed while somebody here needs it, and not longer.
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-    time::Duration,
-};
+use std::{rc::Rc, time::Duration};
 
 use domain::{DomainError, Result};
 use shared::{RoomId, UserId, protocol::Position};
@@ -15,13 +11,6 @@ use super::{Hub, Peer, User, repair, room::Room, users};
 
 /// Longest wait until rooms are followed: a store that does not answer, or a gap that is long.
 const FOLLOWED: Duration = Duration::from_secs(10);
-
-/// Topics that are subscribed in one call.
-#[derive(Default)]
-pub(super) struct Batch {
-    topics: RefCell<Vec<Topic>>,
-    done: Cell<bool>,
-}
 
 /// Keeps rooms followed until members have been added, or not.
 pub struct Pins {
@@ -66,7 +55,7 @@ impl Hub {
             entry.own.last().is_some()
         });
         // Following twice is following once, and another connection may still be waiting for the same.
-        if known { Ok(()) } else { self.subscribe(&[Topic::User(user)]).await }
+        if known { Ok(()) } else { Ok(self.topics.subscribe(&[Topic::User(user)]).await?) }
     }
 
     /// The user's own log stood at `head` when they were followed: what is later is told, unless it is already.
@@ -78,23 +67,6 @@ impl Hub {
         if begun {
             users::start_telling(self, user);
         }
-    }
-
-    /// What is asked for while something is being subscribed goes together, in one call of the store: in a storm of
-    /// connects each would wait for all before it otherwise.
-    async fn subscribe(&self, topics: &[Topic]) -> Result<()> {
-        let batch = self.next_batch.borrow_mut().get_or_insert_default().clone();
-        batch.topics.borrow_mut().extend_from_slice(topics);
-        let _order = self.subscribing.lock().await;
-        if batch.done.get() {
-            return Ok(());
-        }
-        // The first of the batch; or the one after it, where that failed or went away on the way.
-        self.next_batch.borrow_mut().take_if(|next| Rc::ptr_eq(next, &batch));
-        let topics = batch.topics.borrow().clone();
-        self.subscriptions.subscribe(&topics).await?;
-        batch.done.set(true);
-        Ok(())
     }
 
     /// Follows these rooms: when it returns, every change after each room's last delivered one will be delivered to
@@ -167,7 +139,7 @@ async fn start(hub: Rc<Hub>, rooms: Vec<(RoomId, u64)>) {
     let ids: Vec<RoomId> = rooms.iter().map(|(id, _)| *id).collect();
     let topics: Vec<Topic> = ids.iter().map(|id| Topic::Room(*id)).collect();
     let heads = async {
-        hub.subscribe(&topics).await?;
+        hub.topics.subscribe(&topics).await?;
         hub.domain.rooms.positions(&ids).await
     };
     let heads = match heads.await {
@@ -197,14 +169,11 @@ async fn start(hub: Rc<Hub>, rooms: Vec<(RoomId, u64)>) {
 pub(super) async fn unsubscribe_stale(hub: Rc<Hub>) {
     loop {
         hub.stale.notified().await;
-        let _order = hub.subscribing.lock().await;
-        let topics: Vec<Topic> = {
+        let unneeded = || {
             let mut state = hub.state.borrow_mut();
             let stale = std::mem::take(&mut state.stale);
             stale.into_iter().filter(|topic| !state.wants(*topic)).collect()
         };
-        if !topics.is_empty() {
-            hub.subscriptions.unsubscribe(&topics).await;
-        }
+        hub.topics.unsubscribe(unneeded).await;
     }
 }
