@@ -107,7 +107,8 @@ mod tests {
         assert!(all.as_mut().now_or_never().is_none());
         // The first had its turn when no other had asked.
         assert_eq!(*bus.calls.lock().unwrap(), [1]);
-        bus.answers.add_permits(2);
+        // More than it takes: where it takes more, that is seen and not waited for.
+        bus.answers.add_permits(200);
         all.await;
         assert_eq!(*bus.calls.lock().unwrap(), [1, 99]);
     }
