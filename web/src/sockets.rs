@@ -46,7 +46,11 @@ pub fn none(domain: &Domain, _: &Arc<Drain>) -> Serve {
     at("", domain, |_| std::future::ready(()))
 }
 
-fn open(upgrade: Upgrade, path: &str, settings: &Settings) -> std::result::Result<Opened, (Box<Upgrade>, Problem)> {
+fn open(
+    upgrade: Upgrade,
+    path: &str,
+    settings: &Settings,
+) -> std::result::Result<Opened, (Box<Upgrade>, Problem)> {
     let head = upgrade.head();
     if head.uri.path() != path {
         return Err((Box::new(upgrade), Problem::new(ErrorCode::NotFound, "there is no such socket")));
