@@ -14,7 +14,9 @@ pub mod own;
 mod receipts;
 mod repair;
 pub mod room;
+mod room_set;
 mod ticker;
+mod topics;
 mod typing;
 pub mod users;
 
@@ -36,17 +38,19 @@ use own::Own;
 use receipts::Receipts;
 pub use repair::{FIRST_RETRY, LAST_RETRY, is_outage};
 use room::Room;
+use room_set::RoomSet;
 use shared::{
     RoomId, UserId,
     protocol::{Position, ServerFrame},
     settings::{Chat, Limits},
 };
 use socket::{Outbound, Pulse, Pushed};
-use store::{ChangeBody, RoomEvent, Subscriptions, Topic};
+use store::{ChangeBody, RoomEvent, Topic};
 use tokio::{
-    sync::{Mutex, Notify, Semaphore},
+    sync::{Notify, Semaphore},
     time::Instant,
 };
+use topics::Topics;
 use typing::Typing;
 use web::Drain;
 
@@ -66,15 +70,15 @@ pub struct Peer {
     pub dialect: Dialect,
     pub outbound: Outbound,
     /// The rooms it is a member of in the hub.
-    rooms: RefCell<HashSet<RoomId>>,
+    rooms: RefCell<RoomSet>,
     /// A command is changing its rooms: rooms added by others wait until it is done.
     busy: Cell<bool>,
     /// Rooms that changed while it was busy, to be looked at when it is not.
-    later: RefCell<HashSet<RoomId>>,
+    later: RefCell<RoomSet>,
     /// The room it is leaving by a command of its own: it needs no event to tell it.
     pub leaving: Cell<Option<RoomId>>,
     /// Its client will resume: it gets no events until then.
-    hold: RefCell<Option<Hold>>,
+    hold: RefCell<Option<Box<Hold>>>,
     /// It gets the changes of the user's own log after this `rev`; `None`: none yet.
     own_after: Cell<Option<u64>>,
     gone: Cell<bool>,
@@ -109,10 +113,8 @@ pub struct Hub {
     pub domain: Domain,
     drain: Arc<Drain>,
     pulse: Rc<Pulse>,
-    subscriptions: Arc<dyn Subscriptions>,
+    topics: Topics,
     state: RefCell<State>,
-    /// Orders subscribing and unsubscribing, so that the end of one interest cannot undo the begin of the next.
-    subscribing: Mutex<()>,
     /// Topics may have become stale.
     stale: Notify,
     /// When the ticker wakes by itself.
@@ -126,7 +128,8 @@ struct State {
     rooms: HashMap<RoomId, Room>,
     typing: Typing,
     receipts: Receipts,
-    users: HashMap<UserId, User>,
+    /// Boxed: an entry is large, and a growing table is half empty.
+    users: HashMap<UserId, Box<User>>,
     /// Topics nobody needed when they were put here.
     stale: HashSet<Topic>,
     out: Out,
@@ -278,7 +281,7 @@ impl State {
 
     /// `false`: it was not in the room.
     fn detach(&mut self, peer: &Peer, room: RoomId) -> bool {
-        peer.rooms.borrow_mut().remove(&room);
+        peer.rooms.borrow_mut().remove(room);
         let removed = self.rooms.get_mut(&room).is_some_and(|entry| entry.members.remove(peer.id).is_some());
         self.drop_idle(room);
         removed
@@ -303,8 +306,7 @@ impl State {
         if peer.gone.replace(true) {
             return;
         }
-        let rooms: Vec<RoomId> = peer.rooms.borrow().iter().copied().collect();
-        for room in rooms {
+        for room in peer.rooms.take() {
             self.detach(peer, room);
         }
         let user = peer.viewer.user;
@@ -358,9 +360,8 @@ impl Hub {
             pulse: Pulse::start(heartbeat, drain.begun().clone()),
             domain,
             drain,
-            subscriptions: subscriber.subscriptions,
+            topics: Topics::new(subscriber.subscriptions),
             state,
-            subscribing: Mutex::new(()),
             stale: Notify::new(),
             armed: Cell::new(None),
             sooner: Notify::new(),

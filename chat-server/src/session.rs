@@ -56,11 +56,12 @@ impl Handshake {
     }
 
     async fn authenticate(&mut self, credential: Credential, request_id: Option<&str>) -> Step<Session> {
-        let session = async {
+        // Boxed: what a connection needs only while it begins is not kept for its life.
+        let session = Box::pin(async {
             let viewer = sockets::authenticate(&self.hub.domain, &credential).await?;
             let peer = Peer::new(viewer, self.dialect, self.outbound.clone());
             Session::begin(&self.hub, peer, self.hold, request_id).await
-        };
+        });
         match session.await {
             Ok(session) => Step::Done(session),
             Err(e) => {
@@ -116,16 +117,16 @@ impl Session {
         };
         let presence = SOCKETS.announce(&hub.domain.presence, viewer, peer.id, leave);
         hub.follow_user(&peer).await?;
-        // After following: a session that ends from now on is heard of.
-        hub.domain.identity.check_session(viewer).await?;
-        hub.domain.presence.connected(viewer, peer.id, SocketKind::Chat).await?;
-        let status = hub.domain.presence.own(viewer.user).await?.status;
+        // After following: a session that ends from now on is heard of, and so is a room that comes or goes.
+        let arrival = hub.domain.identity.arrive(viewer).await?;
+        hub.begin_own(viewer.user, arrival.own);
+        let status = hub.domain.presence.connected(viewer, peer.id, SocketKind::Chat).await?;
         let first = peer.dialect.encode(&auth_success(hub, viewer, status, hold), request_id);
         if hold {
             hub.hold(&peer);
             peer.outbound.push(first);
         } else {
-            let pins = follow_rooms(hub, &peer).await?;
+            let pins = follow_rooms(hub, &peer, &arrival.rooms).await?;
             hub.attach_all(&peer, &pins, first);
         }
         hub.end_busy(&peer);
@@ -139,10 +140,10 @@ impl Session {
     }
 }
 
-/// Pins all rooms of the user. They are listed again if others changed them meanwhile; should that go on, what is
+/// Pins all rooms of the user: these. They are listed again if others changed them meanwhile; should that go on, what is
 /// still to be looked at is looked at when the connection is no longer busy.
-async fn follow_rooms(hub: &Rc<Hub>, peer: &Rc<Peer>) -> Result<Pins> {
-    let mut pins = hub.follow(&hub.domain.rooms.joined(peer.viewer.user).await?).await?;
+async fn follow_rooms(hub: &Rc<Hub>, peer: &Rc<Peer>, rooms: &[RoomId]) -> Result<Pins> {
+    let mut pins = hub.follow(rooms).await?;
     for _ in 1..ATTACH_TRIES {
         if !hub.look_now(peer) {
             break;
@@ -167,7 +168,8 @@ impl socket::Session for Session {
     async fn on_text(&mut self, text: &str) -> Flow {
         match native::decode(text) {
             Ok(frame) => {
-                on_client_frame::on_client_frame(self, frame).await;
+                // Boxed: idle connections are the many, and a command needs far more room than waiting for one.
+                Box::pin(on_client_frame::on_client_frame(self, frame)).await;
                 Flow::Continue
             }
             Err(bad) => {
@@ -188,7 +190,8 @@ impl socket::Session for Session {
 
     async fn on_end(&mut self) {
         let typed_in = self.typing.get_mut().take(Instant::now());
-        tokio::join!(self.presence.end(), stop_typing(&self.hub, &self.peer.viewer, typed_in));
+        let end = async { tokio::join!(self.presence.end(), stop_typing(&self.hub, &self.peer.viewer, typed_in)) };
+        Box::pin(end).await;
     }
 }
 
@@ -198,5 +201,26 @@ async fn stop_typing(hub: &Hub, viewer: &Viewer, rooms: Vec<RoomId>) {
         if let Err(e) = hub.domain.messages.typing(viewer, &TypingStatus { room_id, is_typing: false }).await {
             return e.log();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use socket::Connection;
+
+    use super::*;
+
+    fn size_of_future<A, F>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Idle connections are the many: what each of them holds is to grow knowingly.
+    #[test]
+    fn an_idle_connection_is_small() {
+        type Begun = (Connection, Handshake, Option<Credential>);
+        let task = size_of_future(|(connection, handshake, credential): Begun| connection.run(handshake, credential));
+        assert!(task <= 2048, "the task of a connection: {task}");
+        let (peer, session) = (size_of::<Peer>(), size_of::<Session>());
+        assert!(peer <= 320 && session <= 192, "what the hub keeps of it: {peer}, its session: {session}");
     }
 }

@@ -36,21 +36,25 @@ impl Presence {
         Self { store, names, instance, grace, max_watched }
     }
 
-    /// A socket of the viewer opened. `connection` is unique in this process; end it with [`Self::disconnected`].
-    pub async fn connected(&self, viewer: &Viewer, connection: u64, kind: SocketKind) -> Result<()> {
+    /// A socket of the viewer opened. `connection` is unique in this process; end it with [`Self::disconnected`]. Gives
+    /// their status as they see it themselves ([`Self::own`]). Two operations of the store, one where nothing is news.
+    pub async fn connected(&self, viewer: &Viewer, connection: u64, kind: SocketKind) -> Result<Status> {
         self.put(viewer, connection, kind, None).await
     }
 
     /// Is the user looking at this device?
     pub async fn focus(&self, viewer: &Viewer, connection: u64, kind: SocketKind, focused: bool) -> Result<()> {
-        self.put(viewer, connection, kind, Some(focused)).await
+        self.put(viewer, connection, kind, Some(focused)).await.map(drop)
     }
 
-    async fn put(&self, viewer: &Viewer, connection: u64, kind: SocketKind, focused: Option<bool>) -> Result<()> {
+    async fn put(&self, viewer: &Viewer, connection: u64, kind: SocketKind, focused: Option<bool>) -> Result<Status> {
         let device = Device { instance: self.instance, connection, kind, focused, since: Timestamp::now() };
-        self.store.presence.put_device(viewer.user, &device).await?;
-        self.settle(viewer.user).await?;
-        Ok(())
+        let state = self.store.presence.put_device(viewer.user, &device).await?;
+        let status = derive(&state, Timestamp::now(), self.grace).status;
+        if self.publish(viewer.user, &state, Some(&viewer.username)).await?.is_none() {
+            self.settle(viewer.user).await?;
+        }
+        Ok(status)
     }
 
     /// A socket ended. The user stays as they are for the grace time, so that a reload does not flicker.
@@ -81,21 +85,32 @@ impl Presence {
     pub async fn settle(&self, user: UserId) -> Result<bool> {
         for _ in 0..PUBLISH_TRIES {
             let Some(state) = self.store.presence.presence(&[user]).await?.pop() else { return Ok(true) };
-            let now = Timestamp::now();
-            let published = derive(&state, now, self.grace);
-            let settled = !state.devices.is_empty() || !in_grace(&state, now, self.grace);
-            if published == state.published {
+            if let Some(settled) = self.publish(user, &state, None).await? {
                 return Ok(settled);
-            }
-            let username = self.names.username(user).await?;
-            let last_seen = state.last_seen.filter(|_| published.status == Status::Offline);
-            let event = PresenceEvent { user, username, published, last_seen };
-            match self.store.presence.publish(&event, state.version).await? {
-                Publishing::Sent | Publishing::Unchanged => return Ok(settled),
-                Publishing::Stale => {}
             }
         }
         Ok(false)
+    }
+
+    /// Publishes what follows from `state`, if it differs from what was published last. `None`: the state has moved on.
+    /// Else as [`Self::settle`].
+    async fn publish(&self, user: UserId, state: &PresenceState, username: Option<&str>) -> Result<Option<bool>> {
+        let now = Timestamp::now();
+        let published = derive(state, now, self.grace);
+        let settled = !state.devices.is_empty() || !in_grace(state, now, self.grace);
+        if published == state.published {
+            return Ok(Some(settled));
+        }
+        let username = match username {
+            Some(username) => username.to_owned(),
+            None => self.names.username(user).await?,
+        };
+        let last_seen = state.last_seen.filter(|_| published.status == Status::Offline);
+        let event = PresenceEvent { user, username, published, last_seen };
+        Ok(match self.store.presence.publish(&event, state.version).await? {
+            Publishing::Sent | Publishing::Unchanged => Some(settled),
+            Publishing::Stale => None,
+        })
     }
 
     /// The user as they see themselves: what they chose while connected, also `invisible` (as offline).

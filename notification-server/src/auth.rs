@@ -57,7 +57,7 @@ impl FromRequest for Sender {
                 return Ok(Self { id });
             }
             let viewer = domain.identity.authenticate(&presented).await?;
-            match viewer.claims.has_scope(SCOPE) {
+            match viewer.has_scope(SCOPE) {
                 true => Ok(Self { id: *viewer.user.as_bytes() }),
                 false => Err(DomainError::Forbidden("the token is not of scope notify").into()),
             }

@@ -6,7 +6,7 @@ use domain::{Domain, DomainError, Result, Viewer};
 use shared::{
     Timestamp, UserId,
     protocol::{
-        BadFrame, ClientFrame, PresenceCommand, ServerFrame, Status, UserPresence,
+        BadFrame, ClientFrame, PresenceCommand, ServerFrame, UserPresence,
         command::{OwnStatus, SetStatus},
         encode_frame,
     },
@@ -49,7 +49,8 @@ impl Handshake {
     }
 
     async fn authenticate(&mut self, credential: Credential, request_id: Option<&str>) -> Step<Session> {
-        match self.open(&credential, request_id).await {
+        // Boxed: what a connection needs only while it begins is not kept for its life.
+        match Box::pin(self.open(&credential, request_id)).await {
             Ok(session) => Step::Done(session),
             Err(e) => {
                 push(&self.outbound, &error_frame(&e), request_id);
@@ -74,8 +75,7 @@ impl Handshake {
         self.hub.enter(&viewer, connection, &self.outbound).await?;
         // After following: a session that ends from now on is heard of.
         self.domain.identity.check_session(&viewer).await?;
-        self.domain.presence.connected(&viewer, connection, SocketKind::Presence).await?;
-        let status = self.domain.presence.own(viewer.user).await.map_or(Status::Online, |own| own.status);
+        let status = self.domain.presence.connected(&viewer, connection, SocketKind::Presence).await?;
         let frame = ServerFrame::AuthSuccess {
             user_id: viewer.user,
             username: viewer.username.clone(),
@@ -126,7 +126,8 @@ impl socket::Session for Session {
             }
         };
         let request_id = frame.request_id.as_deref();
-        if let Err(e) = self.on_command(frame.command, request_id).await {
+        // Boxed: idle connections are the many, and a command needs far more room than waiting for one.
+        if let Err(e) = Box::pin(self.on_command(frame.command, request_id)).await {
             self.reply(&error_frame(&e), request_id);
         }
         Flow::Continue
@@ -141,7 +142,7 @@ impl socket::Session for Session {
     }
 
     async fn on_end(&mut self) {
-        self.presence.end().await;
+        Box::pin(self.presence.end()).await;
     }
 }
 

@@ -3,13 +3,15 @@
 //! Each api-server signs with a key of its own; whoever validates finds the public key by the token's `kid`
 //! (domain::identity does the look-up). One algorithm, so there is nothing to confuse.
 
+use std::sync::LazyLock;
+
 use aws_lc_rs::{
     error::Unspecified,
     signature::{Ed25519KeyPair, KeyPair},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 use crate::{SessionId, Timestamp, UserId};
 
@@ -54,13 +56,6 @@ pub struct Claims {
     /// Space-separated (RFC 8693 §4.2); `notify` allows `POST /notify`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-}
-
-impl Claims {
-    /// Is `wanted` among the scopes?
-    pub fn has_scope(&self, wanted: &str) -> bool {
-        self.scope.as_deref().is_some_and(|s| s.split(' ').any(|one| one == wanted))
-    }
 }
 
 /// Why a token is refused. The caller is told no more than that it was.
@@ -123,39 +118,68 @@ impl SigningKey {
     }
 }
 
+/// What is looked at of a header before its key is looked up.
+#[derive(Deserialize)]
+struct Peeked {
+    alg: String,
+    typ: Option<String>,
+    kid: Option<String>,
+    /// RFC 7515 §4.1.11. We understand no extension, so any is refused.
+    #[serde(default)]
+    crit: Named,
+}
+
+/// Is the field there, whatever it holds?
+#[derive(Default)]
+struct Named(bool);
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
+}
+
 /// Reads the `kid` of a token without trusting anything; cheap for tokens that cannot be ours.
 pub fn peek_kid(token: &str) -> Result<Kid, TokenError> {
     if token.len() > MAX_TOKEN {
         return Err(TokenError::Malformed);
     }
-    let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-    if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(ACCESS_TYPE) || names_critical(token) {
+    let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+    let header: Option<Peeked> = header.and_then(|header| serde_json::from_slice(&header).ok());
+    let Some(header) = header else { return Err(TokenError::Malformed) };
+    if header.alg != "EdDSA" || header.typ.as_deref() != Some(ACCESS_TYPE) || header.crit.0 {
         return Err(TokenError::Refused);
     }
     header.kid.as_deref().and_then(Kid::parse).ok_or(TokenError::Refused)
 }
 
-/// Does the header carry `crit` (RFC 7515 §4.1.11)? We understand no extension, so any is refused.
-fn names_critical(token: &str) -> bool {
-    let header = token.split('.').next().and_then(|h| URL_SAFE_NO_PAD.decode(h).ok());
-    let header = header.and_then(|h| serde_json::from_slice::<serde_json::Value>(&h).ok());
-    header.is_none_or(|h| h.get("crit").is_some())
-}
-
-/// Checks signature, `iss`, `aud`, `exp`, `nbf` with the key the `kid` led to. `typ` was checked by [`peek_kid`].
-pub fn verify(token: &str, key: &PublicKey) -> Result<Claims, TokenError> {
-    let decoding = DecodingKey::from_ed_components(&key.x).map_err(|_| TokenError::UnknownKey)?;
+static RULES: LazyLock<Validation> = LazyLock::new(|| {
     let mut rules = Validation::new(Algorithm::EdDSA);
     rules.set_issuer(&[ISSUER]);
     rules.set_audience(&[AUDIENCE]);
     rules.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
     rules.validate_nbf = true;
     rules.leeway = LEEWAY;
-    match jsonwebtoken::decode::<Claims>(token, &decoding, &rules) {
+    rules
+});
+
+/// Checks signature, `iss`, `aud`, `exp`, `nbf` with the key the `kid` led to. `typ` was checked by [`peek_kid`].
+pub fn verify(token: &str, key: &PublicKey) -> Result<Claims, TokenError> {
+    let decoding = DecodingKey::from_ed_components(&key.x).map_err(|_| TokenError::UnknownKey)?;
+    match jsonwebtoken::decode::<Claims>(token, &decoding, &RULES) {
         Ok(data) => Ok(data.claims),
         Err(e) if matches!(e.kind(), jsonwebtoken::errors::ErrorKind::ExpiredSignature) => Err(TokenError::Expired),
         Err(_) => Err(TokenError::Refused),
     }
+}
+
+/// Is it time for claims that were verified before? As [`verify`] decides it.
+pub fn check_times(nbf: i64, exp: i64, now: Timestamp) -> Result<(), TokenError> {
+    let now = now.as_secs();
+    if exp < now - LEEWAY as i64 {
+        return Err(TokenError::Expired);
+    }
+    if nbf > now + LEEWAY as i64 { Err(TokenError::Refused) } else { Ok(()) }
 }
 
 /// Claims of an access token for this user and session, valid from now.
@@ -213,6 +237,22 @@ mod tests {
         assert_eq!(refused(|c| c.nbf += 120), Err(TokenError::Refused));
         assert_eq!(refused(|c| c.iss = "other".into()), Err(TokenError::Refused));
         assert_eq!(refused(|c| c.aud = "other".into()), Err(TokenError::Refused));
+    }
+
+    #[test]
+    fn the_times_of_a_token_are_judged_the_same_when_it_is_seen_again() {
+        let (key, now) = (key(), Timestamp::now());
+        let at = |nbf: i64, exp: i64| {
+            let c = Claims { nbf: now.as_secs() + nbf, exp: now.as_secs() + exp, ..claims() };
+            let first = check(&key.sign(&c).unwrap(), &key).map(drop);
+            (first, check_times(c.nbf, c.exp, Timestamp::now()))
+        };
+        // A second or two away from the edge: the clock runs on between the two.
+        for (nbf, exp) in [(0, 60), (-60, -3), (-60, -9), (-60, -3600), (3, 60), (9, 60), (3600, 7200)] {
+            let (first, again) = at(nbf, exp);
+            assert_eq!(first, again, "{nbf} {exp}");
+            assert_eq!(first.is_ok(), exp > -5 && nbf < 5, "{nbf} {exp}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! cut, the inbox says [`Signal::Lost`] and the worker reads what it missed from the log.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -136,7 +136,8 @@ pub(crate) struct Dispatcher {
 #[derive(Default)]
 struct Routes {
     next: u64,
-    topics: HashMap<Topic, HashSet<u64>>,
+    /// Each subscriber once; they are the workers, so few.
+    topics: HashMap<Topic, Vec<u64>>,
     senders: HashMap<u64, (mpsc::Sender<BusEvent>, Arc<LostFlag>)>,
 }
 
@@ -213,7 +214,10 @@ impl Registration {
             if followers.is_empty() {
                 fresh.push(*topic);
             }
-            followers.insert(self.id);
+            if !followers.contains(&self.id) {
+                followers.reserve_exact(1);
+                followers.push(self.id);
+            }
         }
         fresh
     }
@@ -240,10 +244,9 @@ impl Routes {
     fn unfollow(&mut self, id: u64, topics: &[Topic]) -> Vec<Topic> {
         let mut ended = Vec::new();
         for topic in topics {
-            if let Some(followers) = self.topics.get_mut(topic)
-                && followers.remove(&id)
-                && followers.is_empty()
-            {
+            let Some(followers) = self.topics.get_mut(topic) else { continue };
+            followers.retain(|follower| *follower != id);
+            if followers.is_empty() {
                 self.topics.remove(topic);
                 ended.push(*topic);
             }

@@ -32,7 +32,7 @@ pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Pub
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
-pub use users::{ProfilePatch, Rotation, SessionRecord, Sessions, UserRecord, Users};
+pub use users::{Arrival, ProfilePatch, Rotation, SessionRecord, Sessions, UserRecord, Users};
 
 /// An open store. Clones share it.
 #[derive(Clone)]

@@ -85,8 +85,8 @@ pub enum Publishing {
 pub trait Presence: Send + Sync {
     /// Renews this process's lease until `now + ttl`.
     async fn beat(&self, instance: InstanceId, now: Timestamp, ttl: Duration) -> Result<()>;
-    /// Adds a connection, or replaces it with the same (instance, connection).
-    async fn put_device(&self, user: UserId, device: &Device) -> Result<()>;
+    /// Adds a connection, or replaces it with the same (instance, connection). Gives the state with it.
+    async fn put_device(&self, user: UserId, device: &Device) -> Result<PresenceState>;
     /// Removes a connection; when it was the last, `last_seen` is `at`, and the user is due ([`Self::due_users`]) at
     /// `at + grace`.
     async fn remove_device(

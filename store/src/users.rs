@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use shared::{SessionId, Timestamp, UserId};
+use shared::{RoomId, SessionId, Timestamp, UserId, protocol::Position};
 
 use crate::Result;
 
@@ -82,11 +82,23 @@ pub enum Rotation {
     Unknown,
 }
 
+/// What a user who connects is shown of themselves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    /// Where their own log stands, before their rooms were read.
+    pub own: Position,
+    /// As [`Rooms::rooms_of`](crate::Rooms::rooms_of).
+    pub rooms: Vec<RoomId>,
+}
+
 #[async_trait]
 pub trait Sessions: Send + Sync {
     async fn create_session(&self, session: &SessionRecord) -> Result<()>;
     /// `None` once it ended or expired.
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>>;
+    /// What a user of this session who connects is shown of themselves, in one round trip; `None` once the session ended
+    /// or expired. Nothing that happens after falls between: it has a later `rev` in the user's own log.
+    async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>>;
     /// Compares and replaces the hash in one step.
     async fn rotate_refresh(
         &self,

@@ -33,6 +33,7 @@ impl Hub {
     pub fn attach_all(&self, peer: &Rc<Peer>, pins: &Pins, first: Bytes) {
         self.update(|state| {
             state.out.push(peer, first);
+            peer.rooms.borrow_mut().reserve(pins.rooms().len());
             for room in pins.rooms() {
                 if let Some(last) = state.rooms.get(&room).and_then(|r| r.track.last()) {
                     state.insert_member(peer, room, Mode::Live { after: last.rev }, None);
@@ -63,7 +64,7 @@ impl Hub {
             self.look_later(peer, room);
             return Ok(None);
         }
-        let there = peer.rooms.borrow().contains(&room);
+        let there = peer.rooms.borrow().contains(room);
         let attach = match there {
             true => None,
             false => self.update(|state| state.insert_member(peer, room, Mode::Gated(Box::default()), None)),
@@ -82,7 +83,7 @@ impl Hub {
     }
 
     pub fn is_in(&self, peer: &Peer, room: RoomId) -> bool {
-        peer.rooms.borrow().contains(&room)
+        peer.rooms.borrow().contains(room)
     }
 
     /// How far the connection has been told the room it is in; `None`: it is not in it.

@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use domain::{DomainError, Result};
-use shared::{RoomId, protocol::Position};
+use shared::{RoomId, UserId, protocol::Position};
 use store::Topic;
 use tokio::time::{Instant, timeout_at};
 
@@ -20,7 +20,7 @@ pub struct Pins {
 }
 
 impl Pins {
-    pub(super) fn rooms(&self) -> impl Iterator<Item = RoomId> {
+    pub(super) fn rooms(&self) -> impl ExactSizeIterator<Item = RoomId> {
         self.rooms.iter().map(|(id, _)| *id)
     }
 }
@@ -42,33 +42,31 @@ impl Drop for Pins {
 }
 
 impl Hub {
-    /// Begins to follow a user, with this connection as one of theirs.
-    pub async fn follow_user(self: &Rc<Self>, peer: &Rc<Peer>) -> Result<()> {
+    /// Begins to follow a user, with this connection as one of theirs. What happens from now on is heard, and told
+    /// after [`begin_own`](Self::begin_own).
+    pub async fn follow_user(&self, peer: &Rc<Peer>) -> Result<()> {
         let user = peer.viewer.user;
         let known = self.update(|state| {
             let epoch = state.number();
-            let entry = state.users.entry(user).or_insert_with(|| User { epoch, ..User::default() });
+            let entry = state.users.entry(user).or_insert_with(|| Box::new(User { epoch, ..User::default() }));
+            // One device is the rule: room for four would be most of the entry.
+            entry.peers.reserve_exact(1);
             entry.peers.push(peer.clone());
             entry.own.last().is_some()
         });
-        if known {
-            return Ok(());
-        }
         // Following twice is following once, and another connection may still be waiting for the same.
-        self.subscribe(&[Topic::User(user)]).await?;
-        let head = users::own_heads(self, &[user]).await?.pop().unwrap_or(Position::BEGINNING);
-        self.update(|state| {
-            if let Some(entry) = state.users.get_mut(&user) {
-                entry.own.begin(head);
-            }
-        });
-        users::start_telling(self, user);
-        Ok(())
+        if known { Ok(()) } else { Ok(self.topics.subscribe(&[Topic::User(user)]).await?) }
     }
 
-    async fn subscribe(&self, topics: &[Topic]) -> Result<()> {
-        let _order = self.subscribing.lock().await;
-        Ok(self.subscriptions.subscribe(topics).await?)
+    /// The user's own log stood at `head` when they were followed: what is later is told, unless it is already.
+    pub fn begin_own(self: &Rc<Self>, user: UserId, head: Position) {
+        let begun = self.update(|state| {
+            let entry = state.users.get_mut(&user).filter(|entry| entry.own.last().is_none());
+            entry.map(|entry| entry.own.begin(head)).is_some()
+        });
+        if begun {
+            users::start_telling(self, user);
+        }
     }
 
     /// Follows these rooms: when it returns, every change after each room's last delivered one will be delivered to
@@ -141,7 +139,7 @@ async fn start(hub: Rc<Hub>, rooms: Vec<(RoomId, u64)>) {
     let ids: Vec<RoomId> = rooms.iter().map(|(id, _)| *id).collect();
     let topics: Vec<Topic> = ids.iter().map(|id| Topic::Room(*id)).collect();
     let heads = async {
-        hub.subscribe(&topics).await?;
+        hub.topics.subscribe(&topics).await?;
         hub.domain.rooms.positions(&ids).await
     };
     let heads = match heads.await {
@@ -171,14 +169,11 @@ async fn start(hub: Rc<Hub>, rooms: Vec<(RoomId, u64)>) {
 pub(super) async fn unsubscribe_stale(hub: Rc<Hub>) {
     loop {
         hub.stale.notified().await;
-        let _order = hub.subscribing.lock().await;
-        let topics: Vec<Topic> = {
+        let unneeded = || {
             let mut state = hub.state.borrow_mut();
             let stale = std::mem::take(&mut state.stale);
             stale.into_iter().filter(|topic| !state.wants(*topic)).collect()
         };
-        if !topics.is_empty() {
-            hub.subscriptions.unsubscribe(&topics).await;
-        }
+        hub.topics.unsubscribe(unneeded).await;
     }
 }

@@ -71,7 +71,7 @@ impl Hub {
     pub fn hold(&self, peer: &Rc<Peer>) {
         let time = Duration::from_secs(self.domain.settings.chat.hold_seconds);
         let hold = Hold { asked: Resume::default(), too_many: false, synced: None, until: Some(Instant::now() + time) };
-        peer.hold.replace(Some(hold));
+        peer.hold.replace(Some(Box::new(hold)));
         // One for each held connection; ends within the time a hold may last.
         actix_web::rt::spawn(close_when_late(Rc::downgrade(peer), time));
     }

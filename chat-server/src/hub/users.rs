@@ -356,7 +356,7 @@ impl Hub {
     fn without_room(&self, user: UserId, room: RoomId) -> Vec<Rc<Peer>> {
         let state = self.state.borrow();
         let without = |peer: &&Rc<Peer>| {
-            let there = peer.rooms.borrow().contains(&room);
+            let there = peer.rooms.borrow().contains(room);
             if !there && peer.is_busy() {
                 self.look_later(peer, room);
             }

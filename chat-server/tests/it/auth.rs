@@ -102,9 +102,7 @@ async fn a_foreign_page_gets_403_and_a_plain_request_400_as_problems(
         ("X-Request-Id", "7f2c1c1e-5d7d-4a6e-9b1a-0a2b3c4d5e6f"),
     ];
     let asked = |url: &str| handshake.iter().fold(reqwest::Client::new().get(url), |r, (k, v)| r.header(*k, *v)).send();
-    for (url, status, code) in
-        [(url.clone(), 403, "FORBIDDEN"), (url.replace("/chat", "/nothing"), 404, "NOT_FOUND")]
-    {
+    for (url, status, code) in [(url.clone(), 403, "FORBIDDEN"), (url.replace("/chat", "/nothing"), 404, "NOT_FOUND")] {
         let answer = asked(&url).await.unwrap();
         assert_eq!(answer.status(), status);
         assert_eq!(answer.headers()["content-type"], "application/problem+json");

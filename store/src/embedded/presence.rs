@@ -61,7 +61,7 @@ impl Presence for Embedded {
         Ok(())
     }
 
-    async fn put_device(&self, user: UserId, device: &Device) -> Result<()> {
+    async fn put_device(&self, user: UserId, device: &Device) -> Result<PresenceState> {
         self.with_user(user, |table| table.put_device(user, device)).await
     }
 

@@ -32,7 +32,8 @@ impl Remembered {
 /// Users with a connection, a published status or a deadline, and those who had one within [`IDLE_KEPT`].
 #[derive(Default)]
 pub(super) struct PresenceTable {
-    users: HashMap<UserId, Entry>,
+    /// Boxed: an entry is large, and a growing table is half empty.
+    users: HashMap<UserId, Box<Entry>>,
     /// Ends of leases.
     leases: HashMap<InstanceId, Timestamp>,
     /// Users with a device of the instance.
@@ -73,18 +74,15 @@ impl PresenceTable {
     /// Brings in a user as remembered, unless they are here.
     pub(super) fn admit(&mut self, user: UserId, remembered: Remembered) {
         let state = remembered.into_state();
-        self.users.entry(user).or_insert_with(|| Entry { state, due: None, touched: Timestamp::now() });
+        self.users.entry(user).or_insert_with(|| Box::new(Entry { state, due: None, touched: Timestamp::now() }));
     }
 
     /// The entry of a user, with a new version: it is about to change.
     fn change(&mut self, user: UserId) -> &mut Entry {
-        self.admit(user, Remembered::default());
         self.versions += 1;
         let version = self.versions;
-        let entry = self.users.entry(user).or_insert_with(|| Entry {
-            state: PresenceState::default(),
-            due: None,
-            touched: Timestamp::now(),
+        let entry = self.users.entry(user).or_insert_with(|| {
+            Box::new(Entry { state: PresenceState::default(), due: None, touched: Timestamp::now() })
         });
         entry.state.version = version;
         entry.touched = Timestamp::now();
@@ -95,14 +93,21 @@ impl PresenceTable {
         self.leases.insert(instance, until);
     }
 
-    pub(super) fn put_device(&mut self, user: UserId, device: &Device) {
-        let devices = &mut self.change(user).state.devices;
+    /// Gives the state with the device.
+    pub(super) fn put_device(&mut self, user: UserId, device: &Device) -> PresenceState {
+        let state = &mut self.change(user).state;
         let same = |d: &&mut Device| d.instance == device.instance && d.connection == device.connection;
-        match devices.iter_mut().find(same) {
+        match state.devices.iter_mut().find(same) {
             Some(old) => *old = device.clone(),
-            None => devices.push(device.clone()),
+            None => {
+                // Nearly everyone has one: room for four would be most of what a user costs here.
+                state.devices.reserve_exact(1);
+                state.devices.push(device.clone());
+            }
         }
+        let state = state.clone();
         self.users_of.entry(device.instance).or_default().insert(user);
+        state
     }
 
     /// Was it the user's last?

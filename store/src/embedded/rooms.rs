@@ -9,7 +9,7 @@ use shared::{
 use super::{
     Embedded, codec, counted,
     keys::{self, Counted},
-    kv::{Order, Read},
+    kv::{Order, Read, Snapshot},
     marks::find_marks,
     membership::{
         add_member, blank_head, find_head, find_member, find_message, find_record, head, is_member, put_head,
@@ -19,6 +19,9 @@ use super::{
     tx::Tx,
 };
 use crate::{Actor, Head, Joined, Membership, Result, RoomRecord, RoomView, Rooms, StoreError};
+
+/// Heads read on the caller's thread: they change with every message, so they are in memory.
+const HEADS_HERE: usize = 4;
 
 fn room_id(bytes: &[u8]) -> Result<RoomId> {
     RoomId::from_slice(bytes).ok_or_else(|| codec::corrupt("room id"))
@@ -96,6 +99,11 @@ pub(super) fn view(read: &impl Read, user: UserId, room: RoomId, with_last: bool
     Ok(Some(RoomView { record, head, membership, read_seq, unread, mentions, last_message }))
 }
 
+/// In order of id, the first `limit`.
+pub(super) fn rooms_of(read: &impl Read, user: UserId, limit: usize) -> Result<Vec<RoomId>> {
+    read.collect(&keys::rooms_of(user), Order::Ascending, limit, |key, _| room_id(keys::last_id(key)))
+}
+
 fn public_rooms(read: &impl Read, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {
     let after = match after {
         None => None,
@@ -146,11 +154,14 @@ impl Rooms for Embedded {
     }
 
     async fn positions(&self, rooms: &[RoomId]) -> Result<Vec<Option<Position>>> {
+        let positions = |read: &Snapshot, rooms: &[RoomId]| {
+            rooms.iter().map(|room| Ok(find_head(read, *room)?.map(|row| row.head.position()))).collect()
+        };
+        if rooms.len() <= HEADS_HERE {
+            return self.read_point(|read| positions(read, rooms)).await;
+        }
         let rooms = rooms.to_vec();
-        self.read(move |read| {
-            rooms.into_iter().map(|room| Ok(find_head(read, room)?.map(|row| row.head.position()))).collect()
-        })
-        .await
+        self.read(move |read| positions(read, &rooms)).await
     }
 
     async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Membership>> {
@@ -164,9 +175,7 @@ impl Rooms for Embedded {
     }
 
     async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomId>> {
-        let span = keys::rooms_of(user);
-        self.read(move |read| read.collect(&span, Order::Ascending, usize::MAX, |key, _| room_id(keys::last_id(key))))
-            .await
+        self.read(move |read| rooms_of(read, user, usize::MAX)).await
     }
 
     async fn views(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>> {

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shared::{SessionId, Timestamp};
+use shared::{SessionId, Timestamp, UserId};
 
-use super::{Embedded, codec, keys, kv::Read, tx::Tx};
-use crate::{BusEvent, Result, Rotation, SessionRecord, Sessions, UserEvent};
+use super::{Embedded, codec, keys, kv::Read, rooms, tx::Tx, user_log};
+use crate::{Arrival, BusEvent, Result, Rotation, SessionRecord, Sessions, UserEvent};
+
+/// Rooms of a user that are read on the caller's thread: their keys are neighbours, 2 KiB, so a block or two.
+const ROOMS_HERE: usize = 64;
 
 pub(super) fn session_id(bytes: &[u8]) -> Result<SessionId> {
     SessionId::from_slice(bytes).ok_or_else(|| codec::corrupt("session id"))
@@ -19,6 +22,12 @@ fn stored(read: &impl Read, id: SessionId) -> Result<Option<SessionRecord>> {
 /// One that has not expired.
 fn live(read: &impl Read, id: SessionId) -> Result<Option<SessionRecord>> {
     Ok(stored(read, id)?.filter(|s| s.expires_at > Timestamp::now()))
+}
+
+/// Of a session's row, what says whether it lives.
+#[derive(serde::Deserialize)]
+struct Ends {
+    expires_at: Timestamp,
 }
 
 fn put(tx: &mut Tx, session: &SessionRecord) -> Result<()> {
@@ -59,6 +68,23 @@ impl Sessions for Embedded {
 
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>> {
         self.read_point(|read| live(read, id)).await
+    }
+
+    async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>> {
+        let here = self.read_point(|read| {
+            let ends: Option<Ends> = read.get(&keys::session(id))?.map(|row| codec::from_json(&row)).transpose()?;
+            if ends.is_none_or(|ends| ends.expires_at <= Timestamp::now()) {
+                return Ok(None);
+            }
+            let own = user_log::position(read, user)?;
+            Ok(Some(Arrival { own, rooms: rooms::rooms_of(read, user, ROOMS_HERE + 1)? }))
+        });
+        let Some(mut arrival) = here.await? else { return Ok(None) };
+        if arrival.rooms.len() > ROOMS_HERE {
+            // Later than the position, which is right: what came between is told again.
+            arrival.rooms = self.read(move |read| rooms::rooms_of(read, user, usize::MAX)).await?;
+        }
+        Ok(Some(arrival))
     }
 
     async fn rotate_refresh(

@@ -17,7 +17,7 @@ use crate::{
     BusEvent, Result, UserChange, UserChangeBody, UserChanges, UserEvent, UserLog, user_log::USER_CHANGES_KEPT,
 };
 
-fn position(read: &impl Read, user: UserId) -> Result<Position> {
+pub(super) fn position(read: &impl Read, user: UserId) -> Result<Position> {
     read.get(&keys::user_log(user))?.map_or(Ok(Position::BEGINNING), |row| codec::decode_position(&row))
 }
 
@@ -80,6 +80,9 @@ fn fill_in(read: &impl Read, user: UserId, what: UserWhat) -> Result<UserChangeB
 #[async_trait]
 impl UserLog for Embedded {
     async fn user_positions(&self, users: &[UserId]) -> Result<Vec<Position>> {
+        if let [user] = users {
+            return self.read_point(|read| Ok(vec![position(read, *user)?])).await;
+        }
         let users = users.to_vec();
         self.read(move |read| users.into_iter().map(|user| position(read, user)).collect()).await
     }

@@ -83,6 +83,9 @@ impl Users for Embedded {
     }
 
     async fn users(&self, ids: &[UserId]) -> Result<Vec<Option<UserRecord>>> {
+        if let [id] = ids {
+            return self.read_point(|read| Ok(vec![read_user(read, *id)?])).await;
+        }
         let ids = ids.to_vec();
         self.read(move |read| ids.into_iter().map(|id| read_user(read, id)).collect()).await
     }

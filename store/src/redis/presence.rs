@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Cmd, cmd};
+use redis::{Cmd, Value, cmd};
 use serde::Deserialize;
 use shared::{InstanceId, Timestamp, UserId};
 
@@ -35,6 +35,13 @@ fn chosen_text(chosen: ChosenStatus) -> &'static str {
         ChosenStatus::Busy => "busy",
         ChosenStatus::Invisible => "invisible",
     }
+}
+
+/// How many were new, the version, the fields of the state and the devices.
+type Put = (i64, u64, Vec<Option<String>>, Vec<String>);
+
+fn read_state(presence: &str) -> Cmd {
+    cmd("HMGET").arg(presence).arg(&["chosen", "text", "last_seen", "published", "version"]).to_owned()
 }
 
 /// From `chosen text last_seen published version` and the devices.
@@ -137,16 +144,32 @@ impl Presence for Engine {
         self.connections.ask::<i64>("renew a lease", &add).await.map(drop)
     }
 
-    async fn put_device(&self, user: UserId, device: &Device) -> Result<()> {
+    async fn put_device(&self, user: UserId, device: &Device) -> Result<PresenceState> {
+        let [devices, presence] = self.presence_keys(user);
+        let name = device_name(device.instance, device.connection);
         let note = self.on_instance_users("SADD", device.instance, user);
-        self.connections.ask::<i64>("note a user of an instance", &note).await?;
-        let put = Call::new(&scripts::PUT_DEVICE)
-            .keys(self.presence_keys(user))
-            .arg(device_name(device.instance, device.connection))
-            .arg(json(device)?);
-        self.connections.run::<i64>("put a device", put).await?;
-        // Another connection's end may have taken the user off the set meanwhile.
-        self.connections.ask::<i64>("note a user of an instance", &note).await.map(drop)
+        let put = [
+            cmd("HSET").arg(&devices).arg(name).arg(json(device)?).to_owned(),
+            cmd("HINCRBY").arg(&presence).arg("version").arg(1).to_owned(),
+            read_state(&presence),
+            cmd("HVALS").arg(&devices).to_owned(),
+        ];
+        // Again after it: another connection's end may have taken the user off the set meanwhile.
+        let what = "put a device";
+        let (_, _, fields, devices): Put = if self.connections.is_cluster() {
+            // Of two slots, so in order only one after the other.
+            self.connections.ask::<i64>("note a user of an instance", &note).await?;
+            let put = self.connections.ask_atomic(what, put.into()).await?;
+            self.connections.ask::<i64>("note a user of an instance", &note).await?;
+            put
+        } else {
+            let (begin, end) = (cmd("MULTI"), cmd("EXEC"));
+            let commands = [note.clone(), begin].into_iter().chain(put).chain([end, note]).collect();
+            let mut answers: Vec<Value> = self.connections.ask_all(what, commands).await?;
+            let executed = answers.len().checked_sub(2).map(|at| answers.swap_remove(at));
+            redis::from_redis_value(executed.unwrap_or_default()).map_err(|_| corrupt("a device's presence"))?
+        };
+        state(&fields, &devices)
     }
 
     async fn remove_device(
@@ -171,11 +194,7 @@ impl Presence for Engine {
 
     async fn presence(&self, users: &[UserId]) -> Result<Vec<PresenceState>> {
         // The version before the devices: read apart, they can only make a publication stale, never wrong.
-        let states = users.iter().map(|user| {
-            let mut read = cmd("HMGET");
-            read.arg(self.keys.presence(*user)).arg(&["chosen", "text", "last_seen", "published", "version"]);
-            read
-        });
+        let states = users.iter().map(|user| read_state(&self.keys.presence(*user)));
         let states: Vec<Vec<Option<String>>> = self.connections.ask_all("read presence", states.collect()).await?;
         let devices = users.iter().map(|user| cmd("HVALS").arg(self.keys.devices(*user)).to_owned());
         let devices: Vec<Vec<String>> = self.connections.ask_all("read devices", devices.collect()).await?;

@@ -218,6 +218,27 @@ impl Engine {
         let found: Vec<Option<Vec<Option<String>>>> = self.connections.run_all("view rooms", calls).await?;
         rooms.iter().zip(found).map(|(room, fields)| fields.map(|f| view(user, *room, &f)).transpose()).collect()
     }
+
+    /// A user's rooms in order of id, from their set and from what is under way.
+    pub(super) async fn settled_rooms(
+        &self,
+        user: UserId,
+        intents: &[String],
+        rooms: &[String],
+    ) -> Result<Vec<RoomId>> {
+        let mut ids: std::collections::BTreeSet<RoomId> =
+            rooms.iter().map(|room| parse(room, "a room")).collect::<Result<_>>()?;
+        for room in intents {
+            let room = parse(room, "a room")?;
+            // Only reads the truth: what is still under way is settled by whoever does it, or by the sweep.
+            if self.is_member(room, user).await? {
+                ids.insert(room);
+            } else {
+                ids.remove(&room);
+            }
+        }
+        Ok(ids.into_iter().collect())
+    }
 }
 
 #[async_trait]
@@ -346,18 +367,7 @@ impl Rooms for Engine {
         // Together: between the two a join could end, and would be in neither.
         let (intents, rooms): (Vec<String>, Vec<String>) =
             self.connections.ask_atomic("list a user's rooms", vec![intents, rooms]).await?;
-        let mut ids: std::collections::BTreeSet<RoomId> =
-            rooms.iter().map(|room| parse(room, "a room")).collect::<Result<_>>()?;
-        for room in &intents {
-            let room = parse(room, "a room")?;
-            // Only reads the truth: what is still under way is settled by whoever does it, or by the sweep.
-            if self.is_member(room, user).await? {
-                ids.insert(room);
-            } else {
-                ids.remove(&room);
-            }
-        }
-        Ok(ids.into_iter().collect())
+        self.settled_rooms(user, &intents, &rooms).await
     }
 
     async fn views(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>> {

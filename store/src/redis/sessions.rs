@@ -9,8 +9,9 @@ use super::{
     codec::parse,
     connection::corrupt,
     scripts::{self, Call},
+    user_log,
 };
-use crate::{Result, Rotation, SessionRecord, Sessions};
+use crate::{Arrival, Result, Rotation, SessionRecord, Sessions};
 
 fn hex(bytes: &[u8; 32]) -> String {
     use std::fmt::Write;
@@ -68,6 +69,24 @@ impl Sessions for Engine {
         read.arg(self.keys.session(id)).arg(&["user", "refresh", "created", "expires"]);
         let fields: Vec<Option<String>> = self.connections.ask("read a session", &read).await?;
         session(id, &fields)
+    }
+
+    async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>> {
+        type Own = ((Option<String>, Option<String>), Vec<String>, Vec<String>);
+        let lives = cmd("HEXISTS").arg(self.keys.session(id)).arg("user").to_owned();
+        let own = cmd("HMGET").arg(self.keys.user_log(user)).arg("rev").arg("eid").to_owned();
+        let intents = cmd("HKEYS").arg(self.keys.user_intents(user)).to_owned();
+        let rooms = cmd("SMEMBERS").arg(self.keys.user_rooms(user)).to_owned();
+        // Both are asked before either answers. Those of the user are of one moment.
+        let (lives, ((rev, event_id), intents, rooms)) = tokio::try_join!(
+            self.connections.ask::<bool>("look for a session", &lives),
+            self.connections.ask_atomic::<Own>("read what a user arrives at", vec![own, intents, rooms]),
+        )?;
+        if !lives {
+            return Ok(None);
+        }
+        let own = user_log::position(rev.as_deref(), event_id.as_deref())?;
+        Ok(Some(Arrival { own, rooms: self.settled_rooms(user, &intents, &rooms).await? }))
     }
 
     async fn rotate_refresh(

@@ -14,7 +14,7 @@ use super::{
 use crate::{Result, UserChanges, UserLog, user_log::USER_CHANGES_KEPT};
 
 /// Of a log that may have no entry yet.
-fn position(rev: Option<&str>, event_id: Option<&str>) -> Result<Position> {
+pub(super) fn position(rev: Option<&str>, event_id: Option<&str>) -> Result<Position> {
     match (rev, event_id) {
         (Some(rev), Some(event_id)) => {
             Ok(Position { rev: parse(rev, "a rev")?, event_id: parse(event_id, "an event id")? })

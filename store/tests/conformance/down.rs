@@ -66,6 +66,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
         down("note_read_mark", s.user_log.note_read_mark(user, RoomId::new(), 1)),
         down("session", s.sessions.session(session)),
+        down("arrival", s.sessions.arrival(user, session)),
         down("rotate_refresh", s.sessions.rotate_refresh(session, [0; 32], [1; 32], now)),
         down("end_session", s.sessions.end_session(session)),
     ]

@@ -74,6 +74,7 @@ conformance! {
     }
     sessions {
         a_session_is_kept_until_it_ends,
+        who_arrives_is_shown_their_rooms_and_where_their_own_log_stands_while_the_session_lasts,
         the_valid_refresh_token_rotates,
         a_replayed_refresh_token_ends_the_session,
         of_many_uses_of_one_refresh_token_at_once_one_rotates,

@@ -57,8 +57,9 @@ pub async fn devices_come_change_and_go(s: &Fixture) {
         version = state.version;
     };
     for device in &devices {
-        s.presence.put_device(user, device).await.unwrap();
-        grew(&state(s, user).await);
+        let put = s.presence.put_device(user, device).await.unwrap();
+        grew(&put);
+        assert_eq!(put, state(s, user).await);
     }
     devices[1] = Device { focused: Some(true), since: now.after(LEASE), ..devices[1].clone() };
     s.presence.put_device(user, &devices[1]).await.unwrap();

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use shared::{SessionId, Timestamp, UserId};
-use store::{Rotation, SessionRecord};
+use shared::{SessionId, Timestamp, UserId, protocol::Position};
+use store::{Arrival, Rotation, SessionRecord};
 
 use crate::{
     engine::Fixture,
-    support::{at_once, eventually},
+    support::{actor, at_once, eventually, room_of},
 };
 
 fn login(hash: u8) -> SessionRecord {
@@ -35,6 +35,31 @@ pub async fn a_session_is_kept_until_it_ends(s: &Fixture) {
     assert_eq!(s.sessions.session(other.id).await.unwrap(), Some(other));
     assert_eq!(s.sessions.session(SessionId::new()).await.unwrap(), None);
     s.sessions.end_session(SessionId::new()).await.unwrap();
+}
+
+pub async fn who_arrives_is_shown_their_rooms_and_where_their_own_log_stands_while_the_session_lasts(s: &Fixture) {
+    let (user, owner) = (actor("alice"), actor("owner"));
+    let session = SessionRecord { user: user.id, ..login(1) };
+    let expired = SessionRecord { expires_at: Timestamp::now().before(Duration::from_secs(1)), ..session.clone() };
+    let expired = SessionRecord { id: SessionId::new(), ..expired };
+    s.sessions.create_session(&session).await.unwrap();
+    s.sessions.create_session(&expired).await.unwrap();
+    let arrival = async |id: SessionId| s.sessions.arrival(user.id, id).await.unwrap();
+    let nothing = Arrival { own: Position::BEGINNING, rooms: Vec::new() };
+    assert_eq!(arrival(session.id).await, Some(nothing));
+    // Few are read otherwise than many.
+    for rooms in [3, 70] {
+        while s.rooms.rooms_of(user.id).await.unwrap().len() < rooms {
+            room_of(s, &[&owner, &user]).await;
+        }
+        let own = s.user_log.user_positions(&[user.id]).await.unwrap()[0];
+        assert_eq!(own.rev, rooms as u64);
+        let expected = Arrival { own, rooms: s.rooms.rooms_of(user.id).await.unwrap() };
+        assert_eq!(arrival(session.id).await, Some(expected));
+    }
+    assert_eq!((arrival(expired.id).await, arrival(SessionId::new()).await), (None, None));
+    s.sessions.end_session(session.id).await.unwrap();
+    assert_eq!(arrival(session.id).await, None);
 }
 
 pub async fn the_valid_refresh_token_rotates(s: &Fixture) {
