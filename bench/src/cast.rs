@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
-use client::{Api, Error, LoginTokens, TokenProvider, api::NewRoom, protocol::RoomType, shared::RoomId, shared::UserId};
+use client::{
+    Api, Error, LoginTokens, TokenProvider, api::NewRoom, protocol::RoomType, shared::RoomId, shared::UserId,
+};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{progress::Progress, target::advice};

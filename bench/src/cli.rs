@@ -8,11 +8,12 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use shared::settings::EXIT_USAGE;
 
 use crate::{
+    plot,
     progress::Progress,
     report::Report,
-    workload::{Common, connections, talk},
+    workload::{Common, connections, day, history, resume, talk},
 };
-use options::{ConnectArgs, TalkArgs, Target};
+use options::{ConnectArgs, DayArgs, HistoryArgs, PlotArgs, ResumeArgs, TalkArgs, Target};
 
 /// Puts a ChatApp deployment under load and says what it carries and what that costs.
 ///
@@ -46,6 +47,14 @@ enum Command {
     Connections(ConnectArgs),
     /// All users connect at the same moment (1,000): time to AUTH_SUCCESS
     Storm(ConnectArgs),
+    /// Pages of a room that is filled first (10,000 messages, 200 pages a second)
+    History(HistoryArgs),
+    /// All but one of each room go, messages are sent, all come back at once and resume
+    Resume(ResumeArgs),
+    /// A mixed day: small rooms, direct messages, a few large rooms, typing, marks, history, people who come and go
+    Day(DayArgs),
+    /// Draw what --json collected: percentiles of each run, cost against connections
+    Plot(PlotArgs),
 }
 
 /// Something was wrong with what the deployment did.
@@ -59,6 +68,9 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return wrong_options(&error),
     };
+    if let Command::Plot(plot) = &args.command {
+        return end(plot.draw().map(|()| true));
+    }
     let common = match args.target.common() {
         Ok(common) => common,
         Err(line) => return refuse(&line),
@@ -70,7 +82,11 @@ pub fn main() -> ExitCode {
     let progress = Progress::new();
     let outcome = block_on(work.run(&common, &progress));
     progress.end();
-    match outcome.and_then(|report| tell(&report, &common).map(|()| report.passed)) {
+    end(outcome.and_then(|report| tell(&report, &common).map(|()| report.passed)))
+}
+
+fn end(outcome: anyhow::Result<bool>) -> ExitCode {
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAULT),
         Err(error) => {
@@ -90,6 +106,9 @@ pub fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::R
 enum Work {
     Talk(talk::Talk),
     Connections(connections::Connections),
+    History(history::History),
+    Resume(resume::Resume),
+    Day(day::Day),
 }
 
 impl Work {
@@ -99,6 +118,10 @@ impl Work {
             Command::Rooms(args) => args.talk("rooms", 100, 2000.0).map(Self::Talk),
             Command::Connections(args) => args.connections("connections", 10_000, false, 10.0).map(Self::Connections),
             Command::Storm(args) => args.connections("storm", 1000, true, 1.0).map(Self::Connections),
+            Command::History(args) => Ok(Self::History(args.history())),
+            Command::Resume(args) => args.resume().map(Self::Resume),
+            Command::Day(args) => Ok(Self::Day(args.day())),
+            Command::Plot(_) => Err("plot needs no deployment".to_owned()),
         }
     }
 
@@ -106,6 +129,9 @@ impl Work {
         match self {
             Self::Talk(plan) => talk::run(common, plan, progress).await,
             Self::Connections(plan) => connections::run(common, plan, progress).await,
+            Self::History(plan) => history::run(common, plan, progress).await,
+            Self::Resume(plan) => resume::run(common, plan, progress).await,
+            Self::Day(plan) => day::run(common, plan, progress).await,
         }
     }
 }
@@ -114,6 +140,9 @@ fn tell(report: &Report, common: &Common) -> anyhow::Result<()> {
     print(&report.to_string());
     if let Some(file) = &common.json {
         report.append_to(file)?;
+    }
+    if let Some(directory) = &common.svg {
+        plot::draw(std::slice::from_ref(report), directory)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Many connections, one for each user.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     rc::Rc,
     time::{Duration, Instant},
@@ -24,7 +25,7 @@ const OTHER_FILES: u64 = 200;
 
 /// The open connections by user. Dropped, they are closed.
 pub struct Fleet {
-    lines: Vec<Option<Line>>,
+    lines: RefCell<Vec<Option<Rc<Line>>>>,
 }
 
 /// How opening them went.
@@ -62,7 +63,7 @@ impl Fleet {
         raise_file_limit(cast.users.len())?;
         progress.stage("connecting", cast.users.len() as u64);
         let servers = spread(cast, target.chat.len());
-        let mut fleet = Self { lines: cast.users.iter().map(|_| None).collect() };
+        let fleet = Self { lines: RefCell::new(vec![None; cast.users.len()]) };
         let mut opening =
             Opening { took: Duration::ZERO, latency: latency::histogram(), opened: 0, failed: BTreeMap::new() };
         let began = Instant::now();
@@ -81,7 +82,7 @@ impl Fleet {
             progress.step();
             match outcome {
                 Ok(line) => {
-                    fleet.lines[member] = Some(line);
+                    fleet.put(member, line);
                     opening.opened += 1;
                     latency::record(&mut opening.latency, took.as_micros() as u64);
                 }
@@ -93,33 +94,31 @@ impl Fleet {
     }
 
     /// The connection of a user, if it is open.
-    pub fn line(&self, member: usize) -> Option<&Line> {
-        self.lines[member].as_ref().filter(|line| line.is_open())
+    pub fn line(&self, member: usize) -> Option<Rc<Line>> {
+        self.lines.borrow()[member].clone().filter(|line| line.is_open())
     }
 
     /// How many are open.
     pub fn open_lines(&self) -> usize {
-        self.lines.iter().flatten().filter(|line| line.is_open()).count()
+        self.lines.borrow().iter().flatten().filter(|line| line.is_open()).count()
     }
 
-    /// Closes one; `false`: there is none.
-    pub async fn close_line(&mut self, member: usize) -> bool {
-        match self.lines[member].take() {
-            Some(line) => !line.close().await,
-            None => false,
-        }
+    /// Takes a user's connection away, to close it.
+    pub fn take(&self, member: usize) -> Option<Rc<Line>> {
+        self.lines.borrow_mut()[member].take()
     }
 
     /// Puts a new connection in a user's place.
-    pub fn replace(&mut self, member: usize, line: Line) {
-        self.lines[member] = Some(line);
+    pub fn put(&self, member: usize, line: Line) {
+        self.lines.borrow_mut()[member] = Some(Rc::new(line));
     }
 
     /// Closes all; gives how many of the last `slow` the server had closed before.
-    pub async fn close(self, slow: usize) -> u64 {
-        let first_slow = self.lines.len() - slow;
+    pub async fn close(&self, slow: usize) -> u64 {
+        let lines = std::mem::take(&mut *self.lines.borrow_mut());
+        let first_slow = lines.len() - slow;
         let mut cut = 0;
-        let closing = self.lines.into_iter().enumerate().filter_map(|(at, line)| Some((at, line?)));
+        let closing = lines.into_iter().enumerate().filter_map(|(at, line)| Some((at, line?)));
         let closing = closing.map(|(at, line)| async move { line.close().await && at >= first_slow });
         let mut closing = stream::iter(closing).buffer_unordered(256);
         while let Some(ended) = closing.next().await {
@@ -130,11 +129,7 @@ impl Fleet {
 }
 
 /// Opens one; with a token that has run out, once more with a new one.
-pub async fn dial_as(
-    server: &crate::target::ChatServer,
-    user: &User,
-    manner: Manner,
-) -> Result<line::Socket, Refusal> {
+pub async fn dial_as(server: &crate::target::ChatServer, user: &User, manner: Manner) -> Result<line::Socket, Refusal> {
     let no_token = |e: client::Error| Refusal::Lost(format!("no token: {e}"));
     let token = user.token(None).await.map_err(no_token)?;
     match line::dial(server, &token, manner).await {

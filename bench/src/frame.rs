@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use memchr::memmem::{self, Finder};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use shared::{EventId, protocol::Position};
+use shared::{EventId, RoomId, protocol::Position};
 
 /// How a delivery begins, as this server spells it; others are recognised too, at the price of parsing them.
 const DELIVERY: &str = r#"{"type":"NEW_MESSAGE","#;
@@ -75,11 +75,7 @@ impl Scanner {
     /// `run` tells this run's messages from those of others.
     pub fn new(run: u32) -> Self {
         let mark = format!("m:{run:08x}:");
-        Self {
-            find_mark: Finder::new(&mark).into_owned(),
-            find_seq: Finder::new(r#""seq":"#).into_owned(),
-            mark,
-        }
+        Self { find_mark: Finder::new(&mark).into_owned(), find_seq: Finder::new(r#""seq":"#).into_owned(), mark }
     }
 
     /// The text of a message: its mark, filled up to `length` bytes.
@@ -113,11 +109,12 @@ impl Scanner {
         let at = self.find_mark.find(text.as_bytes())? + self.mark.len();
         u64::from_str_radix(text.get(at..at + DIGITS)?, 16).ok()
     }
+}
 
-    /// The numbers of all messages of this run in a text, in the order they stand in it; a page of history.
-    pub fn numbers(&self, text: &str) -> Vec<u64> {
-        self.find_mark.find_iter(text.as_bytes()).filter_map(|at| self.number(&text[at..])).collect()
-    }
+/// The room of a delivery.
+pub fn room(text: &str) -> Option<RoomId> {
+    let at = memmem::find(text.as_bytes(), br#""roomId":""#)? + 10;
+    text.get(at..at + 36)?.parse().ok()
 }
 
 /// Where a delivery stands in its room's log.
@@ -136,16 +133,16 @@ fn leading_number(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use shared::{
-        MessageId, RoomId, Timestamp, UserId,
+        MessageId, Timestamp, UserId,
         protocol::{Message, MessageType, ServerFrame, encode_frame},
     };
 
     use super::*;
 
-    fn frame(content: String) -> String {
+    fn frame(room: RoomId, content: String) -> String {
         let message = Message {
-            id: MessageId::new(),
-            room_id: RoomId::new(),
+            id: MessageId { room, seq: 41 },
+            room_id: room,
             seq: 41,
             user_id: UserId::new(),
             username: "seq".into(),
@@ -167,14 +164,16 @@ mod tests {
     #[test]
     fn a_message_is_recognised_in_the_frame_the_server_makes_of_it() {
         let scanner = Scanner::new(7);
-        let text = frame(scanner.content(0x1234, 120));
+        let id = RoomId::new();
+        let text = frame(id, scanner.content(0x1234, 120));
         assert_eq!(scanner.read(&text), Frame::Delivery(Delivery { number: Some(0x1234), seq: 41 }));
+        assert_eq!(room(&text), Some(id));
         assert_eq!(position(&text), Some(Position { rev: 57, event_id: EventId::from_bits(0xabc) }));
     }
 
     #[test]
     fn a_message_of_another_run_has_no_number() {
-        let text = frame(Scanner::new(8).content(1, 120));
+        let text = frame(RoomId::new(), Scanner::new(8).content(1, 120));
         assert_eq!(Scanner::new(7).read(&text), Frame::Delivery(Delivery { number: None, seq: 41 }));
     }
 
@@ -188,7 +187,9 @@ mod tests {
     #[test]
     fn a_reply_tells_which_command_it_answers() {
         let scanner = Scanner::new(7);
-        let Frame::Other(reply) = scanner.read(r#"{"type":"PONG","payload":{"a":1},"requestId":"1f"}"#) else { panic!() };
+        let Frame::Other(reply) = scanner.read(r#"{"type":"PONG","payload":{"a":1},"requestId":"1f"}"#) else {
+            panic!()
+        };
         assert_eq!((reply.number(), reply.payload()), (Some(31), r#"{"a":1}"#));
         assert_eq!(scanner.read("?"), Frame::Unreadable);
     }
@@ -198,6 +199,5 @@ mod tests {
         let scanner = Scanner::new(u32::MAX);
         assert_eq!(scanner.content(1, 120).len(), 120);
         assert_eq!(scanner.content(1, 0).len(), MIN_PAYLOAD);
-        assert_eq!(scanner.numbers(&format!("{} {}", scanner.content(5, 0), scanner.content(4, 40))), [5, 4]);
     }
 }

@@ -13,13 +13,16 @@ use crate::{
     frame::{Frame, Scanner},
     judge::{Judge, RoomIndex},
     line::Listener,
+    pages::{Asked, Page, Reading},
 };
 
 /// What the connections of a run share.
 pub struct Hall {
     pub scanner: Scanner,
     pub judge: RefCell<Judge>,
-    /// Told when a message is finished.
+    /// History that was asked for.
+    pub pages: RefCell<Reading>,
+    /// Told when a message is answered or finished.
     pub progress: Notify,
     /// The beginning of the run.
     origin: Instant,
@@ -30,6 +33,7 @@ impl Hall {
         Self {
             scanner: Scanner::new(rand::random()),
             judge: RefCell::new(judge),
+            pages: RefCell::default(),
             progress: Notify::new(),
             origin: Instant::now(),
         }
@@ -47,6 +51,27 @@ impl Hall {
         format!(
             r#"{{"type":"SEND_MESSAGE","payload":{{"roomId":"{id}","content":"{content}"}},"requestId":"{number:x}"}}"#
         )
+    }
+
+    /// The command that asks for a page of history.
+    pub fn ask(&self, room: RoomId, asked: Asked) -> String {
+        let request = self.pages.borrow_mut().ask(asked);
+        let Asked { before, limit, .. } = asked;
+        format!(
+            r#"{{"type":"GET_HISTORY","payload":{{"roomId":"{room}","before":{before},"limit":{limit}}},"requestId":"{request}"}}"#
+        )
+    }
+
+    /// A page has come, or an error's code.
+    pub fn on_page(&self, request: &str, answer: Result<&Page, &str>) {
+        if self.pages.borrow_mut().answer(request, answer, self.micros(Instant::now())) {
+            self.progress.notify_waiters();
+        }
+    }
+
+    /// Number of the last message of `room` that `member` was told of.
+    pub fn last_heard(&self, member: usize, room: RoomIndex) -> u64 {
+        self.judge.borrow().last_heard(member, room)
     }
 
     /// Waits until every message is finished, or none has been for so long.
@@ -82,7 +107,7 @@ impl Listener for Hall {
     fn frame(&self, member: usize, text: &str) {
         let now = self.micros(Instant::now());
         let judge = &mut *self.judge.borrow_mut();
-        let finished = judge.finished();
+        let before = (judge.finished(), judge.tally.acknowledged, judge.tally.refused);
         match self.scanner.read(text) {
             Frame::Delivery(delivery) => judge.deliver(member, delivery, now),
             Frame::Unreadable => judge.tally.unreadable += 1,
@@ -92,13 +117,20 @@ impl Listener for Hall {
                     Err(_) => judge.tally.unreadable += 1,
                 },
                 ("ERROR", number) => match serde_json::from_str::<Refused>(reply.payload()) {
-                    Ok(error) => judge.refuse(number, &error.code),
+                    Ok(error) => {
+                        judge.refuse(number, &error.code);
+                        self.on_page(reply.request_id.as_deref().unwrap_or_default(), Err(&error.code));
+                    }
+                    Err(_) => judge.tally.unreadable += 1,
+                },
+                ("HISTORY", _) => match serde_json::from_str::<Page>(reply.payload()) {
+                    Ok(page) => self.on_page(reply.request_id.as_deref().unwrap_or_default(), Ok(&page)),
                     Err(_) => judge.tally.unreadable += 1,
                 },
                 (kind, _) => judge.other(kind),
             },
         }
-        if judge.finished() != finished {
+        if (judge.finished(), judge.tally.acknowledged, judge.tally.refused) != before {
             self.progress.notify_waiters();
         }
     }

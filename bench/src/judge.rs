@@ -228,6 +228,12 @@ impl Judge {
         }
     }
 
+    /// Number in its room of the last message a member was told of; 0: of none.
+    pub fn last_heard(&self, member: usize, room: RoomIndex) -> u64 {
+        let track = self.members[member].iter().find(|(of, _)| *of == room);
+        track.map_or(0, |(_, track)| track.last())
+    }
+
     /// Messages that were answered and delivered to everybody.
     pub fn finished(&self) -> u64 {
         self.finished

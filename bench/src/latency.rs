@@ -46,7 +46,15 @@ impl Latency {
         let told = |percentile: &f64| (1.0 - percentile / 100.0) * samples as f64 >= 1.0;
         let mut curve: Vec<_> = CURVE.into_iter().filter(told).map(|p| (p, at(p))).collect();
         curve.push((100.0, millis(histogram.max())));
-        Some(Self { p50: at(50.0), p90: at(90.0), p99: at(99.0), p999: at(99.9), max: millis(histogram.max()), samples, curve })
+        Some(Self {
+            p50: at(50.0),
+            p90: at(90.0),
+            p99: at(99.0),
+            p999: at(99.9),
+            max: millis(histogram.max()),
+            samples,
+            curve,
+        })
     }
 }
 

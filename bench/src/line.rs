@@ -1,6 +1,6 @@
 //! One connection: opened and authenticated, then a task that writes what it is given and passes on what it hears.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::{net::TcpSocket, sync::mpsc, task::JoinHandle};
@@ -104,13 +104,20 @@ async fn open(server: &ChatServer, token: &str, manner: Manner) -> Result<Socket
 }
 
 fn reason(frame: Option<CloseFrame>) -> String {
-    frame.map_or("closed without a code".into(), |frame| format!("closed with {} {}", u16::from(frame.code), frame.reason))
+    frame.map_or("closed without a code".into(), |frame| {
+        format!("closed with {} {}", u16::from(frame.code), frame.reason)
+    })
 }
 
-/// A connection that is open. Dropped, it is closed.
+/// A connection that is open.
 pub struct Line {
-    commands: mpsc::Sender<String>,
-    task: JoinHandle<bool>,
+    commands: mpsc::Sender<Command>,
+    task: RefCell<Option<JoinHandle<bool>>>,
+}
+
+enum Command {
+    Send(String),
+    Close,
 }
 
 impl Line {
@@ -121,12 +128,12 @@ impl Line {
             true => tokio::task::spawn_local(stand_still(socket, queue)),
             false => tokio::task::spawn_local(run(socket, member, queue, listener)),
         };
-        Self { commands, task }
+        Self { commands, task: RefCell::new(Some(task)) }
     }
 
     /// Sends a text frame; waits while too many wait. `false`: the connection has ended.
     pub async fn send(&self, text: String) -> bool {
-        self.commands.send(text).await.is_ok()
+        self.commands.send(Command::Send(text)).await.is_ok()
     }
 
     pub fn is_open(&self) -> bool {
@@ -134,23 +141,33 @@ impl Line {
     }
 
     /// Closes it. `true`: it had ended before.
-    pub async fn close(self) -> bool {
-        drop(self.commands);
-        self.task.await.unwrap_or(true)
+    pub async fn close(&self) -> bool {
+        // An error: it has ended.
+        let _ = self.commands.send(Command::Close).await;
+        let task = self.task.borrow_mut().take();
+        match task {
+            Some(task) => task.await.unwrap_or(true),
+            None => true,
+        }
     }
 }
 
-async fn run(mut socket: Socket, member: usize, mut commands: mpsc::Receiver<String>, listener: Rc<dyn Listener>) -> bool {
+async fn run(
+    mut socket: Socket,
+    member: usize,
+    mut commands: mpsc::Receiver<Command>,
+    listener: Rc<dyn Listener>,
+) -> bool {
     let why = loop {
         tokio::select! {
             biased;
             command = commands.recv() => match command {
-                Some(text) => {
+                Some(Command::Send(text)) => {
                     if let Err(error) = socket.send(Message::text(text)).await {
                         break error.to_string();
                     }
                 }
-                None => {
+                Some(Command::Close) | None => {
                     // It is being left: whether the server hears it does not matter.
                     let _ = socket.close(None).await;
                     return false;
@@ -170,8 +187,8 @@ async fn run(mut socket: Socket, member: usize, mut commands: mpsc::Receiver<Str
 }
 
 /// Reads nothing until it is closed, then looks whether the server has.
-async fn stand_still(mut socket: Socket, mut commands: mpsc::Receiver<String>) -> bool {
-    while commands.recv().await.is_some() {}
+async fn stand_still(mut socket: Socket, mut commands: mpsc::Receiver<Command>) -> bool {
+    while let Some(Command::Send(_)) = commands.recv().await {}
     let ended = async {
         while let Some(Ok(frame)) = socket.next().await {
             if frame.is_close() {

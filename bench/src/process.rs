@@ -100,7 +100,8 @@ impl Machine {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
             cpu: model.map_or("unknown", |(_, name)| name).to_owned(),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            // Those of the machine; this process may be bound to fewer.
+            cores: info.lines().filter(|line| line.starts_with("processor")).count(),
             kernel: kernel.trim().to_owned(),
         }
     }

@@ -271,7 +271,8 @@ impl Report {
                 self.tool.lag_ms.as_ref().map_or(0.0, |lag| lag.p99)
             ));
         }
-        let limits = |errors: &BTreeMap<String, u64>| errors.keys().any(|e| e.contains("RATE_LIMIT") || e.contains("429"));
+        let limits =
+            |errors: &BTreeMap<String, u64>| errors.keys().any(|e| e.contains("RATE_LIMIT") || e.contains("429"));
         if self.errors().any(limits) {
             self.warnings.push(
                 "the deployment limits rates and refused part of the load: start it with CHATAPP__LIMITS__ENABLED=false".into(),

@@ -1,6 +1,9 @@
 //! What can be done to a deployment, one file each; what they share.
 
 pub mod connections;
+pub mod day;
+pub mod history;
+pub mod resume;
 pub mod talk;
 
 use std::{path::PathBuf, rc::Rc, time::Instant};
@@ -83,15 +86,28 @@ pub async fn prepare(name: &str, common: &Common, layout: &Layout, progress: &Pr
 
 impl Prepared {
     /// Connects everybody; the judge expects deliveries at all but the last `slow`, and failures at nobody.
-    pub async fn open(
+    pub async fn open(&mut self, plan: fleet::Plan, progress: &Progress) -> anyhow::Result<(Rc<Hall>, Fleet, Reading)> {
+        let hall = self.hall();
+        let listener: Rc<dyn Listener> = hall.clone();
+        let (fleet, connected) = self.open_for(plan, &hall, &listener, progress).await?;
+        Ok((hall, fleet, connected))
+    }
+
+    /// A hall where nobody is yet.
+    pub fn hall(&self) -> Rc<Hall> {
+        Rc::new(Hall::new(Judge::new(self.cast.rooms.len(), self.cast.users.len())))
+    }
+
+    /// [`open`](Self::open), where something else than the hall itself listens.
+    pub async fn open_for(
         &mut self,
         plan: fleet::Plan,
+        hall: &Hall,
+        listener: &Rc<dyn Listener>,
         progress: &Progress,
-    ) -> anyhow::Result<(Rc<Hall>, Fleet, Reading)> {
-        let hall = Rc::new(Hall::new(Judge::new(self.cast.rooms.len(), self.cast.users.len())));
-        let listener: Rc<dyn Listener> = hall.clone();
+    ) -> anyhow::Result<(Fleet, Reading)> {
         let before = self.meter.read(0);
-        let (fleet, opening) = Fleet::open(&self.target, &self.cast, plan, &listener, progress).await?;
+        let (fleet, opening) = Fleet::open(&self.target, &self.cast, plan, listener, progress).await?;
         let connected = self.meter.read(0);
         self.report.connect = Some(Connect::of(&opening, &self.meter, &before, &connected));
         let reading = self.cast.users.len() - plan.slow;
@@ -101,6 +117,6 @@ impl Prepared {
                 rooms.into_iter().for_each(|room| judge.enter(member, room, 0));
             }
         }
-        Ok((hall.clone(), fleet, connected))
+        Ok((fleet, connected))
     }
 }

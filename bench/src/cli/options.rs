@@ -8,8 +8,17 @@ use url::Url;
 use crate::{
     frame::MIN_PAYLOAD,
     pace::{Schedule, Until},
-    process, target,
-    workload::{Common, connections::Connections, talk::Talk},
+    plot, process,
+    report::Report,
+    target,
+    workload::{
+        Common,
+        connections::Connections,
+        day::Day,
+        history::{By, Depth, History},
+        resume::Resume,
+        talk::Talk,
+    },
 };
 
 /// The deployment, and where the results go.
@@ -92,6 +101,135 @@ pub struct ConnectArgs {
     /// Seconds they stay
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<f64>,
+}
+
+/// Options of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Members of the room, who read in turn
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole(1))]
+    users: u64,
+    /// Messages the room is filled with
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = whole(1))]
+    fill: u64,
+    /// How pages are asked for
+    #[arg(long, value_enum, default_value_t = By::Ws)]
+    by: By,
+    /// Which pages are asked for
+    #[arg(long, value_enum, default_value_t = Depth::Anywhere)]
+    depth: Depth,
+    /// Messages of a page
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=200))]
+    limit: u64,
+    #[command(flatten)]
+    pace: Pace,
+    #[command(flatten)]
+    seed: Seed,
+}
+
+/// Options of `resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// Users, each with a connection
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = whole(2))]
+    users: u64,
+    /// Rooms, the users spread evenly over them
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole(1))]
+    rooms: u64,
+    /// Messages in each room that those who are away miss
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    missed: u64,
+    /// Bytes of a message's text
+    #[arg(long, value_name = "BYTES", default_value_t = 120, value_parser = whole(MIN_PAYLOAD as u64))]
+    payload: u64,
+}
+
+/// Options of `day`.
+#[derive(Debug, Args)]
+pub struct DayArgs {
+    /// Users, each with a connection: in a small room, a direct one and a large one
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = whole(2))]
+    users: u64,
+    #[command(flatten)]
+    pace: Pace,
+    /// Users who leave, each second, to come back and resume a little later
+    #[arg(long, value_name = "N", default_value_t = 2.0, value_parser = seconds)]
+    leaves: f64,
+    #[command(flatten)]
+    seed: Seed,
+}
+
+/// Where chance begins.
+#[derive(Debug, Args)]
+pub struct Seed {
+    /// Repeats what an earlier run did; when it happens is never the same
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+/// Options of `plot`.
+#[derive(Debug, Args)]
+pub struct PlotArgs {
+    /// Files that --json wrote
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where the plots go
+    #[arg(long = "into", value_name = "DIR", default_value = ".")]
+    into: PathBuf,
+}
+
+impl HistoryArgs {
+    pub fn history(&self) -> History {
+        History {
+            readers: self.users as usize,
+            fill: self.fill,
+            payload: self.pace.payload as usize,
+            by: self.by,
+            depth: self.depth,
+            limit: self.limit,
+            schedule: self.pace.schedule(200.0),
+            seed: self.seed.seed,
+            drain: Duration::from_secs_f64(self.pace.drain),
+        }
+    }
+}
+
+impl ResumeArgs {
+    pub fn resume(&self) -> Result<Resume, String> {
+        if self.rooms >= self.users {
+            return Err(format!("--rooms {}: nobody of the {} --users would go away", self.rooms, self.users));
+        }
+        Ok(Resume {
+            users: self.users as usize,
+            rooms: self.rooms as usize,
+            missed: self.missed,
+            payload: self.payload as usize,
+            drain: Duration::from_secs(10),
+        })
+    }
+}
+
+impl DayArgs {
+    pub fn day(&self) -> Day {
+        Day {
+            users: self.users as usize,
+            schedule: self.pace.schedule(100.0),
+            leaves: self.leaves,
+            payload: self.pace.payload as usize,
+            seed: self.seed.seed,
+            drain: Duration::from_secs_f64(self.pace.drain),
+        }
+    }
+}
+
+impl PlotArgs {
+    pub fn draw(&self) -> anyhow::Result<()> {
+        let mut reports = Vec::new();
+        for file in &self.files {
+            reports.extend(Report::read_all(file)?);
+        }
+        plot::draw(&reports, &self.into)
+    }
 }
 
 impl Target {

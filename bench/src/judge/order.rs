@@ -71,7 +71,10 @@ mod tests {
     fn what_comes_after_a_later_one_is_late_and_then_it_is_here() {
         use Arrival::*;
         let mut track = Track::after(0);
-        assert_eq!(take(&mut track, &[1, 6, 3, 2, 3, 4, 5, 5, 7]), [Next, Next, Late, Late, Again, Late, Late, Again, Next]);
+        assert_eq!(
+            take(&mut track, &[1, 6, 3, 2, 3, 4, 5, 5, 7]),
+            [Next, Next, Late, Late, Again, Late, Late, Again, Next]
+        );
         assert!(track.holes.is_empty());
     }
 

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Common, prepare};
 use crate::{
     cast::Layout,
-    fleet,
-    latency,
+    fleet, latency,
     progress::Progress,
     report::{Idle, Report, Server},
 };
