@@ -27,6 +27,8 @@ pub struct Tally {
     pub expected: u64,
     /// Deliveries that were expected and came, each counted once.
     pub delivered: u64,
+    /// Of those, to members who had been away.
+    pub caught_up: u64,
     pub doubled: u64,
     /// Came after a later message of the same room.
     pub reordered: u64,
@@ -86,6 +88,8 @@ pub struct Judge {
     finished: u64,
     /// The rooms of each member, and how far they have been told.
     members: Vec<Vec<(RoomIndex, Track)>>,
+    /// Members who have left and not caught up yet: what they are told of counts in no latency.
+    away: Vec<bool>,
     /// Members of each room who are connected and read.
     present: Vec<u32>,
     pub tally: Tally,
@@ -103,6 +107,7 @@ impl Judge {
             first: 0,
             finished: 0,
             members: (0..members).map(|_| Vec::new()).collect(),
+            away: vec![false; members],
             present: vec![0; rooms],
             tally: Tally::default(),
             delivery: latency::histogram(),
@@ -114,6 +119,11 @@ impl Judge {
     pub fn enter(&mut self, member: usize, room: RoomIndex, seq: u64) {
         self.members[member].push((room, Track::after(seq)));
         self.present[room as usize] += 1;
+    }
+
+    /// A member leaves, to come back, or has caught up; all messages are expected at them all the same.
+    pub fn set_away(&mut self, member: usize, away: bool) {
+        self.away[member] = away;
     }
 
     /// A member's connection is gone for good, and nobody wanted that.
@@ -204,7 +214,9 @@ impl Judge {
         message.seq = delivery.seq;
         message.remaining -= 1;
         self.tally.delivered += 1;
-        if message.measured {
+        if self.away[member] {
+            self.tally.caught_up += 1;
+        } else if message.measured {
             latency::record(&mut self.delivery, now.saturating_sub(message.due));
         }
         if message.is_finished() {

@@ -97,6 +97,8 @@ pub struct Messages {
     pub unanswered: u64,
     pub expected: u64,
     pub delivered: u64,
+    /// Of those, to members who had been away; in no latency.
+    pub caught_up: u64,
     pub lost: u64,
     pub doubled: u64,
     pub reordered: u64,
@@ -214,6 +216,7 @@ impl Messages {
             unanswered: verdict.unanswered,
             expected: tally.expected,
             delivered: tally.delivered,
+            caught_up: tally.caught_up,
             lost: verdict.lost,
             doubled: tally.doubled,
             reordered: tally.reordered,

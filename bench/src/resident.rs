@@ -130,7 +130,8 @@ impl Memory {
         }
     }
 
-    fn on_reply(&mut self, frame: ServerFrame) {
+    /// `true`: that was all, the connection is live.
+    fn on_reply(&mut self, frame: ServerFrame) -> bool {
         let more = match frame {
             ServerFrame::Synced { user, rooms, next_cursor } => {
                 self.saw_own(user);
@@ -146,12 +147,13 @@ impl Memory {
                 self.resets += rooms.values().chain([&user]).filter(reset).count() as u64;
                 more
             }
-            _ => return,
+            _ => return false,
         };
         if !more && let Some(waiting) = self.waiting.take() {
             // Nobody waits any more: the run is over.
             let _ = waiting.send(self.resets);
         }
+        !more
     }
 }
 
@@ -170,8 +172,10 @@ impl Listener for Residents {
                     memory.unanswered = memory.unanswered.saturating_sub(1);
                 }
                 "SYNCED" | "RESUMED" => {
-                    if let Ok(frame) = serde_json::from_str(text) {
-                        memory.on_reply(frame);
+                    if let Ok(frame) = serde_json::from_str(text)
+                        && memory.on_reply(frame)
+                    {
+                        self.hall.judge.borrow_mut().set_away(member, false);
                     }
                 }
                 "TYPING_UPDATE" | "RECEIPT" => {}

@@ -39,7 +39,9 @@ fn a_stream_without_fault_is_clean() {
 
 #[test]
 fn a_dropped_delivery_is_lost() {
-    let (tally, verdict) = after(|stream| drop(stream.remove(1)));
+    let (tally, verdict) = after(|stream| {
+        stream.remove(1);
+    });
     assert_eq!((verdict.lost, tally.delivered, tally.doubled, tally.reordered), (1, 5, 0, 0));
     assert_eq!(verdict.examples, ["message 0 of room 0: 1 of 3 members were not told"]);
 }
@@ -129,6 +131,19 @@ fn latency_counts_from_due_and_not_while_warming_up() {
     }
     assert_eq!((judge.delivery.len(), judge.delivery.max()), (1, 600));
     assert_eq!((judge.acknowledgement.len(), judge.acknowledgement.max()), (1, 500));
+}
+
+#[test]
+fn who_is_away_is_expected_to_catch_up_and_how_long_they_were_away_is_no_latency() {
+    let mut judge = judge();
+    judge.set_away(1, true);
+    let number = judge.publish(0, 0, true);
+    judge.acknowledge(number, 1, 0);
+    (0..2).for_each(|member| deliver(&mut judge, member, number, 1));
+    assert_eq!((judge.verdict().lost, judge.tally.caught_up, judge.delivery.len()), (1, 1, 1));
+    judge.set_away(1, false);
+    deliver(&mut judge, 2, number, 1);
+    assert_eq!((judge.verdict().lost, judge.tally.caught_up, judge.delivery.len()), (0, 1, 2));
 }
 
 #[test]

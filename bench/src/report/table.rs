@@ -75,6 +75,9 @@ fn message_rows(f: &mut fmt::Formatter, messages: &Messages) -> fmt::Result {
     }
     row(f, "deliveries expected", messages.expected)?;
     row(f, "delivered", messages.delivered)?;
+    if messages.caught_up > 0 {
+        row(f, "of them caught up", messages.caught_up)?;
+    }
     row(f, "delivered a second", format!("{:.0}", messages.delivered_per_second))?;
     percentiles(f, "delivery, ms", messages.delivery_ms.as_ref())?;
     percentiles(f, "acknowledgement, ms", messages.acknowledgement_ms.as_ref())?;
@@ -96,7 +99,9 @@ fn message_rows(f: &mut fmt::Formatter, messages: &Messages) -> fmt::Result {
 }
 
 fn page_rows(f: &mut fmt::Formatter, pages: &Pages) -> fmt::Result {
-    row(f, "messages in the room", pages.messages_in_room)?;
+    if pages.messages_in_room > 0 {
+        row(f, "messages in the room", pages.messages_in_room)?;
+    }
     row(f, "pages read", pages.read)?;
     row(f, "pages a second", format!("{:.0}", pages.per_second))?;
     percentiles(f, "page, ms", pages.latency_ms.as_ref())?;

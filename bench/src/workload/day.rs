@@ -216,6 +216,7 @@ impl Life<'_> {
         }
         let Some(line) = self.town.fleet.take(member) else { return };
         let town = self.town.clone();
+        town.hall.judge.borrow_mut().set_away(member, true);
         town.back.borrow_mut().resumes.disconnects += 1;
         self.away.spawn_local(async move {
             line.close().await;

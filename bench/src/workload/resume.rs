@@ -43,8 +43,11 @@ pub async fn run(common: &Common, plan: &Resume, progress: &Progress) -> anyhow:
     residents.settle_in(&fleet, plan.users).await?;
 
     let away: Vec<usize> = (plan.rooms..plan.users).collect();
-    for line in away.iter().filter_map(|member| fleet.take(*member)) {
-        line.close().await;
+    for member in &away {
+        hall.judge.borrow_mut().set_away(*member, true);
+        if let Some(line) = fleet.take(*member) {
+            line.close().await;
+        }
     }
     progress.stage("writing to those who are away", plan.missed * plan.rooms as u64);
     let write = async |room: usize| {
