@@ -154,6 +154,7 @@ fn wrong_options(error: &clap::Error) -> ExitCode {
             print(error.to_string().trim_end());
             ExitCode::SUCCESS
         }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => refuse("a command is needed, as fanout or rooms"),
         _ => {
             let text = error.to_string();
             let line: Vec<&str> = text.lines().take_while(|line| !line.starts_with("Usage")).map(str::trim).collect();

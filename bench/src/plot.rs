@@ -154,7 +154,7 @@ fn draw_percentiles(root: &Area, axes: &Axes, curves: &[Curve]) -> anyhow::Resul
         chart.draw_series(line).map_err(failed)?.label(&curve.name).legend(legend(*colour));
     }
     let mut labels = chart.configure_series_labels();
-    labels.position(SeriesLabelPosition::UpperLeft).label_font((FONT, 15)).background_style(WHITE.mix(0.85));
+    labels.position(SeriesLabelPosition::LowerRight).label_font((FONT, 15)).background_style(WHITE.mix(0.85));
     labels.draw().map_err(failed)
 }
 
@@ -211,7 +211,7 @@ fn percentile(nines: &f64) -> String {
 fn short(value: f64) -> String {
     match value {
         v if v >= 10_000.0 => format!("{:.0}k", v / 1000.0),
-        v if v >= 10.0 => format!("{v:.0}"),
+        v if v >= 10.0 || v == 0.0 => format!("{v:.0}"),
         v if v >= 1.0 => format!("{v:.1}"),
         v => format!("{v:.2}"),
     }
