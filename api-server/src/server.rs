@@ -45,6 +45,7 @@ pub fn spec(domain: &Domain) -> anyhow::Result<ServiceSpec> {
         public_url: domain.settings.api.public_url.clone(),
         scheme: "http",
         routes: Arc::new(move |cfg| routes::configure(cfg, &gateway)),
+        sockets: web::sockets::none,
         connections: None,
     })
 }

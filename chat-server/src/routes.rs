@@ -1,23 +1,19 @@
-//! The whole URL table, and the upgrade of a request to a socket.
+//! The whole URL table: the socket.
 
-use actix_web::{
-    HttpRequest, HttpResponse, get,
-    web::{Data, Payload},
-};
+use std::{rc::Rc, sync::Arc};
+
+use actix_web::{HttpResponse, get};
 use domain::Domain;
 use shared::Problem;
-use socket::Connection;
+use socket::{Connection, Serve};
 use utoipa_actix_web::service_config::ServiceConfig;
-use web::{
-    server::Running,
-    sockets::{self, Worker},
-};
+use web::{Drain, error::problem_response, sockets};
 
 use crate::{dialect::Dialect, hub::Hub, session::Handshake};
 
 /// Called once in each worker.
 pub fn configure(cfg: &mut ServiceConfig) {
-    cfg.app_data(Worker::<Hub>::default()).service(open_chat);
+    cfg.service(describe_chat);
 }
 
 /// The native chat socket.
@@ -30,21 +26,22 @@ pub fn configure(cfg: &mut ServiceConfig) {
     (status = 403, description = "the page's origin is not allowed", body = Problem),
 ))]
 #[get("/chat")]
-async fn open_chat(
-    req: HttpRequest,
-    payload: Payload,
-    domain: Data<Domain>,
-    running: Data<Running>,
-) -> actix_web::Result<HttpResponse> {
-    let (socket, limits) = sockets::open(&req, payload, &domain)?;
-    let hub = Worker::of(&req, &running, |drain| Hub::start(Domain::clone(&domain), drain))?;
-    let handshake = Handshake::new(hub.clone(), socket.outbound.clone(), Dialect::Native, will_resume(&req));
-    let connection = Connection::new(socket.outbound, socket.inbound, limits, hub.pulse());
-    actix_web::rt::spawn(connection.run(handshake, socket::credential(&req)));
-    Ok(socket.response)
+async fn describe_chat() -> HttpResponse {
+    problem_response(sockets::no_handshake())
+}
+
+/// The sockets of one worker, with a hub of their own.
+pub fn serve_sockets(domain: &Domain, drain: &Arc<Drain>) -> Serve {
+    let hub = Hub::start(domain.clone(), drain.clone());
+    sockets::at("/chat", domain, move |socket| {
+        let will_resume = will_resume(&socket.query);
+        let handshake = Handshake::new(Rc::clone(&hub), socket.outbound.clone(), Dialect::Native, will_resume);
+        let connection = Connection::new(socket.outbound, socket.inbound, socket.limits, hub.pulse());
+        connection.run(handshake, socket.credential)
+    })
 }
 
 /// Does the client say in its request that it will resume?
-fn will_resume(req: &HttpRequest) -> bool {
-    req.query_string().split('&').any(|pair| matches!(pair, "hold=1" | "hold=true"))
+fn will_resume(query: &str) -> bool {
+    query.split('&').any(|pair| matches!(pair, "hold=1" | "hold=true"))
 }

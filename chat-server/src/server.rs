@@ -44,6 +44,7 @@ pub fn spec(domain: &Domain) -> ServiceSpec {
         public_url: domain.settings.chat.public_url.clone(),
         scheme: "ws",
         routes: Arc::new(routes::configure),
+        sockets: routes::serve_sockets,
         connections: Some(|| session::SOCKETS.count()),
     }
 }

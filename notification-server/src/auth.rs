@@ -47,7 +47,7 @@ impl FromRequest for Sender {
     type Future = Pin<Box<dyn Future<Output = Result<Self, WebError>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let presented = bearer(request).map(str::to_owned);
+        let presented = bearer(request.head()).map(str::to_owned);
         let keys = request.app_data::<Data<ApiKeys>>().cloned();
         let domain = request.app_data::<Data<Domain>>().cloned();
         Box::pin(async move {

@@ -72,6 +72,7 @@ impl Server {
             public_url: domain.settings.notification.public_url.clone(),
             scheme: "http",
             routes: Arc::new(move |cfg| routes::configure(cfg, keys.clone())),
+            sockets: web::sockets::none,
             connections: None,
         };
         // Serving and the two loops end together, whichever ends first and however: a server that does not deliver is

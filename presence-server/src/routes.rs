@@ -1,23 +1,19 @@
-//! The URL table: `/presence`, and the upgrade of a request to a socket.
+//! The whole URL table: the socket.
 
-use actix_web::{
-    HttpRequest, HttpResponse, get,
-    web::{Data, Payload},
-};
+use std::{rc::Rc, sync::Arc};
+
+use actix_web::{HttpResponse, get};
 use domain::Domain;
 use shared::Problem;
-use socket::Connection;
+use socket::{Connection, Serve};
 use utoipa_actix_web::service_config::ServiceConfig;
-use web::{
-    server::Running,
-    sockets::{self, Worker},
-};
+use web::{Drain, error::problem_response, sockets};
 
 use crate::{hub::Hub, session::Handshake};
 
 /// Called once in each worker.
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    cfg.app_data(Worker::<Hub>::default()).service(presence);
+    cfg.service(describe_presence);
 }
 
 /// The presence socket (RFC 6455). Frames are JSON texts `{"type", "payload", "requestId?"}`.
@@ -30,16 +26,17 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
     (status = 403, description = "the page's origin is not allowed", body = Problem),
 ))]
 #[get("/presence")]
-async fn presence(
-    request: HttpRequest,
-    payload: Payload,
-    domain: Data<Domain>,
-    running: Data<Running>,
-) -> actix_web::Result<HttpResponse> {
-    let (upgraded, limits) = sockets::open(&request, payload, &domain)?;
-    let hub = Worker::of(&request, &running, |drain| Hub::start(&domain, drain))?;
-    let handshake = Handshake::new(Domain::clone(&domain), hub.clone(), upgraded.outbound.clone());
-    let connection = Connection::new(upgraded.outbound, upgraded.inbound, limits, hub.pulse());
-    actix_web::rt::spawn(connection.run(handshake, socket::credential(&request)));
-    Ok(upgraded.response)
+async fn describe_presence() -> HttpResponse {
+    problem_response(sockets::no_handshake())
+}
+
+/// The sockets of one worker, with a hub of their own.
+pub(crate) fn serve_sockets(domain: &Domain, drain: &Arc<Drain>) -> Serve {
+    let hub = Hub::start(domain, drain.clone());
+    let of_handshakes = domain.clone();
+    sockets::at("/presence", domain, move |socket| {
+        let handshake = Handshake::new(of_handshakes.clone(), Rc::clone(&hub), socket.outbound.clone());
+        let connection = Connection::new(socket.outbound, socket.inbound, socket.limits, hub.pulse());
+        connection.run(handshake, socket.credential)
+    })
 }

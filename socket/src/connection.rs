@@ -1,6 +1,11 @@
 //! The loop of one socket: I/O only. What a text means, a [`Handshake`] and then a [`Session`] say.
 
-use std::{future::Future, rc::Rc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    rc::Rc,
+    time::Duration,
+};
 
 use actix_ws::AggregatedMessage;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -8,6 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::{
     CloseCode, Credential, Inbound, Outbound, Pulse,
     outbound::{Interrupt, Stage, pong_frame},
+    payload_guard::Violation,
 };
 
 /// How long a peer may take to answer our close.
@@ -88,15 +94,26 @@ struct BadFrames {
 }
 
 impl Connection {
-    /// The parts of an [`Upgraded`](crate::Upgraded) socket; it is pinged, and drained, by the pulse from now on.
+    /// The parts of an [accepted](crate::Upgrade::accept) socket; it is pinged, and drained, by the pulse from now on.
     pub fn new(outbound: Outbound, inbound: Inbound, limits: Limits, pulse: &Rc<Pulse>) -> Self {
         pulse.watch(&outbound);
         let bad = BadFrames { since: Instant::now(), count: 0 };
         Self { outbound, inbound, limits, bad }
     }
 
-    /// Serves the socket to its end. The future is large: box it, or spawn it.
-    pub async fn run<H: Handshake>(mut self, handshake: H, credential: Option<Credential>) {
+    /// Serves the socket to its end. The future is large: box it.
+    pub async fn run<H: Handshake>(self, handshake: H, credential: Option<Credential>) {
+        let outbound = self.outbound.clone();
+        let mut served = pin!(self.serve_to_end(handshake, credential));
+        let _gone = Gone(outbound.clone());
+        poll_fn(|cx| {
+            outbound.attend(cx);
+            served.as_mut().poll(cx)
+        })
+        .await;
+    }
+
+    async fn serve_to_end<H: Handshake>(mut self, handshake: H, credential: Option<Credential>) {
         let end = match self.shake_hands(handshake, credential).await {
             Ok(mut session) => {
                 let end = self.serve(&mut session).await;
@@ -113,7 +130,7 @@ impl Connection {
             // Also when the queue overflowed: 4408 is in it.
             let _ = timeout(CLOSE_WAIT, self.wait_for_close()).await;
         }
-        self.outbound.end();
+        self.outbound.finish(CLOSE_WAIT).await;
     }
 
     async fn shake_hands<H: Handshake>(
@@ -123,6 +140,10 @@ impl Connection {
     ) -> Result<H::Session, End> {
         let deadline = Instant::now() + self.limits.authenticate;
         let mut credential = credential;
+        if credential.is_none() {
+            // The answer to the upgrade; else it goes out with the first frame.
+            self.outbound.wake();
+        }
         loop {
             let step = async {
                 match credential.take() {
@@ -226,10 +247,16 @@ impl Connection {
     }
 }
 
-async fn read(
-    outbound: &Outbound,
-    inbound: &mut Inbound,
-) -> Result<Option<AggregatedMessage>, crate::payload_guard::Violation> {
+/// However the connection's future ends, nothing is left in its queue, and its transport is closed.
+struct Gone(Outbound);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.disconnect();
+    }
+}
+
+async fn read(outbound: &Outbound, inbound: &mut Inbound) -> Result<Option<AggregatedMessage>, Violation> {
     outbound.room().await;
     let message = inbound.next().await;
     outbound.heard();

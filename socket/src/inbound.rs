@@ -1,95 +1,156 @@
-//! What comes in: the request's payload, guarded, then parsed and put together by actix-ws.
+//! What comes in: the bytes of the socket, guarded, parsed by actix-http, fragments put together.
 
 use std::{
-    cell::{Cell, RefCell},
     future::poll_fn,
     io,
+    mem::MaybeUninit,
     pin::Pin,
-    rc::Rc,
     task::{Context, Poll, ready},
 };
 
-use actix_web::{dev, error::PayloadError, web::Bytes};
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError};
-use futures_util::Stream;
+use actix_http::ws::{OpCode, Parser};
+use actix_ws::AggregatedMessage;
+use bytes::BytesMut;
+use bytestring::ByteString;
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::tcp::OwnedReadHalf,
+};
 
 use crate::payload_guard::{FrameWalk, Violation};
 
-/// The messages of one client, fragments put together.
+/// Bytes taken from the kernel in one call. On the stack: an idle connection has no buffer.
+const READ: usize = 16 * 1024;
+
+/// The messages of one client. What it holds is bounded by the largest message allowed and one read.
 pub struct Inbound {
-    messages: AggregatedMessageStream,
-    source: Rc<Source>,
-}
-
-/// The bytes of the client, shared with the guard inside the parser.
-pub(crate) struct Source {
-    payload: RefCell<dev::Payload>,
-    violation: Cell<Option<Violation>>,
-}
-
-/// Lets bytes through as long as their frame headers are right; then ends.
-pub(crate) struct Guarded {
-    source: Rc<Source>,
+    transport: OwnedReadHalf,
+    /// Read, let through, not parsed yet.
+    buffer: BytesMut,
     walk: FrameWalk,
+    limit: usize,
+    /// The fragments so far of a message under way; boxed, because there is hardly ever one.
+    fragments: Option<Box<Fragments>>,
+    /// Why nothing more is let through.
+    violation: Option<Violation>,
 }
 
-impl Source {
-    pub(crate) fn new(payload: dev::Payload) -> Rc<Self> {
-        Rc::new(Self { payload: RefCell::new(payload), violation: Cell::new(None) })
-    }
-
-    fn poll_bytes(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
-        Pin::new(&mut *self.payload.borrow_mut()).poll_next(cx)
-    }
-}
-
-impl Guarded {
-    pub(crate) fn new(source: Rc<Source>, max_message: usize) -> Self {
-        Self { source, walk: FrameWalk::new(max_message) }
-    }
-}
-
-impl Stream for Guarded {
-    type Item = Result<Bytes, PayloadError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.source.violation.get().is_some() {
-            return Poll::Ready(None);
-        }
-        let Some(bytes) = ready!(self.source.poll_bytes(cx)?) else { return Poll::Ready(None) };
-        match self.walk.walk(&bytes) {
-            Ok(()) => Poll::Ready(Some(Ok(bytes))),
-            Err((good, why)) => {
-                self.source.violation.set(Some(why));
-                Poll::Ready((good > 0).then(|| Ok(bytes.slice(..good))))
-            }
-        }
-    }
+struct Fragments {
+    is_text: bool,
+    bytes: BytesMut,
 }
 
 impl Inbound {
-    pub(crate) fn new(messages: AggregatedMessageStream, source: Rc<Source>) -> Self {
-        Self { messages, source }
+    /// `early` came behind the request. `limit`: the most payload bytes of one message.
+    pub(crate) fn new(transport: OwnedReadHalf, early: &[u8], limit: usize) -> Self {
+        let walk = FrameWalk::new(limit);
+        let mut inbound =
+            Self { transport, buffer: BytesMut::new(), walk, limit, fragments: None, violation: None };
+        inbound.let_through(early);
+        inbound
     }
 
-    /// The next message; `None`: the connection has ended. After `Err` nothing more can be read, only
-    /// [discarded](Self::discard). Messages read together with one that is not UTF-8 may be lost with it; those before
-    /// a frame the guard refuses are not. Cancel-safe.
+    /// The next message (of a close, not its reason); `None`: the connection has ended. After `Err` nothing more can be read, only
+    /// [discarded](Self::discard); every message before it has been given. Cancel-safe.
     pub async fn next(&mut self) -> Result<Option<AggregatedMessage>, Violation> {
-        match self.messages.recv().await {
-            Some(Ok(message)) => Ok(Some(message)),
-            Some(Err(ProtocolError::Io(e))) if e.kind() == io::ErrorKind::InvalidData => Err(Violation::InvalidUtf8),
-            // The transport ended; nobody is left to be told.
-            Some(Err(ProtocolError::Io(_))) => Ok(None),
-            Some(Err(ProtocolError::Overflow)) => Err(Violation::TooBig),
-            Some(Err(_)) => Err(Violation::Protocol),
-            None => self.source.violation.get().map_or(Ok(None), Err),
+        loop {
+            if let Some(message) = self.parse()? {
+                return Ok(Some(message));
+            }
+            if let Some(violation) = self.violation {
+                return Err(violation);
+            }
+            if !poll_fn(|cx| self.poll_read(cx)).await {
+                return Ok(None);
+            }
         }
     }
 
     /// Drops whatever still comes until the peer ends the transport. Reading on lets a peer that is still sending see
     /// our close frame: a socket closed with unread bytes is reset, and a reset overtakes what was sent.
     pub async fn discard(&mut self) {
-        while let Some(Ok(_)) = poll_fn(|cx| self.source.poll_bytes(cx)).await {}
+        self.violation = Some(Violation::Protocol);
+        while poll_fn(|cx| self.poll_read(cx)).await {}
+    }
+
+    /// Reads what is there. `false`: the transport has ended.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut space = [MaybeUninit::uninit(); READ];
+        let mut read = ReadBuf::uninit(&mut space);
+        let outcome: io::Result<()> = ready!(Pin::new(&mut self.transport).poll_read(cx, &mut read));
+        let bytes = read.filled();
+        self.let_through(bytes);
+        Poll::Ready(outcome.is_ok() && !bytes.is_empty())
+    }
+
+    /// Keeps the bytes in front of the first frame that breaks a rule.
+    fn let_through(&mut self, bytes: &[u8]) {
+        if self.violation.is_some() {
+            return;
+        }
+        let good = match self.walk.walk(bytes) {
+            Ok(()) => bytes.len(),
+            Err((good, why)) => {
+                self.violation = Some(why);
+                good
+            }
+        };
+        self.buffer.extend_from_slice(&bytes[..good]);
+    }
+
+    /// The next whole message of the buffer.
+    fn parse(&mut self) -> Result<Option<AggregatedMessage>, Violation> {
+        while !self.buffer.is_empty() {
+            let Ok(frame) = Parser::parse(&mut self.buffer, true, self.limit) else {
+                return Err(self.break_off(Violation::Protocol));
+            };
+            let Some((is_last, opcode, payload)) = frame else { return Ok(None) };
+            if self.buffer.is_empty() {
+                self.buffer = BytesMut::new();
+            }
+            let payload = payload.unwrap_or_default();
+            let message = match (opcode, is_last) {
+                (OpCode::Text | OpCode::Binary, true) => self.whole(opcode == OpCode::Text, payload)?,
+                (OpCode::Text | OpCode::Binary, false) => {
+                    let is_text = opcode == OpCode::Text;
+                    self.fragments = Some(Box::new(Fragments { is_text, bytes: payload }));
+                    continue;
+                }
+                (OpCode::Continue, _) => match self.put_together(&payload, is_last)? {
+                    Some(message) => message,
+                    None => continue,
+                },
+                (OpCode::Ping, _) => AggregatedMessage::Ping(payload.freeze()),
+                (OpCode::Pong, _) => AggregatedMessage::Pong(payload.freeze()),
+                // A code is two bytes (RFC 6455 §5.5.1).
+                (OpCode::Close, _) if payload.len() != 1 => AggregatedMessage::Close(None),
+                (OpCode::Close | OpCode::Bad, _) => return Err(self.break_off(Violation::Protocol)),
+            };
+            return Ok(Some(message));
+        }
+        Ok(None)
+    }
+
+    fn put_together(&mut self, payload: &[u8], is_last: bool) -> Result<Option<AggregatedMessage>, Violation> {
+        // The guard has seen that there is one, and that together they are not too long.
+        let Some(mut fragments) = self.fragments.take() else { return Err(self.break_off(Violation::Protocol)) };
+        fragments.bytes.extend_from_slice(payload);
+        if is_last {
+            return self.whole(fragments.is_text, fragments.bytes).map(Some);
+        }
+        self.fragments = Some(fragments);
+        Ok(None)
+    }
+
+    fn whole(&mut self, is_text: bool, payload: BytesMut) -> Result<AggregatedMessage, Violation> {
+        if !is_text {
+            return Ok(AggregatedMessage::Binary(payload.freeze()));
+        }
+        ByteString::try_from(payload).map(AggregatedMessage::Text).map_err(|_| self.break_off(Violation::InvalidUtf8))
+    }
+
+    fn break_off(&mut self, why: Violation) -> Violation {
+        self.buffer = BytesMut::new();
+        *self.violation.insert(why)
     }
 }

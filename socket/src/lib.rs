@@ -1,4 +1,4 @@
-//! The socket layer of chat-server and presence-server: RFC 6455 on actix-web, without a rule of the product in it.
+//! The socket layer of chat-server and presence-server: RFC 6455 on actix-http, without a rule of the product in it.
 //!
 //! Reading order: [`handshake`] (who asks, from where) → [`mod@upgrade`] → [`connection`] (the loop of one socket), which
 //! stands on [`payload_guard`] + [`inbound`] (what comes in), [`outbound`] (what goes out), [`pulse`] (pings) and
@@ -17,9 +17,9 @@ pub use close::CloseCode;
 pub use connection::{Connection, Flow, Handshake, Limits, Session, Step};
 pub use handshake::{Credential, bearer, credential, origin_allowed};
 pub use inbound::Inbound;
-pub use outbound::{Outbound, Pushed, QueueLimits, Replay, text_frame};
+pub use outbound::{Cork, Outbound, Pushed, QueueLimits, Replay, text_frame};
 pub use pulse::Pulse;
-pub use upgrade::{Upgraded, upgrade};
+pub use upgrade::{Serve, Upgrade, upgrades};
 
 /// Names a connection, once in this process: services that share one do not share a number.
 pub fn next_connection_id() -> u64 {

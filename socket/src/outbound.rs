@@ -1,24 +1,30 @@
-//! What goes out: a bounded queue of ready-made frames for each connection, drained by the response's body.
+//! What goes out: a bounded queue of ready-made frames for each connection, written by whoever wakes it.
 //!
-//! Nobody awaits a socket: whoever has a frame pushes it (a refcount, no copy), and wakes the socket once when done.
-//! A queue over its limits is dropped at once; the connection is told and ends with 4408 if it can still be written.
+//! Nobody awaits a socket: whoever has a frame pushes it (a refcount, no copy), and wakes the socket once when done. That
+//! writes what is queued at once, in one call of the kernel, on the thread of the caller; no task is scheduled. Only what
+//! the kernel does not take waits for the connection's task. A queue over its limits is dropped at once; the connection
+//! is told and ends with 4408 if it can still be written.
 
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    convert::Infallible,
     future::poll_fn,
-    pin::Pin,
+    io::{self, IoSlice},
     rc::Rc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use actix_http::body::{BodySize, BoxBody, MessageBody};
-use bytes::{BufMut, Bytes, BytesMut};
-use tokio::time::{Instant, timeout_at};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::{
+    net::tcp::OwnedWriteHalf,
+    time::{Instant, timeout_at},
+};
 
 use crate::CloseCode;
+
+/// Frames given to the kernel in one call.
+const AT_ONCE: usize = 64;
 
 /// What bounds a queue.
 #[derive(Debug, Clone, Copy)]
@@ -48,9 +54,9 @@ pub enum Stage {
     Open,
     /// A close frame is queued behind what was there; nothing more is taken.
     Closing,
-    /// A limit was broken; 4408 is all that is queued.
+    /// A limit was broken; 4408 is all that is queued, after the rest of a frame that had begun to go out.
     Overflowed,
-    /// The body ends as soon as it is polled, or has gone: the transport ended.
+    /// The transport has ended, or ends with what is queued.
     Ended,
 }
 
@@ -63,7 +69,9 @@ pub struct Outbound {
 pub(crate) struct Inner {
     queue: RefCell<Queue>,
     limits: QueueLimits,
-    /// The connection's task, while it waits for an interrupt or for room.
+    /// `None`: not connected to a socket yet, or no more.
+    transport: RefCell<Option<OwnedWriteHalf>>,
+    /// The connection's task, unless it has been woken since it last ran.
     task: Cell<Option<Waker>>,
     /// Did the peer send anything since the pulse last looked?
     pub(crate) heard: Cell<bool>,
@@ -73,23 +81,20 @@ pub(crate) struct Inner {
     draining: Cell<bool>,
     /// A [`Replay`] is under way: what counts is progress.
     replaying: Cell<bool>,
+    /// A [`Cork`] lives.
+    corked: Cell<bool>,
 }
 
 impl Inner {
-    /// One slot is enough: all who wait are futures of one task.
-    fn wait<T>(&self, cx: &Context<'_>) -> Poll<T> {
-        self.task.set(Some(cx.waker().clone()));
-        Poll::Pending
-    }
-
     /// Is half the queue free?
     fn is_roomy(&self, queue: &Queue) -> bool {
         queue.frames.len() * 2 <= self.limits.frames && queue.bytes * 2 <= self.limits.bytes
     }
 
-    /// A queue is dropped whole: after a gap the rest would be worth nothing.
+    /// A queue is dropped whole: after a gap the rest would be worth nothing. But a frame is never cut.
     fn overflow(&self, queue: &mut Queue) {
-        queue.frames = VecDeque::from([close_frame(CloseCode::SlowConsumer)]);
+        queue.frames.truncate(usize::from(queue.cut));
+        queue.frames.push_back(close_frame(CloseCode::SlowConsumer));
         queue.bytes = 0;
         queue.stage = Stage::Overflowed;
         self.wake_task();
@@ -99,6 +104,53 @@ impl Inner {
     fn wake_task(&self) {
         if let Some(waker) = self.task.take() {
             waker.wake();
+        }
+    }
+
+    /// Gives the kernel what is queued, as far as it takes it. One call for up to [`AT_ONCE`] frames.
+    fn flush(&self) {
+        let mut queue = self.queue.borrow_mut();
+        queue.touched = false;
+        if self.corked.get() && queue.stage == Stage::Open && self.is_roomy(&queue) {
+            return;
+        }
+        let transport = self.transport.borrow();
+        while let (false, Some(transport)) = (queue.blocked || queue.frames.is_empty(), &*transport) {
+            match queue.write_to(transport) {
+                Ok(written) => self.sent(&mut queue, written),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    queue.blocked = true;
+                    self.wake_task();
+                }
+                Err(_) => {
+                    queue.frames.clear();
+                    queue.stage = Stage::Ended;
+                    self.wake_task();
+                }
+            }
+        }
+        if queue.frames.is_empty() {
+            queue.since = None;
+            // Idle connections are the many: what a burst needed is not kept.
+            if queue.frames.capacity() > 8 {
+                queue.frames = VecDeque::new();
+            }
+        } else if queue.since.is_none() {
+            queue.since = Some(Instant::now());
+        }
+    }
+
+    /// So many bytes have gone.
+    fn sent(&self, queue: &mut Queue, written: usize) {
+        queue.advance(written);
+        if self.replaying.get() {
+            // A peer that takes what is sent is there, though what it says is not read meanwhile.
+            self.heard.set(true);
+            queue.since = Some(Instant::now());
+        }
+        if queue.wants_room && self.is_roomy(queue) {
+            queue.wants_room = false;
+            self.wake_task();
         }
     }
 }
@@ -115,19 +167,52 @@ pub(crate) enum Interrupt {
 struct Queue {
     frames: VecDeque<Bytes>,
     bytes: usize,
-    /// Since when it has not been empty; during a replay, since when nothing was taken from it.
+    /// Since when the kernel has not taken all; during a replay, since when it took nothing.
     since: Option<Instant>,
     stage: Stage,
     /// Frames were pushed since the last wake.
     touched: bool,
+    /// Part of the first frame has been written.
+    cut: bool,
+    /// The kernel takes no more; the connection's task waits until it does.
+    blocked: bool,
     /// The connection's task waits for room.
     wants_room: bool,
-    /// The body's task, when it found nothing to send.
-    waker: Option<Waker>,
+}
+
+impl Queue {
+    fn write_to(&self, transport: &OwnedWriteHalf) -> io::Result<usize> {
+        let [first] = self.frames.as_slices().0 else {
+            let mut slices = [IoSlice::new(&[]); AT_ONCE];
+            let mut count = 0;
+            for (slice, frame) in slices.iter_mut().zip(&self.frames) {
+                *slice = IoSlice::new(frame);
+                count += 1;
+            }
+            return transport.try_write_vectored(&slices[..count]);
+        };
+        transport.try_write(first)
+    }
+
+    /// Takes so many bytes from the front.
+    fn advance(&mut self, mut bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        while let Some(first) = self.frames.front_mut() {
+            if bytes < first.len() {
+                first.advance(bytes);
+                self.cut |= bytes > 0;
+                return;
+            }
+            bytes -= first.len();
+            self.frames.pop_front();
+            self.cut = false;
+        }
+    }
 }
 
 impl Outbound {
-    /// An empty queue. Bounded by `limits`; a frame is queued only while all three hold.
+    /// An empty queue, bounded by `limits`: a frame is queued only while all three hold. What is queued waits until it is
+    /// [connected](Self::connect).
     pub fn new(limits: QueueLimits) -> Self {
         let queue = Queue {
             frames: VecDeque::new(),
@@ -135,22 +220,47 @@ impl Outbound {
             since: None,
             stage: Stage::Open,
             touched: false,
+            cut: false,
+            blocked: false,
             wants_room: false,
-            waker: None,
         };
         let inner = Inner {
             queue: RefCell::new(queue),
             limits,
+            transport: RefCell::new(None),
             task: Cell::new(None),
             heard: Cell::new(true),
             silent: Cell::new(0),
             draining: Cell::new(false),
             replaying: Cell::new(false),
+            corked: Cell::new(false),
         };
         Self { inner: Rc::new(inner) }
     }
 
-    /// Queues a ready-made frame; O(1), wakes nobody.
+    /// From now on what is queued goes out here, with the next [`wake`](Self::wake).
+    pub(crate) fn connect(&self, transport: OwnedWriteHalf) {
+        *self.inner.transport.borrow_mut() = Some(transport);
+    }
+
+    /// For each time the connection's task runs: it is the one to be woken, and waits here until the kernel takes more.
+    pub(crate) fn attend(&self, cx: &mut Context<'_>) {
+        self.inner.task.set(Some(cx.waker().clone()));
+        if !self.inner.queue.borrow().blocked {
+            return;
+        }
+        let ready = match &*self.inner.transport.borrow() {
+            Some(transport) => transport.as_ref().poll_write_ready(cx).is_ready(),
+            None => false,
+        };
+        if ready {
+            // An error shows itself in the next write.
+            self.inner.queue.borrow_mut().blocked = false;
+            self.inner.flush();
+        }
+    }
+
+    /// Queues a ready-made frame; O(1), sends nothing.
     pub fn push(&self, frame: Bytes) -> Pushed {
         let mut queue = self.inner.queue.borrow_mut();
         if queue.stage != Stage::Open {
@@ -162,21 +272,14 @@ impl Outbound {
             self.inner.overflow(&mut queue);
             return Pushed::Overflowed;
         }
-        queue.since.get_or_insert_with(Instant::now);
         queue.bytes += frame.len();
         queue.frames.push_back(frame);
         if std::mem::replace(&mut queue.touched, true) { Pushed::More } else { Pushed::First }
     }
 
-    /// Lets the socket's task send what is queued.
+    /// Sends what is queued: one call of the kernel, as a rule.
     pub fn wake(&self) {
-        let mut queue = self.inner.queue.borrow_mut();
-        queue.touched = false;
-        let waker = queue.waker.take();
-        drop(queue);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.inner.flush();
     }
 
     /// Queues a frame and lets it be sent.
@@ -200,13 +303,30 @@ impl Outbound {
         self.wake();
     }
 
-    /// Ends the transport once what is queued has been handed over.
+    /// Nothing more is taken; the connection's task ends the transport once what is queued has gone.
     pub fn end(&self) {
-        let mut queue = self.inner.queue.borrow_mut();
-        queue.stage = Stage::Ended;
-        drop(queue);
+        self.inner.queue.borrow_mut().stage = Stage::Ended;
         self.inner.wake_task();
         self.wake();
+    }
+
+    /// Ends the transport, when what is queued has gone or `most` is over. For the connection's task alone.
+    pub(crate) async fn finish(&self, most: Duration) {
+        self.end();
+        let gone = poll_fn(|_| match self.inner.queue.borrow().frames.is_empty() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        });
+        let _ = timeout_at(Instant::now() + most, gone).await;
+        self.disconnect();
+    }
+
+    /// What is queued is worth nothing any more.
+    pub(crate) fn disconnect(&self) {
+        let mut queue = self.inner.queue.borrow_mut();
+        queue.stage = Stage::Ended;
+        queue.frames = VecDeque::new();
+        *self.inner.transport.borrow_mut() = None;
     }
 
     pub fn stage(&self) -> Stage {
@@ -220,9 +340,9 @@ impl Outbound {
 
     /// Waits until the connection must react. For its own task alone. Cancel-safe.
     pub(crate) async fn interrupt(&self) -> Interrupt {
-        poll_fn(|cx| match self.stage() {
+        poll_fn(|_| match self.stage() {
             Stage::Open if self.inner.draining.get() => Poll::Ready(Interrupt::Drain),
-            Stage::Open => self.inner.wait(cx),
+            Stage::Open => Poll::Pending,
             other => Poll::Ready(Interrupt::Stage(other)),
         })
         .await
@@ -237,10 +357,10 @@ impl Outbound {
     /// Waits until half the queue is free, so that one's own replies cannot overflow it: a client that does not read
     /// its replies is not read from. For the connection's task alone. Cancel-safe.
     pub async fn room(&self) {
-        poll_fn(|cx| {
+        poll_fn(|_| {
             let mut queue = self.inner.queue.borrow_mut();
             queue.wants_room = !self.inner.is_roomy(&queue) && queue.stage == Stage::Open;
-            if queue.wants_room { self.inner.wait(cx) } else { Poll::Ready(()) }
+            if queue.wants_room { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
     }
@@ -249,6 +369,12 @@ impl Outbound {
     pub fn replay(&self) -> Replay {
         self.inner.replaying.set(true);
         Replay { outbound: self.clone() }
+    }
+
+    /// What is sent meanwhile goes out with the reply that is about to come, in one call of the kernel. For a short wait.
+    pub fn cork(&self) -> Cork {
+        self.inner.corked.set(true);
+        Cork(self.clone())
     }
 
     /// Must the connection end? It has been closed, the transport has ended, or the server stops.
@@ -276,6 +402,15 @@ impl Outbound {
 
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
+    }
+}
+
+/// While it lives, what is queued waits, unless half the queue is taken. Wake the socket after dropping it.
+pub struct Cork(Outbound);
+
+impl Drop for Cork {
+    fn drop(&mut self) {
+        self.0.inner.corked.set(false);
     }
 }
 
@@ -318,10 +453,10 @@ impl Replay {
                 return false;
             }
             self.flush();
-            let woken = poll_fn(|cx| {
+            let woken = poll_fn(|_| {
                 let queue = inner.queue.borrow();
                 let go_on = !queue.wants_room || queue.stage != Stage::Open || inner.draining.get();
-                if go_on { Poll::Ready(()) } else { inner.wait(cx) }
+                if go_on { Poll::Ready(()) } else { Poll::Pending }
             });
             // Out of time: the peer may have taken something meanwhile, which the next round sees.
             let _ = timeout_at(stuck_at, woken).await;
@@ -333,67 +468,6 @@ impl Drop for Replay {
     fn drop(&mut self) {
         self.outbound.inner.replaying.set(false);
         self.flush();
-    }
-}
-
-/// The response's body. actix's HTTP/1 dispatcher takes frames until its write buffer is full (32 KiB), then writes
-/// them all at once: giving them one by one costs one copy, putting them together here would cost two.
-pub(crate) struct OutboundBody {
-    outbound: Outbound,
-    /// actix-ws' own body; the inbound stream ends when it is dropped.
-    _inner: BoxBody,
-}
-
-impl OutboundBody {
-    pub(crate) fn new(outbound: Outbound, inner: BoxBody) -> Self {
-        Self { outbound, _inner: inner }
-    }
-}
-
-impl MessageBody for OutboundBody {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
-    }
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let inner = &self.outbound.inner;
-        let mut queue = inner.queue.borrow_mut();
-        let Some(frame) = queue.frames.pop_front() else {
-            return match queue.stage {
-                Stage::Ended => Poll::Ready(None),
-                Stage::Open | Stage::Closing | Stage::Overflowed => {
-                    queue.waker = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-            };
-        };
-        queue.bytes = queue.bytes.saturating_sub(frame.len());
-        if inner.replaying.get() {
-            // A peer that takes what is sent is there, though what it says is not read meanwhile.
-            inner.heard.set(true);
-            queue.since = Some(Instant::now());
-        }
-        if queue.frames.is_empty() {
-            queue.since = None;
-            // Idle connections are the many: what a burst needed is not kept.
-            if queue.frames.capacity() > 8 {
-                queue.frames = VecDeque::new();
-            }
-        }
-        if queue.wants_room && inner.is_roomy(&queue) {
-            queue.wants_room = false;
-            inner.wake_task();
-        }
-        Poll::Ready(Some(Ok(frame)))
-    }
-}
-
-impl Drop for OutboundBody {
-    fn drop(&mut self) {
-        self.outbound.inner.queue.borrow_mut().frames.clear();
-        self.outbound.end();
     }
 }
 

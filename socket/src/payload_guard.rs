@@ -229,7 +229,7 @@ mod tests {
         #[test]
         fn what_it_lets_through_the_parser_behind_it_understands(bytes in any_stream()) {
             use actix_http::ws::{Codec, Frame, ProtocolError};
-            use actix_web::web::BytesMut;
+            use bytes::BytesMut;
             use actix_codec::Decoder;
             let good = stops(250, &bytes, &[]).map_or(bytes.len(), |s| s.0);
             let mut buffer = BytesMut::from(&bytes[..good]);

@@ -34,7 +34,7 @@ impl Pulse {
         let slots = RefCell::new(vec![Vec::new(); slots]);
         let pulse = Rc::new(Self { period, slots, current: Cell::new(0), shutdown: shutdown.clone() });
         let weak = Rc::downgrade(&pulse);
-        actix_web::rt::spawn(async move {
+        tokio::task::spawn_local(async move {
             let mut timer = tokio::time::interval_at(tokio::time::Instant::now() + tick, tick);
             timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {

@@ -1,45 +1,106 @@
-//! From a request to a socket: actix-ws does the handshake and parses what comes in; what goes out is our own body.
+//! From a request to a socket: the transport leaves the HTTP dispatcher, with its buffers, and is ours alone.
 
-use actix_http::body::BoxBody;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
-use futures_util::future::FutureExt;
-use shared::protocol::SUBPROTOCOL;
+use std::{convert::Infallible, rc::Rc, time::Duration};
 
-use crate::{
-    Inbound, Outbound, QueueLimits,
-    inbound::{Guarded, Source},
-    outbound::OutboundBody,
+use actix_codec::{Encoder, Framed, FramedParts};
+use actix_http::{
+    ConnectionType, Request, RequestHead, Response,
+    body::BodySize,
+    h1::{Codec, Message},
+    header::{self, HeaderValue},
+    ws,
 };
+use actix_service::{ServiceFactory, fn_factory, fn_service};
+use bytes::{Bytes, BytesMut};
+use futures_util::future::LocalBoxFuture;
+use shared::protocol::SUBPROTOCOL;
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
-/// A socket that is open once `response` is given back to actix.
-pub struct Upgraded {
-    pub response: HttpResponse,
-    pub outbound: Outbound,
-    pub inbound: Inbound,
+use crate::{Inbound, Outbound, QueueLimits};
+
+/// How long a client may take to receive a refusal.
+const REFUSAL: Duration = Duration::from_secs(1);
+
+/// Serves the sockets of one worker, each to its end.
+pub type Serve = Rc<dyn Fn(Upgrade) -> LocalBoxFuture<'static, ()>>;
+
+/// What actix gives away with a request to upgrade.
+type Given = (Request, Framed<TcpStream, Codec>);
+
+/// For `HttpServiceBuilder::upgrade`: every request that asks for a WebSocket goes there, whatever its path. `start` is
+/// called once in each worker, inside its runtime.
+pub fn upgrades(
+    start: impl Fn() -> Serve + 'static,
+) -> impl ServiceFactory<Given, Config = (), Response = (), Error = Infallible, InitError = ()> {
+    fn_factory(move || {
+        let serve = start();
+        let service = fn_service(move |(request, io): Given| {
+            let served = serve(Upgrade { request, parts: io.into_parts() });
+            async move {
+                served.await;
+                Ok(())
+            }
+        });
+        async move { Ok(service) }
+    })
 }
 
-/// Performs the opening handshake (RFC 6455 §4.2). `max_message` is the most payload bytes of a client's message.
-/// A request that is no WebSocket handshake is an error with the response for it.
-pub fn upgrade(
-    req: &HttpRequest,
-    payload: web::Payload,
-    max_message: usize,
-    queue: QueueLimits,
-) -> Result<Upgraded, actix_web::Error> {
-    let source = Source::new(payload.into_inner());
-    let guarded = Guarded::new(source.clone(), max_message);
-    let mut guarded = dev::Payload::Stream { payload: Box::pin(guarded) as _ };
-    // A `web::Payload` is made by its extractor alone, which is ready at once.
-    let payload = web::Payload::from_request(req, &mut guarded)
-        .now_or_never()
-        .ok_or_else(|| actix_web::error::ErrorInternalServerError("payload"))??;
-    let (response, session, messages) = actix_ws::handle_with_protocols(req, payload, &[SUBPROTOCOL])?;
-    // Its sender is not used, and its closing is told by our own body.
-    drop(session);
-    let messages = messages.max_frame_size(max_message).aggregate_continuations().max_continuation_size(max_message);
-    let outbound = Outbound::new(queue);
-    let (head, inner) = response.into_parts();
-    let body = OutboundBody::new(outbound.clone(), inner);
-    let response = head.set_body(BoxBody::new(body));
-    Ok(Upgraded { response, outbound, inbound: Inbound::new(messages, source) })
+/// A request for a socket, and the transport it came on.
+pub struct Upgrade {
+    request: Request,
+    parts: FramedParts<TcpStream, Codec>,
+}
+
+impl Upgrade {
+    pub fn head(&self) -> &RequestHead {
+        self.request.head()
+    }
+
+    /// Performs the opening handshake (RFC 6455 §4.2). The answer is the first that waits in the queue: it goes out with
+    /// the first wake. `max_message` is the most payload bytes of a client's message. A request that is no WebSocket
+    /// handshake comes back, to be refused.
+    pub fn accept(mut self, max_message: usize, queue: QueueLimits) -> Result<(Outbound, Inbound), Box<Self>> {
+        let Ok(mut answer) = ws::handshake(self.head()) else { return Err(Box::new(self)) };
+        if offers(self.head(), SUBPROTOCOL) {
+            answer.insert_header((header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
+        }
+        let Ok(answer) = self.encode(answer.finish().drop_body(), BodySize::None, None) else { return Err(Box::new(self)) };
+        let outbound = Outbound::new(queue);
+        outbound.push(answer);
+        let (read, write) = self.parts.io.into_split();
+        outbound.connect(write);
+        Ok((outbound, Inbound::new(read, &self.parts.read_buf, max_message)))
+    }
+
+    /// Answers that there will be no socket, and ends the connection.
+    pub async fn refuse(mut self, mut head: Response<()>, body: impl Into<Bytes>) {
+        head.head_mut().set_connection_type(ConnectionType::Close);
+        let body = body.into();
+        let size = BodySize::Sized(body.len() as u64);
+        if let Ok(answer) = self.encode(head, size, Some(body)) {
+            // A client that does not take it has ended the connection itself.
+            let _ = timeout(REFUSAL, self.parts.io.write_all(&answer)).await;
+            let _ = timeout(REFUSAL, self.parts.io.shutdown()).await;
+        }
+    }
+
+    fn encode(&mut self, head: Response<()>, size: BodySize, body: Option<Bytes>) -> std::io::Result<Bytes> {
+        let mut bytes = BytesMut::new();
+        self.parts.codec.encode(Message::Item((head, size)), &mut bytes)?;
+        if body.is_some() {
+            self.parts.codec.encode(Message::Chunk(body), &mut bytes)?;
+        }
+        Ok(bytes.freeze())
+    }
+}
+
+/// Is it among the subprotocols the client speaks (RFC 6455 §4.1)?
+fn offers(head: &RequestHead, protocol: &str) -> bool {
+    subprotocols(head).any(|offered| offered == protocol)
+}
+
+/// The subprotocols a client offers, in its order.
+pub(crate) fn subprotocols(head: &RequestHead) -> impl Iterator<Item = &str> {
+    let values = head.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|value: &HeaderValue| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
 }

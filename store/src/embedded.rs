@@ -22,6 +22,7 @@ mod outbox;
 mod presence;
 mod presence_table;
 mod reactions;
+mod recent;
 mod registry;
 mod replies;
 mod retention;

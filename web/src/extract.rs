@@ -16,7 +16,7 @@ impl FromRequest for Caller {
     type Future = Pin<Box<dyn Future<Output = Result<Self, WebError>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let token = bearer(request).map(str::to_owned);
+        let token = bearer(request.head()).map(str::to_owned);
         let domain = request.app_data::<Data<Domain>>().cloned();
         Box::pin(async move {
             let domain = domain.ok_or_else(|| anyhow::anyhow!("the service has no domain"))?;

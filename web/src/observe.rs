@@ -7,6 +7,7 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     get,
+    http::header::HeaderMap,
     web::Data,
 };
 use domain::Domain;
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     error::{ApiResult, REQUEST_ID, problem_response},
@@ -98,11 +100,15 @@ pub async fn metrics_text() -> HttpResponse {
 /// What names the request in answers and logs: the id whoever passed it on gave it, where that is a UUID, so that it
 /// has one name on all services; else one made for it.
 pub fn request_id(request: &HttpRequest) -> Option<String> {
-    let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()?.parse::<uuid::Uuid>().ok());
-    match given {
+    match given_id(request.headers()) {
         Some(id) => Some(id.to_string()),
         None => request.extensions().get::<RequestId>().map(ToString::to_string),
     }
+}
+
+/// The id whoever passed the request on gave it.
+pub(crate) fn given_id(headers: &HeaderMap) -> Option<Uuid> {
+    headers.get(&REQUEST_ID)?.to_str().ok()?.parse().ok()
 }
 
 /// A span with method, path and request id. Never the query: it may hold a token.

@@ -7,8 +7,11 @@ use std::{
 };
 
 use actix_cors::Cors;
+use actix_http::{Extensions, HttpService};
+use actix_service::map_config;
 use actix_web::{
-    App, HttpResponse, HttpServer,
+    App, HttpResponse,
+    dev::AppConfig,
     http::StatusCode,
     middleware,
     web::{Data, JsonConfig, PathConfig, PayloadConfig, QueryConfig},
@@ -16,9 +19,10 @@ use actix_web::{
 use anyhow::Context;
 use domain::{Domain, outage::Outage};
 use shared::settings::Http;
+use socket::Serve;
 use socket2::{Domain as Family, Protocol, SockRef, Socket, Type};
 use store::{Instance, Service};
-use tokio::time::timeout;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing_actix_web::TracingLogger;
 use utoipa::openapi::{
@@ -56,6 +60,9 @@ pub struct ServiceSpec {
     pub scheme: &'static str,
     /// The URL table; called once in each worker.
     pub routes: Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>,
+    /// What serves sockets; called once in each worker, inside its runtime. A request for a WebSocket goes there and to
+    /// no route.
+    pub sockets: fn(&Domain, &Arc<Drain>) -> Serve,
     /// Open sockets, for services that have them.
     pub connections: Option<fn() -> u64>,
 }
@@ -150,7 +157,7 @@ pub async fn serve(
     let api = Data::new(openapi(&spec));
     let data = Data::new(domain.clone());
     let (routes, allowed) = (spec.clone(), http.allowed_origins.clone());
-    let server = HttpServer::new(move || {
+    let app = move || {
         App::new()
             .into_utoipa_app()
             .configure(|cfg| configure(cfg, &routes))
@@ -167,17 +174,27 @@ pub async fn serve(
             .wrap(cors(&allowed))
             .wrap(middleware::from_fn(finish))
             .wrap(TracingLogger::<PathSpan>::new())
-    });
+    };
+    let (sockets, of_sockets) = (spec.sockets, (domain.clone(), drain.clone()));
     // Measured to matter: no Nagle, no second held after a close, no half-closed sockets.
-    let server = server
+    let service = move || {
+        let (domain, drain) = of_sockets.clone();
+        let stopping = drain.begun().clone();
+        HttpService::build()
+            .tcp_nodelay(true)
+            .client_disconnect_timeout(Duration::ZERO)
+            .h1_allow_half_closed(false)
+            .graceful_shutdown_signal(move || stopping.clone().cancelled_owned())
+            .on_connect_ext(on_connect)
+            .upgrade(socket::upgrades(move || sockets(&domain, &drain)))
+            .finish(map_config(app(), |()| AppConfig::default()))
+            .tcp()
+    };
+    let server = actix_server::Server::build()
         .workers(workers(&http))
-        .max_connections(http.max_connections)
-        .tcp_nodelay(true)
-        .client_disconnect_timeout(Duration::ZERO)
-        .h1_allow_half_closed(false)
+        .max_concurrent_connections(http.max_connections)
         .shutdown_timeout(http.shutdown_seconds)
-        .on_connect(on_connect)
-        .listen(listener)?
+        .listen(spec.service.as_str(), listener, service)?
         .shutdown_signal(drain.begun().clone().cancelled_owned())
         .run();
     tracing::info!(service = spec.service.as_str(), %address, "listening");
@@ -190,11 +207,9 @@ pub async fn serve(
 }
 
 /// Before the first request of a connection.
-fn on_connect(connection: &dyn std::any::Any, _: &mut actix_web::dev::Extensions) {
-    if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() {
-        // Best effort: without it a dead peer is noticed later, by the heartbeat.
-        let _ = SockRef::from(stream).set_tcp_user_timeout(Some(USER_TIMEOUT));
-    }
+fn on_connect(connection: &TcpStream, _: &mut Extensions) {
+    // Best effort: without it a dead peer is noticed later, by the heartbeat.
+    let _ = SockRef::from(connection).set_tcp_user_timeout(Some(USER_TIMEOUT));
 }
 
 fn workers(http: &Http) -> usize {

@@ -1,52 +1,64 @@
-//! What the routes of both socket services do alike: let a page in or not, upgrade, know the caller, tell of errors.
+//! What both socket services do alike: let a page in or not, upgrade, know the caller, tell of errors.
 
-use std::{cell::OnceCell, rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
-use actix_web::{HttpRequest, error::InternalError, web::Payload};
+use actix_http::{ResponseBuilder, header};
 use domain::{Domain, DomainError, Result, Viewer};
+use futures_util::future::FutureExt;
 use shared::{
-    ErrorCode, Problem,
+    ErrorCode, Problem, Settings,
     protocol::{BadFrame, ServerFrame},
 };
-use socket::{CloseCode, Credential, Limits, QueueLimits, Upgraded};
+use socket::{CloseCode, Credential, Inbound, Limits, Outbound, QueueLimits, Serve, Upgrade};
 
-use crate::{drain::Drain, error::problem_response, server::Running};
+use crate::{
+    Drain,
+    error::{PROBLEM_JSON, REQUEST_ID, status},
+    observe::given_id,
+};
 
-/// What a worker's sockets share; made by the first, because it needs the worker's runtime. Goes into `app_data`.
-pub struct Worker<T>(Rc<OnceCell<Rc<T>>>);
-
-impl<T> Default for Worker<T> {
-    fn default() -> Self {
-        Self(Rc::default())
-    }
+/// A socket that has been let in.
+pub struct Opened {
+    pub outbound: Outbound,
+    pub inbound: Inbound,
+    pub limits: Limits,
+    pub credential: Option<Credential>,
+    /// Of the request.
+    pub query: String,
 }
 
-impl<T> Clone for Worker<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
+/// Serves the sockets of `path`, each with `serve`; all others are refused: checks the page's origin and performs the
+/// handshake.
+pub fn at<F: Future<Output = ()> + 'static>(
+    path: &'static str,
+    domain: &Domain,
+    serve: impl Fn(Opened) -> F + 'static,
+) -> Serve {
+    let settings = domain.settings.clone();
+    Rc::new(move |upgrade| match open(upgrade, path, &settings) {
+        Ok(opened) => serve(opened).boxed_local(),
+        Err((upgrade, problem)) => refuse(*upgrade, problem).boxed_local(),
+    })
 }
 
-impl<T: 'static> Worker<T> {
-    /// This worker's, made by `start` if there is none yet.
-    pub fn of(
-        request: &HttpRequest,
-        running: &Running,
-        start: impl FnOnce(Arc<Drain>) -> Rc<T>,
-    ) -> actix_web::Result<Rc<T>> {
-        let worker = request
-            .app_data::<Self>()
-            .ok_or_else(|| actix_web::error::ErrorInternalServerError("the worker has no place for its hub"))?;
-        Ok(worker.0.get_or_init(|| start(running.drain.clone())).clone())
-    }
+/// For services that have no sockets.
+pub fn none(domain: &Domain, _: &Arc<Drain>) -> Serve {
+    at("", domain, |_| std::future::ready(()))
 }
 
-/// Checks the page's origin and performs the handshake; an error carries the answer that refuses.
-pub fn open(request: &HttpRequest, payload: Payload, domain: &Domain) -> actix_web::Result<(Upgraded, Limits)> {
-    let settings = &domain.settings;
-    if !socket::origin_allowed(request, &settings.http.allowed_origins) {
-        return Err(refuse(ErrorCode::Forbidden, "this origin may not connect"));
+fn open(
+    upgrade: Upgrade,
+    path: &str,
+    settings: &Settings,
+) -> std::result::Result<Opened, (Box<Upgrade>, Problem)> {
+    let head = upgrade.head();
+    if head.uri.path() != path {
+        return Err((Box::new(upgrade), Problem::new(ErrorCode::NotFound, "there is no such socket")));
     }
+    if !socket::origin_allowed(head, &settings.http.allowed_origins) {
+        return Err((Box::new(upgrade), Problem::new(ErrorCode::Forbidden, "this origin may not connect")));
+    }
+    let (credential, query) = (socket::credential(head), head.uri.query().unwrap_or_default().to_owned());
     let limits = &settings.limits;
     let queue = QueueLimits {
         frames: limits.queue_frames,
@@ -57,15 +69,25 @@ pub fn open(request: &HttpRequest, payload: Payload, domain: &Domain) -> actix_w
         authenticate: Duration::from_secs(limits.authenticate_seconds),
         bad_frames_per_minute: limits.bad_frames_per_minute,
     };
-    let Ok(upgraded) = socket::upgrade(request, payload, limits.frame_bytes, queue) else {
-        let text = "this is a WebSocket endpoint: send the opening handshake of RFC 6455";
-        return Err(refuse(ErrorCode::InvalidMessage, text));
-    };
-    Ok((upgraded, times))
+    match upgrade.accept(limits.frame_bytes, queue) {
+        Ok((outbound, inbound)) => Ok(Opened { outbound, inbound, limits: times, credential, query }),
+        Err(upgrade) => Err((upgrade, no_handshake())),
+    }
 }
 
-fn refuse(code: ErrorCode, text: &'static str) -> actix_web::Error {
-    InternalError::from_response(text, problem_response(Problem::new(code, text))).into()
+/// The answer to a request that should have been a WebSocket's.
+pub fn no_handshake() -> Problem {
+    let text = "this is a WebSocket endpoint: send the opening handshake of RFC 6455";
+    Problem::new(ErrorCode::InvalidMessage, text)
+}
+
+async fn refuse(upgrade: Upgrade, problem: Problem) {
+    let id = given_id(upgrade.head().headers()).unwrap_or_else(uuid::Uuid::new_v4).to_string();
+    let problem = Problem { request_id: Some(id.clone()), ..problem };
+    let mut answer = ResponseBuilder::new(status(problem.code));
+    answer.insert_header((header::CONTENT_TYPE, PROBLEM_JSON)).insert_header((REQUEST_ID, id));
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    upgrade.refuse(answer.finish().drop_body(), body).await;
 }
 
 /// The caller a credential names.

@@ -82,6 +82,8 @@ async fn answer(session: &Session, command: ChatCommand, id: Option<&str>) -> Re
 }
 
 async fn send(session: &Session, input: SendMessage) -> Result<Reply> {
+    // The author is told the message itself too, a moment before the reply.
+    let _cork = session.peer.outbound.cork();
     let sent = session.hub.domain.messages.send(&session.peer.viewer, input).await?;
     session.typing.borrow_mut().forget(sent.id.room);
     Ok(Reply::Frame(ServerFrame::MessageAck {

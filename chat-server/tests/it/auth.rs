@@ -93,9 +93,24 @@ async fn a_foreign_page_gets_403_and_a_plain_request_400_as_problems(
 ) {
     let world = World::with(engine, |s| s.http.allowed_origins = vec!["https://app.example".into()]).await;
     let url = world.url(0).replace("ws://", "http://");
-    let answer = reqwest::Client::new().get(&url).header("Origin", "https://evil.example").send().await.unwrap();
-    assert_eq!(answer.status(), 403);
-    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let handshake = [
+        ("Origin", "https://evil.example"),
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "x3JJHMbDL1EzLkh9GBhXDw=="),
+        ("X-Request-Id", "7f2c1c1e-5d7d-4a6e-9b1a-0a2b3c4d5e6f"),
+    ];
+    let asked = |url: &str| handshake.iter().fold(reqwest::Client::new().get(url), |r, (k, v)| r.header(*k, *v)).send();
+    for (url, status, code) in
+        [(url.clone(), 403, "FORBIDDEN"), (url.replace("/chat", "/nothing"), 404, "NOT_FOUND")]
+    {
+        let answer = asked(&url).await.unwrap();
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let problem: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!((&problem["code"], &problem["requestId"]), (&code.into(), &handshake[5].1.into()));
+    }
     let plain = reqwest::get(&url).await.unwrap();
     assert_eq!(plain.status(), 400);
     assert_eq!(plain.headers()["content-type"], "application/problem+json");

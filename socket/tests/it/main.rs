@@ -201,9 +201,11 @@ async fn a_drain_says_so_and_closes_1012_at_once() {
 async fn a_foreign_origin_and_a_plain_request_get_no_socket() {
     let server = Echo::start(|o| o.origins = vec!["https://app.example".into()]);
     let http = server.url().replace("ws://", "http://");
-    let refused = reqwest::Client::new().get(&http).header("Origin", "https://evil.example").send().await.unwrap();
-    assert_eq!(refused.status(), 403);
+    let refused = support::refusal(&server, "Origin: https://evil.example\r\n").await;
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.ends_with("\r\n\r\nno"), "{refused}");
     assert_eq!(reqwest::get(&http).await.unwrap().status(), 400);
+    let no_key = support::refusal(&server, "Sec-WebSocket-Version: 12\r\n").await;
+    assert!(no_key.starts_with("HTTP/1.1 400"), "{no_key}");
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! An echo server on a port of its own, and clients.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, convert::Infallible, rc::Rc, time::Duration};
 
-use actix_web::{App, HttpRequest, HttpServer, web};
-use futures_util::{SinkExt, StreamExt};
-use socket::{Connection, Credential, Flow, Limits, Outbound, Pulse, Pushed, QueueLimits, Step, text_frame};
+use actix_http::{HttpService, Request, Response, StatusCode};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use socket::{Connection, Credential, Flow, Limits, Outbound, Pulse, Pushed, QueueLimits, Step, Upgrade, text_frame};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -58,7 +58,7 @@ impl Echo {
         let (finished, done) = oneshot::channel();
         let token = stop.clone();
         std::thread::spawn(move || {
-            let result = actix_web::rt::System::new().block_on(serve(listener, options, token));
+            let result = actix_rt::System::new().block_on(serve(listener, options, token));
             let _ = finished.send(());
             result.unwrap();
         });
@@ -76,39 +76,49 @@ impl Echo {
 
 async fn serve(listener: std::net::TcpListener, options: Options, stop: CancellationToken) -> std::io::Result<()> {
     let stopped = stop.clone();
-    HttpServer::new(move || {
-        let pulse = Pulse::start(options.heartbeat, stop.clone());
-        let worker = Worker { options: options.clone(), pulse, subscribers: RefCell::default() };
-        App::new().app_data(Rc::new(worker)).route("/echo", web::get().to(open))
-    })
-    .workers(1)
-    .disable_signals()
-    .shutdown_signal(async move { stopped.cancelled().await })
-    .client_disconnect_timeout(Duration::ZERO)
-    .h1_allow_half_closed(false)
-    .tcp_nodelay(true)
-    .listen(listener)?
-    .run()
-    .await
+    let service = move || {
+        let (options, stop) = (options.clone(), stop.clone());
+        let start = move || {
+            let pulse = Pulse::start(options.heartbeat, stop.clone());
+            let worker = Worker { options: options.clone(), pulse, subscribers: RefCell::default() };
+            let worker = Rc::new(worker);
+            Rc::new(move |upgrade| open(worker.clone(), upgrade).boxed_local()) as socket::Serve
+        };
+        let plain = |_: Request| async { Ok::<_, Infallible>(Response::new(StatusCode::BAD_REQUEST)) };
+        HttpService::build()
+            .client_disconnect_timeout(Duration::ZERO)
+            .h1_allow_half_closed(false)
+            .tcp_nodelay(true)
+            .upgrade(socket::upgrades(start))
+            .finish(plain)
+            .tcp()
+    };
+    actix_server::Server::build()
+        .workers(1)
+        .disable_signals()
+        .shutdown_signal(async move { stopped.cancelled().await })
+        .listen("echo", listener, service)?
+        .run()
+        .await
 }
 
-async fn open(req: HttpRequest, payload: web::Payload) -> actix_web::Result<actix_web::HttpResponse> {
-    let worker = req.app_data::<Rc<Worker>>().unwrap().clone();
+async fn open(worker: Rc<Worker>, upgrade: Upgrade) {
     let options = &worker.options;
-    if !socket::origin_allowed(&req, &options.origins) {
-        return Ok(actix_web::HttpResponse::Forbidden().finish());
+    if !socket::origin_allowed(upgrade.head(), &options.origins) {
+        return upgrade.refuse(Response::with_body(StatusCode::FORBIDDEN, ()), "no").await;
     }
     let queue = QueueLimits { frames: 256, bytes: options.queue_bytes, time: Duration::from_secs(30) };
-    let socket = socket::upgrade(&req, payload, MAX_MESSAGE, queue)?;
+    let mut credential = socket::credential(upgrade.head());
+    let (outbound, inbound) = match upgrade.accept(MAX_MESSAGE, queue) {
+        Ok(parts) => parts,
+        Err(upgrade) => return upgrade.refuse(Response::with_body(StatusCode::BAD_REQUEST, ()), "").await,
+    };
     let limits = Limits { authenticate: options.authenticate, bad_frames_per_minute: options.bad_frames };
-    let mut credential = socket::credential(&req);
     if !options.wants_auth {
         credential = credential.or(Some(Credential::Token("anybody".into())));
     }
-    let handshake = EchoHandshake { outbound: socket.outbound.clone(), worker: worker.clone() };
-    let connection = Connection::new(socket.outbound, socket.inbound, limits, &worker.pulse);
-    actix_web::rt::spawn(connection.run(handshake, credential));
-    Ok(socket.response)
+    let handshake = EchoHandshake { outbound: outbound.clone(), worker: worker.clone() };
+    Connection::new(outbound, inbound, limits, &worker.pulse).run(handshake, credential).await;
 }
 
 struct EchoHandshake {
@@ -220,17 +230,29 @@ pub async fn raw(server: &Echo) -> TcpStream {
 }
 
 pub async fn handshake(server: &Echo, extra: &str) -> (TcpStream, String) {
-    let mut socket = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
-    let request = format!(
-        "GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n{extra}\r\n"
-    );
-    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut socket = ask(server, &format!("Sec-WebSocket-Version: 13\r\n{extra}")).await;
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
         answer.push(socket.read_u8().await.unwrap());
     }
     (socket, String::from_utf8(answer).unwrap())
+}
+
+/// The whole answer to a request that gets no socket.
+pub async fn refusal(server: &Echo, extra: &str) -> String {
+    let mut answer = String::new();
+    ask(server, extra).await.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+async fn ask(server: &Echo, extra: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    let request = format!(
+        "GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n{extra}\r\n"
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    socket
 }
 
 /// A masked frame; the mask is zero, so that bytes are what they are.

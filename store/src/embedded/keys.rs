@@ -53,13 +53,13 @@ use shared::{RoomId, SessionId, Timestamp, UserId, token::Kid};
 pub(super) use self::notify::*;
 
 /// The two parts of the database: what is overwritten, and what is appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Space {
     State,
     Log,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub(super) space: Space,
     pub(super) bytes: Vec<u8>,
@@ -92,6 +92,11 @@ fn key(space: Space, tag: u8, parts: &[&[u8]]) -> Key {
 }
 
 impl Key {
+    /// A row that is read with every message: of a head or a membership.
+    pub(super) fn is_of_every_message(&self) -> bool {
+        self.space == Space::State && matches!(self.bytes.first(), Some(b'h' | b'm'))
+    }
+
     /// All keys that begin with this one.
     fn prefix(self) -> Span {
         let hi = after_prefix(&self.bytes);

@@ -5,6 +5,7 @@ use std::{cmp::Ordering, collections::BTreeMap, ops::ControlFlow};
 use super::{
     keys::{Key, Span},
     kv::{Order, Read, Snapshot, Visit, check_key},
+    recent::Recent,
 };
 use crate::{BusEvent, Result};
 
@@ -14,6 +15,7 @@ pub(super) type Overlay = BTreeMap<Key, Option<Vec<u8>>>;
 /// A command's view and its writes. Dropped without [`Tx::finish`], it leaves nothing.
 pub(super) struct Tx<'a> {
     base: &'a Snapshot,
+    recent: Option<&'a Recent>,
     group: &'a Overlay,
     own: Overlay,
     events: Vec<BusEvent>,
@@ -21,7 +23,22 @@ pub(super) struct Tx<'a> {
 
 impl<'a> Tx<'a> {
     pub(super) fn new(base: &'a Snapshot, group: &'a Overlay) -> Self {
-        Self { base, group, own: Overlay::new(), events: Vec::new() }
+        Self { base, recent: None, group, own: Overlay::new(), events: Vec::new() }
+    }
+
+    /// Asks `recent`, which knows what is committed, before the database.
+    pub(super) fn with_recent(self, recent: &'a Recent) -> Self {
+        Self { recent: Some(recent), ..self }
+    }
+
+    fn committed(&self, key: &Key) -> Result<Option<Vec<u8>>> {
+        let Some(recent) = self.recent else { return self.base.get(key) };
+        if let Some(row) = recent.find(key) {
+            return Ok(row);
+        }
+        let row = self.base.get(key)?;
+        recent.keep(key, row.as_deref());
+        Ok(row)
     }
 
     pub(super) fn put(&mut self, key: Key, value: Vec<u8>) -> Result<()> {
@@ -63,7 +80,7 @@ impl Read for Tx<'_> {
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>> {
         match self.own.get(key).or_else(|| self.group.get(key)) {
             Some(value) => Ok(value.clone()),
-            None => self.base.get(key),
+            None => self.committed(key),
         }
     }
 
