@@ -1,3 +1,5 @@
-//! `bench`: loads a deployment of ChatApp by its public addresses and says what came of it.
+//! `bench`: puts a deployment under load; see `bench --help`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    bench::cli::main()
+}
