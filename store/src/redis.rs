@@ -7,6 +7,7 @@ mod bus;
 mod codec;
 mod connection;
 mod edits;
+mod gather;
 mod inboxes;
 mod intents;
 mod keys;
@@ -35,13 +36,21 @@ use secrecy::SecretString;
 use shared::{RoomId, protocol::Position};
 
 pub use self::replicas::ReplicaWait;
-use self::{bus::Wire, connection::Address, connection::Connections, keys::Keys, replicas::Replicas};
+use self::{
+    bus::Wire,
+    connection::{Address, Connections, Picked},
+    gather::Gather,
+    keys::Keys,
+    replicas::Replicas,
+};
 use crate::{Result, Store};
 
 /// An open store; every trait of this crate is implemented on it.
 struct Engine {
     keys: Keys,
     connections: Connections,
+    /// On a single node, appends go through it. A cluster's client keeps what goes to each node together by itself.
+    gather: Option<Gather>,
     wire: Arc<Wire>,
     /// Where a write is acknowledged only once replicas have it.
     replicas: Option<Replicas>,
@@ -67,8 +76,12 @@ impl Engine {
             Some(wait) => Some(Replicas::open(&address, connections.line(), keys.clone(), wait).await?),
             None => None,
         };
+        let gather = match connections.line() {
+            Picked::Single(connection) => Some(Gather::start(connection)),
+            Picked::Cluster(_) => None,
+        };
         let wire = Wire::open(address, keys.clone()).await?;
-        Ok(Self { keys, connections, wire, replicas })
+        Ok(Self { keys, connections, gather, wire, replicas })
     }
 
     /// Before a write is acknowledged: returns once it is on as many replicas as were asked for.

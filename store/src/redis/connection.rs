@@ -25,7 +25,7 @@ use crate::{Result, StoreError};
 /// How long one answer, and one connection attempt, may take.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a caller waits at most, reconnection and redirections included.
-const CALL: Duration = Duration::from_secs(5);
+pub(super) const CALL: Duration = Duration::from_secs(5);
 /// Longest pause between two attempts to connect.
 pub(super) const MAX_PAUSE: Duration = Duration::from_millis(200);
 /// Commands that may wait to be written on one connection; more make their callers wait.
@@ -329,7 +329,7 @@ impl Line {
     }
 }
 
-fn is_unknown_script(error: &RedisError) -> bool {
+pub(super) fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 

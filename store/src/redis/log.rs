@@ -113,7 +113,11 @@ impl RoomLog for Engine {
             .arg(kept)
             .arg(reply_to.map_or(0, |id| id.seq))
             .arg(codec::message::mentions(&message.mentions));
-        let answer: Vec<String> = self.connections.run("append a message", append).await?;
+        let what = "append a message";
+        let answer: Vec<String> = match &self.gather {
+            Some(gather) => gather.run(what, append).await?,
+            None => self.connections.run(what, append).await?,
+        };
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["OK", result] => self.acknowledged(room, appended(result, event_id)?).await,
             ref other => Err(refused(other.first().copied())),

@@ -66,6 +66,36 @@ async fn a_server_that_forgot_the_scripts_is_given_them_again(#[case] kind: Kind
 #[case(Kind::Node)]
 #[case(Kind::Cluster)]
 #[tokio::test]
+async fn of_appends_that_go_together_each_has_its_own_answer(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, good, bad) = (actor("ann"), room(None), room(None));
+    for record in [&good, &bad] {
+        engine.create_room(record, std::slice::from_ref(&ann)).await.unwrap();
+    }
+    let mut connection = server.connection().await;
+    cmd("SET").arg(engine.keys.messages(bad.id)).arg("no hash").exec_async(&mut connection).await.unwrap();
+    cmd("SCRIPT").arg("FLUSH").exec_async(&mut connection).await.unwrap();
+    let appends = (0..40).map(|n| {
+        let (engine, ann, record) = (&engine, &ann, if n % 2 == 0 { &good } else { &bad });
+        async move { (n, engine.append(&message(record, ann, &n.to_string())).await) }
+    });
+    let mut seqs = Vec::new();
+    for (n, answer) in futures_util::future::join_all(appends).await {
+        match answer {
+            Ok(appended) if n % 2 == 0 => seqs.push(appended.seq),
+            Err(StoreError::Unexpected(_)) if n % 2 == 1 => {}
+            other => panic!("{n}: {other:?}"),
+        }
+    }
+    seqs.sort_unstable();
+    assert_eq!(seqs, (1..=20).collect::<Vec<u64>>(), "each once, though the script had to be loaded");
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
 async fn a_bad_configuration_is_warned_of_and_a_server_that_does_not_tell_is_healthy(#[case] kind: Kind) {
     let server = Server::start(kind);
     let engine = server.engine().await;
