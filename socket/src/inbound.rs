@@ -44,8 +44,7 @@ impl Inbound {
     /// `early` came behind the request. `limit`: the most payload bytes of one message.
     pub(crate) fn new(transport: OwnedReadHalf, early: &[u8], limit: usize) -> Self {
         let walk = FrameWalk::new(limit);
-        let mut inbound =
-            Self { transport, buffer: BytesMut::new(), walk, limit, fragments: None, violation: None };
+        let mut inbound = Self { transport, buffer: BytesMut::new(), walk, limit, fragments: None, violation: None };
         inbound.let_through(early);
         inbound
     }

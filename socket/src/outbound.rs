@@ -382,6 +382,11 @@ impl Outbound {
         self.inner.draining.get() || self.stage() != Stage::Open
     }
 
+    /// Is half the queue free?
+    pub fn is_roomy(&self) -> bool {
+        self.inner.is_roomy(&self.inner.queue.borrow())
+    }
+
     /// The same connection?
     pub fn is(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.inner, &other.inner)

@@ -64,7 +64,9 @@ impl Upgrade {
         if offers(self.head(), SUBPROTOCOL) {
             answer.insert_header((header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
         }
-        let Ok(answer) = self.encode(answer.finish().drop_body(), BodySize::None, None) else { return Err(Box::new(self)) };
+        let Ok(answer) = self.encode(answer.finish().drop_body(), BodySize::None, None) else {
+            return Err(Box::new(self));
+        };
         let outbound = Outbound::new(queue);
         outbound.push(answer);
         let (read, write) = self.parts.io.into_split();
@@ -101,6 +103,7 @@ fn offers(head: &RequestHead, protocol: &str) -> bool {
 
 /// The subprotocols a client offers, in its order.
 pub(crate) fn subprotocols(head: &RequestHead) -> impl Iterator<Item = &str> {
-    let values = head.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|value: &HeaderValue| value.to_str().ok());
+    let values =
+        head.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|value: &HeaderValue| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)
 }

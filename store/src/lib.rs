@@ -26,7 +26,9 @@ pub use log::{
     Appended, Change, ChangeBody, Changes, Edit, HistoryPage, MarkEvent, Marked, Marks, Mentions, NewMessage, PageFrom,
     PageRequest, Reacting, RoomEvent, RoomLog, StoredMessage, Tally, TypingEvent,
 };
-pub use notify::{Briefing, Attempt, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome};
+pub use notify::{
+    Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome,
+};
 pub use ops::{Health, Instance, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};

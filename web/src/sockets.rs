@@ -17,6 +17,8 @@ use crate::{
     observe::given_id,
 };
 
+const NO_HANDSHAKE: &str = "this is a WebSocket endpoint: send the opening handshake of RFC 6455";
+
 /// A socket that has been let in.
 pub struct Opened {
     pub outbound: Outbound,
@@ -37,7 +39,7 @@ pub fn at<F: Future<Output = ()> + 'static>(
     let settings = domain.settings.clone();
     Rc::new(move |upgrade| match open(upgrade, path, &settings) {
         Ok(opened) => serve(opened).boxed_local(),
-        Err((upgrade, problem)) => refuse(*upgrade, problem).boxed_local(),
+        Err((upgrade, code, text)) => refuse(*upgrade, Problem::new(code, text)).boxed_local(),
     })
 }
 
@@ -50,13 +52,13 @@ fn open(
     upgrade: Upgrade,
     path: &str,
     settings: &Settings,
-) -> std::result::Result<Opened, (Box<Upgrade>, Problem)> {
+) -> std::result::Result<Opened, (Box<Upgrade>, ErrorCode, &'static str)> {
     let head = upgrade.head();
     if head.uri.path() != path {
-        return Err((Box::new(upgrade), Problem::new(ErrorCode::NotFound, "there is no such socket")));
+        return Err((Box::new(upgrade), ErrorCode::NotFound, "there is no such socket"));
     }
     if !socket::origin_allowed(head, &settings.http.allowed_origins) {
-        return Err((Box::new(upgrade), Problem::new(ErrorCode::Forbidden, "this origin may not connect")));
+        return Err((Box::new(upgrade), ErrorCode::Forbidden, "this origin may not connect"));
     }
     let (credential, query) = (socket::credential(head), head.uri.query().unwrap_or_default().to_owned());
     let limits = &settings.limits;
@@ -71,14 +73,13 @@ fn open(
     };
     match upgrade.accept(limits.frame_bytes, queue) {
         Ok((outbound, inbound)) => Ok(Opened { outbound, inbound, limits: times, credential, query }),
-        Err(upgrade) => Err((upgrade, no_handshake())),
+        Err(upgrade) => Err((upgrade, ErrorCode::InvalidMessage, NO_HANDSHAKE)),
     }
 }
 
 /// The answer to a request that should have been a WebSocket's.
 pub fn no_handshake() -> Problem {
-    let text = "this is a WebSocket endpoint: send the opening handshake of RFC 6455";
-    Problem::new(ErrorCode::InvalidMessage, text)
+    Problem::new(ErrorCode::InvalidMessage, NO_HANDSHAKE)
 }
 
 async fn refuse(upgrade: Upgrade, problem: Problem) {

@@ -9,6 +9,7 @@ use shared::{
 };
 use socket::CloseCode;
 use store::RoomEvent;
+use tokio::time::Instant;
 
 use super::{CONCURRENT_READS, Hub, State, room::Settled, users};
 use crate::dialect::Encoded;
@@ -17,6 +18,10 @@ use crate::dialect::Encoded;
 const PAGE: usize = 100;
 /// Changes after which the room is to be fetched anew instead.
 const MOST: usize = 1000;
+/// How long a turn of what is told from a log waits for readers who are behind.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it looks whether they still are.
+const BREATH: Duration = Duration::from_millis(2);
 pub const FIRST_RETRY: Duration = Duration::from_millis(100);
 pub const LAST_RETRY: Duration = Duration::from_secs(2);
 
@@ -31,8 +36,7 @@ pub(super) async fn repair(hub: Rc<Hub>, room: RoomId) {
             Ok(true) => return,
             Ok(false) => {
                 wait = FIRST_RETRY;
-                // Let the sockets send this before the next is pushed.
-                tokio::task::yield_now().await;
+                hub.let_send(room).await;
             }
             Err(e) if is_outage(&e) => {
                 e.log();
@@ -109,9 +113,29 @@ async fn deliver(hub: &Rc<Hub>, room: RoomId, epoch: u64, events: Vec<RoomEvent>
                 }
             }
         });
-        tokio::task::yield_now().await;
+        hub.let_send(room).await;
     }
     Ok(())
+}
+
+impl Hub {
+    /// Lets the room's sockets send what was pushed before more is: what is told from the log comes faster than anybody
+    /// reads it, and a queue that overflows for that is no slow reader's. Nobody is waited for longer than
+    /// [`PATIENCE`]; meanwhile the room's events are held.
+    async fn let_send(&self, room: RoomId) {
+        tokio::task::yield_now().await;
+        let deadline = Instant::now() + PATIENCE;
+        let is_roomy = || {
+            let state = self.state.borrow();
+            state
+                .rooms
+                .get(&room)
+                .is_none_or(|entry| entry.members.iter().all(|member| member.peer.outbound.is_roomy()))
+        };
+        while !is_roomy() && Instant::now() < deadline {
+            tokio::time::sleep(BREATH).await;
+        }
+    }
 }
 
 /// Delivers what was held, no more than a turn's. `true`: nothing is missing any more.

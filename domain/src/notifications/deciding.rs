@@ -1,7 +1,9 @@
 //! Who is told of a room's new messages, and who not any more.
 
 use shared::{NotificationId, RoomId, Timestamp, UserId, protocol::RoomType};
-use store::{DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomRecord, StoredMessage};
+use store::{
+    DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomRecord, StoredMessage,
+};
 
 use super::Notifications;
 use crate::{Result, names::DELETED_USER, pages::PAGE_BYTES};
@@ -142,7 +144,8 @@ impl Notifications {
             return Ok(Vec::new());
         }
         let Some((record, _)) = self.store.rooms.room(room).await? else { return Ok(Vec::new()) };
-        let cards = self.names.cards_of(tell.iter().map(|(_, message, _)| message.author)).await?;
+        let authors: Vec<UserId> = tell.iter().map(|(_, message, _)| message.author).collect();
+        let cards = self.names.cards_of(authors).await?;
         let job = |(user, message, count): &(UserId, &StoredMessage, u64)| {
             let author = cards.get(&message.author).map_or(DELETED_USER, |card| card.display_name.as_str());
             message_job(&record, message, author, *count, *user, at)
