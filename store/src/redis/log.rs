@@ -124,6 +124,11 @@ impl RoomLog for Engine {
         }
     }
 
+    /// On one node they pass one queue and one connection; in a Cluster a moved slot may let one overtake another.
+    fn keeps_order(&self) -> bool {
+        self.gather.is_some()
+    }
+
     async fn find_append(&self, message: &NewMessage) -> Result<Option<Appended>> {
         let Some(key) = &message.client_message_id else { return Ok(None) };
         let key = self.keys.dedupe(message.room, message.author.id, &dedupe_name(key));
