@@ -6,7 +6,7 @@ mod resume;
 mod sends;
 mod typing;
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, future::poll_fn, rc::Rc, time::Duration};
 
 use domain::{DomainError, Result, Viewer};
 use sends::Sends;
@@ -184,11 +184,11 @@ impl socket::Session for Session {
     }
 
     async fn finish(&mut self) {
-        self.finish_sends().await;
+        Box::pin(self.finish_sends()).await;
     }
 
-    async fn under_way(&mut self) {
-        self.go_on_sending().await;
+    fn under_way(&mut self) -> impl Future<Output = ()> {
+        poll_fn(|cx| self.poll_sends(cx))
     }
 
     fn is_full(&self) -> bool {

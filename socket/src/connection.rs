@@ -116,11 +116,10 @@ impl Connection {
 
     /// Serves the socket to its end. The future is large: box it.
     pub async fn run<H: Handshake>(self, handshake: H, credential: Option<Credential>) {
-        let outbound = self.outbound.clone();
+        let gone = Gone(self.outbound.clone());
         let mut served = pin!(self.serve_to_end(handshake, credential));
-        let _gone = Gone(outbound.clone());
         poll_fn(|cx| {
-            outbound.attend(cx);
+            gone.0.attend(cx);
             served.as_mut().poll(cx)
         })
         .await;

@@ -1,12 +1,13 @@
 //! Messages on their way to the store: a connection may have several under way, which share the store's round trips. They
 //! are checked one after another, stored in their order, and answered in their order.
 
-use domain::{Result, messages::Sent};
-use futures_util::{
-    FutureExt, StreamExt,
-    future::{LocalBoxFuture, pending},
-    stream::FuturesOrdered,
+use std::{
+    future::poll_fn,
+    task::{Context, Poll, Waker},
 };
+
+use domain::{Result, messages::Sent};
+use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesOrdered};
 use shared::{
     RoomId,
     protocol::{ServerFrame, command::SendMessage},
@@ -33,13 +34,10 @@ impl Sends {
     }
 
     /// The next answer, when it is there; never, where none is to come.
-    async fn next(&mut self) -> Answer {
-        match &mut self.0 {
-            Some(sends) => match sends.next().await {
-                Some(answer) => answer,
-                None => pending().await,
-            },
-            None => pending().await,
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+        match self.0.as_mut().map(|sends| sends.poll_next_unpin(cx)) {
+            Some(Poll::Ready(Some(answer))) => Poll::Ready(answer),
+            Some(Poll::Pending | Poll::Ready(None)) | None => Poll::Pending,
         }
     }
 }
@@ -64,33 +62,35 @@ impl Session {
         self.sends.0.get_or_insert_default().push_back(send.boxed_local());
         if share {
             // Its place in the order of the store is where it is polled first.
-            self.take_answers();
+            self.take_answers(&mut Context::from_waker(Waker::noop()));
         } else {
             self.finish_sends().await;
         }
     }
 
-    /// Waits for an answer, and takes what is there with it.
-    pub(super) async fn go_on_sending(&mut self) {
-        let answer = self.sends.next().await;
-        self.answer(answer);
-        self.take_answers();
+    /// Takes the answers that are there; waits for one.
+    pub(super) fn poll_sends(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.take_answers(cx) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Until nothing is under way.
     pub(super) async fn finish_sends(&mut self) {
         while self.sends.0.is_some() {
-            self.go_on_sending().await;
+            poll_fn(|cx| self.poll_sends(cx)).await;
         }
     }
 
-    fn take_answers(&mut self) {
-        while let Some(answer) = self.sends.next().now_or_never() {
+    /// `false`: there was none.
+    fn take_answers(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
+        while let Poll::Ready(answer) = self.sends.poll_next(cx) {
             self.answer(answer);
+            any = true;
         }
         if self.sends.0.as_ref().is_some_and(|sends| sends.is_empty()) {
             self.sends.0 = None;
         }
+        any
     }
 
     fn answer(&self, answer: Answer) {
