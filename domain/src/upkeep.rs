@@ -23,8 +23,6 @@ const DUE_LEASE: Duration = Duration::from_secs(5);
 /// Users handled in one tick; the rest come with the next.
 const USERS_A_TICK: usize = 500;
 
-/// How often messages that their room does not keep are looked for.
-const TRIM: Duration = Duration::from_secs(30);
 /// Messages removed in one step of the store, so that it is free for others in between.
 const MESSAGES_A_STEP: usize = 1000;
 /// Steps in one tick; the rest comes with the next.
@@ -42,11 +40,12 @@ pub fn reconnect_after() -> Duration {
 /// Runs until `shutdown`; failures of the store are logged and tried again with the next tick.
 pub async fn run(domain: Domain, shutdown: CancellationToken) {
     let lease = Duration::from_secs(domain.settings.presence.lease_seconds);
+    let retention = Duration::from_secs(domain.settings.store.retention_seconds);
     tokio::join!(
         every(KEY_BEAT, &shutdown, "publish the signing key", || domain.identity.republish_key()),
         every(lease / BEATS_A_LEASE, &shutdown, "renew the lease", || beat(&domain, lease)),
         every(SWEEP, &shutdown, "sweep", || sweep(&domain)),
-        every(TRIM, &shutdown, "remove old messages", || trim(&*domain.store.maintenance)),
+        every(retention, &shutdown, "remove old messages", || trim(&*domain.store.maintenance)),
         every(GRACE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
     );
 }

@@ -97,6 +97,11 @@ impl Process {
         Ok(Self { child, logs, name: name.to_owned(), addresses: BTreeMap::new() })
     }
 
+    /// As the kernel counts processes; `None` once it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Sends a signal.
     pub async fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
         let id = self.child.id().with_context(|| format!("{} has ended", self.name))?;

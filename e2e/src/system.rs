@@ -180,6 +180,12 @@ impl System {
         self.members.get_mut(name).with_context(|| format!("there is no {name}"))
     }
 
+    /// As the kernel counts processes.
+    pub fn process_id(&self, name: &str) -> anyhow::Result<u32> {
+        let process = self.members.get(name).and_then(|member| member.process.as_ref());
+        process.and_then(Process::id).with_context(|| format!("{name} is down"))
+    }
+
     /// Where a service of a process listens.
     pub fn address(&self, name: &str, service: &str) -> anyhow::Result<SocketAddr> {
         let address = self.members.get(name).and_then(|member| member.addresses.get(service));

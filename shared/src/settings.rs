@@ -43,6 +43,8 @@ pub struct Store {
     pub wait_replicas: u32,
     /// How long they may take; then the answer is `UNAVAILABLE`, and a retry with the same key waits anew.
     pub wait_ms: u64,
+    /// How often messages that their room does not keep are looked for, and removed.
+    pub retention_seconds: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -271,7 +273,13 @@ const fn local(port: u16) -> SocketAddr {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: StoreUrl::default(), key_prefix: String::new(), wait_replicas: 0, wait_ms: 1000 }
+        Self {
+            url: StoreUrl::default(),
+            key_prefix: String::new(),
+            wait_replicas: 0,
+            wait_ms: 1000,
+            retention_seconds: 30,
+        }
     }
 }
 
@@ -394,6 +402,7 @@ impl Settings {
             return bad("store.wait_ms", "must be 1 to 60000");
         }
         let positive = [
+            ("store.retention_seconds", self.store.retention_seconds),
             ("chat.typing_ms", self.chat.typing_ms),
             ("chat.receipt_ms", self.chat.receipt_ms),
             ("chat.hold_seconds", self.chat.hold_seconds),

@@ -5,6 +5,7 @@
 mod changes;
 mod durability;
 mod faults;
+mod growth;
 mod model;
 mod presence;
 mod resumes;
