@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
 use client::{
-    Api, Error, LoginTokens, TokenProvider, api::NewRoom, protocol::RoomType, shared::RoomId, shared::UserId,
+    Api, Error, LoginTokens, TokenProvider,
+    api::NewRoom,
+    protocol::{Retention, RoomType},
+    shared::{RoomId, UserId},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -40,13 +43,15 @@ pub struct Layout {
     pub rooms: Vec<Vec<usize>>,
     /// Pairs who write to each other directly; these rooms come after the others.
     pub direct: Vec<(usize, usize)>,
+    /// So many messages do the rooms keep, but for direct ones; none: all.
+    pub keep: Option<u64>,
 }
 
 impl Layout {
     /// `users` spread evenly over `rooms`, each in one: user `i` in room `i mod rooms`.
     pub fn even(users: usize, rooms: usize) -> Self {
         let members = |room: usize| (room..users).step_by(rooms.max(1)).collect();
-        Self { users, rooms: (0..rooms).map(members).collect(), direct: Vec::new() }
+        Self { users, rooms: (0..rooms).map(members).collect(), direct: Vec::new(), keep: None }
     }
 
     /// Calls it takes.
@@ -79,7 +84,8 @@ impl Cast {
         let rooms = try_each(&layout.rooms, |members| async {
             let owner = api.with_token(users[members[0]].token(None).await?);
             let name = format!("bench {}", made.fetch_add(1, Ordering::Relaxed));
-            let room = owner.create_room(&NewRoom::new(&name, RoomType::Public)).await?;
+            let retention = layout.keep.map(|keep| Retention { max_age_seconds: None, max_messages: Some(keep) });
+            let room = owner.create_room(&NewRoom { retention, ..NewRoom::new(&name, RoomType::Public) }).await?;
             progress.step();
             Ok(Room { id: room.id, members: members.clone() })
         });

@@ -3,11 +3,13 @@
 pub mod on_client_frame;
 pub mod on_event;
 mod resume;
+mod sends;
 mod typing;
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, future::poll_fn, rc::Rc, time::Duration};
 
 use domain::{DomainError, Result, Viewer};
+use sends::Sends;
 use shared::{
     RoomId,
     protocol::{ChatCommand, ServerFrame, Status, command::TypingStatus},
@@ -47,6 +49,7 @@ pub struct Session {
     pub(crate) peer: Rc<Peer>,
     presence: Announced,
     typing: RefCell<Said>,
+    sends: Sends,
 }
 
 impl Handshake {
@@ -131,7 +134,7 @@ impl Session {
         }
         hub.end_busy(&peer);
         let typing = RefCell::new(Said::new(Duration::from_millis(hub.domain.settings.chat.typing_ms)));
-        Ok(Self { hub: hub.clone(), peer, presence, typing })
+        Ok(Self { hub: hub.clone(), peer, presence, typing, sends: Sends::default() })
     }
 
     pub(crate) fn push(&self, frame: &ServerFrame, request_id: Option<&str>) {
@@ -178,6 +181,18 @@ impl socket::Session for Session {
                 Flow::Bad
             }
         }
+    }
+
+    async fn finish(&mut self) {
+        Box::pin(self.finish_sends()).await;
+    }
+
+    fn under_way(&mut self) -> impl Future<Output = ()> {
+        poll_fn(|cx| self.poll_sends(cx))
+    }
+
+    fn is_full(&self) -> bool {
+        self.sends.is_full()
     }
 
     fn on_binary(&mut self) {

@@ -18,7 +18,7 @@ pub use marks::ReceiptPage;
 use moka::sync::Cache;
 pub use reading::{HistoryQuery, MessagePage, ReplyPage};
 pub use search::{SearchPage, SearchQuery};
-pub use sending::Sent;
+pub use sending::{Prepared, Sent};
 use shared::{RoomId, Settings, UserId, protocol::Message};
 pub use showing::named_message;
 pub(crate) use showing::{preview, show};

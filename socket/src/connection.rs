@@ -52,8 +52,21 @@ pub trait Handshake {
 
 /// An authenticated user on a connection.
 pub trait Session {
-    /// A text message; the next one is read when this is done.
+    /// A text message; the next one is read when this is done. What it leaves [under way](Self::under_way) goes on.
     fn on_text(&mut self, text: &str) -> impl Future<Output = Flow>;
+    /// Goes on with what texts left under way; returns when some of it is done, its replies pushed. Never, where there
+    /// is nothing. Cancel-safe.
+    fn under_way(&mut self) -> impl Future<Output = ()> {
+        std::future::pending()
+    }
+    /// Ends what is under way: the socket is about to close, and its replies may still be told.
+    fn finish(&mut self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+    /// Is so much under way that nothing is to be read?
+    fn is_full(&self) -> bool {
+        false
+    }
     /// A binary message; the client is told that there are none.
     fn on_binary(&mut self);
     /// The server stops: the last frame before close 1012.
@@ -103,11 +116,10 @@ impl Connection {
 
     /// Serves the socket to its end. The future is large: box it.
     pub async fn run<H: Handshake>(self, handshake: H, credential: Option<Credential>) {
-        let outbound = self.outbound.clone();
+        let gone = Gone(self.outbound.clone());
         let mut served = pin!(self.serve_to_end(handshake, credential));
-        let _gone = Gone(outbound.clone());
         poll_fn(|cx| {
-            outbound.attend(cx);
+            gone.0.attend(cx);
             served.as_mut().poll(cx)
         })
         .await;
@@ -117,7 +129,11 @@ impl Connection {
         let end = match self.shake_hands(handshake, credential).await {
             Ok(mut session) => {
                 let end = self.serve(&mut session).await;
+                session.finish().await;
                 if let End::Close(code) = end {
+                    if code == CloseCode::Restart {
+                        session.on_drain();
+                    }
                     self.outbound.close(code);
                 }
                 session.on_end().await;
@@ -169,18 +185,22 @@ impl Connection {
 
     async fn serve<S: Session>(&mut self, session: &mut S) -> End {
         loop {
-            let flow = match self.next().await {
+            let full = session.is_full();
+            let next = tokio::select! {
+                biased;
+                () = session.under_way() => {
+                    self.outbound.flush();
+                    continue;
+                }
+                next = self.next(), if !full => next,
+            };
+            let flow = match next {
                 Ok(AggregatedMessage::Text(text)) => session.on_text(&text).await,
                 Ok(_) => {
                     session.on_binary();
                     Flow::Bad
                 }
-                Err(end) => {
-                    if matches!(end, End::Close(CloseCode::Restart)) {
-                        session.on_drain();
-                    }
-                    return end;
-                }
+                Err(end) => return end,
             };
             self.outbound.wake();
             match flow {

@@ -81,8 +81,8 @@ pub(crate) struct Inner {
     draining: Cell<bool>,
     /// A [`Replay`] is under way: what counts is progress.
     replaying: Cell<bool>,
-    /// A [`Cork`] lives.
-    corked: Cell<bool>,
+    /// [`Cork`]s that live.
+    corks: Cell<u16>,
 }
 
 impl Inner {
@@ -111,9 +111,6 @@ impl Inner {
     fn flush(&self) {
         let mut queue = self.queue.borrow_mut();
         queue.touched = false;
-        if self.corked.get() && queue.stage == Stage::Open && self.is_roomy(&queue) {
-            return;
-        }
         let transport = self.transport.borrow();
         while let (false, Some(transport)) = (queue.blocked || queue.frames.is_empty(), &*transport) {
             match queue.write_to(transport) {
@@ -233,7 +230,7 @@ impl Outbound {
             silent: Cell::new(0),
             draining: Cell::new(false),
             replaying: Cell::new(false),
-            corked: Cell::new(false),
+            corks: Cell::new(0),
         };
         Self { inner: Rc::new(inner) }
     }
@@ -277,8 +274,20 @@ impl Outbound {
         if std::mem::replace(&mut queue.touched, true) { Pushed::More } else { Pushed::First }
     }
 
-    /// Sends what is queued: one call of the kernel, as a rule.
+    /// Sends what is queued, one call of the kernel as a rule; behind a [cork](Self::cork) only where it is much.
     pub fn wake(&self) {
+        {
+            let mut queue = self.inner.queue.borrow_mut();
+            if self.inner.corks.get() > 0 && queue.stage == Stage::Open && self.inner.is_roomy(&queue) {
+                queue.touched = false;
+                return;
+            }
+        }
+        self.inner.flush();
+    }
+
+    /// Sends what is queued, corked or not.
+    pub(crate) fn flush(&self) {
         self.inner.flush();
     }
 
@@ -373,7 +382,7 @@ impl Outbound {
 
     /// What is sent meanwhile goes out with the reply that is about to come, in one call of the kernel. For a short wait.
     pub fn cork(&self) -> Cork {
-        self.inner.corked.set(true);
+        self.inner.corks.set(self.inner.corks.get() + 1);
         Cork(self.clone())
     }
 
@@ -410,12 +419,12 @@ impl Outbound {
     }
 }
 
-/// While it lives, what is queued waits, unless half the queue is taken. Wake the socket after dropping it.
+/// While one lives, what is queued waits, unless half the queue is taken. Wake the socket after dropping it.
 pub struct Cork(Outbound);
 
 impl Drop for Cork {
     fn drop(&mut self) {
-        self.0.inner.corked.set(false);
+        self.0.inner.corks.set(self.0.inner.corks.get() - 1);
     }
 }
 

@@ -269,6 +269,8 @@ pub trait RoomLog: Send + Sync {
     /// earlier message of this room above the floor (deleted or not) makes it one of that message's
     /// [`replies`](Self::replies) and raises its count; any other is only kept.
     async fn append(&self, message: &NewMessage) -> Result<Appended>;
+    /// Do appends take effect in the order in which their futures are first polled, also those under way at once?
+    fn keeps_order(&self) -> bool;
     /// The first result of this message's dedupe key, if it is known: what [`append`](Self::append) would answer, and
     /// nothing is written. Without a key: `None`.
     /// [`IdempotencyConflict`](crate::StoreError::IdempotencyConflict) for another content.

@@ -51,7 +51,7 @@ pub trait NotifyQueue: Send + Sync {
     /// The last outcome for each of these members, in order.
     async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>>;
     /// What is to be known of a room: up to `limit` members who joined after the `rev` `after`, with their marks, and a
-    /// page of messages where one is asked for. One trip to the store, or two. `None`: there is no such room.
+    /// page of messages where one is asked for. One trip to the store. `None`: there is no such room.
     async fn brief(
         &self,
         room: RoomId,
@@ -64,6 +64,9 @@ pub trait NotifyQueue: Send + Sync {
     /// Messages up to `seq` are considered (the mark only moves forward). The room leaves the queue if that is its
     /// head; else it is due at once.
     async fn finish_due(&self, room: RoomId, seq: u64) -> Result<()>;
+    /// [`Self::put_outcomes`] and [`Self::finish_due`] in one step: both happen, or neither. Of a room that is gone
+    /// nothing is kept.
+    async fn conclude(&self, room: RoomId, seq: u64, outcomes: &[(UserId, Outcome)]) -> Result<()>;
 }
 
 /// One notification for one user.

@@ -64,6 +64,9 @@ pub struct TalkArgs {
     /// So many of the users do not read their connections
     #[arg(long, value_name = "N", default_value_t = 0)]
     slow: u64,
+    /// Rooms keep so many messages each, at least 10 (default: all)
+    #[arg(long, value_name = "N", value_parser = whole(10))]
+    keep: Option<u64>,
 }
 
 /// How much, how long.
@@ -278,6 +281,7 @@ impl TalkArgs {
             window: self.window.map(|window| window as usize),
             payload: self.pace.payload as usize,
             slow: self.slow as usize,
+            keep: self.keep,
             drain: Duration::from_secs_f64(self.pace.drain),
         })
     }

@@ -34,13 +34,15 @@ pub struct Talk {
     pub payload: usize,
     /// So many of the users do not read.
     pub slow: usize,
+    /// So many messages does each room keep; none: all.
+    pub keep: Option<u64>,
     /// In the end, how long to wait without any progress.
     pub drain: Duration,
 }
 
 /// Runs it.
 pub async fn run(common: &Common, talk: &Talk, progress: &Progress) -> anyhow::Result<Report> {
-    let layout = Layout::even(talk.users, talk.rooms);
+    let layout = Layout { keep: talk.keep, ..Layout::even(talk.users, talk.rooms) };
     let mut prepared = prepare(talk.name, common, &layout, progress).await?;
     let plan = fleet::Plan { at_once: common.at_once, storm: false, hold: false, slow: talk.slow };
     let (hall, fleet, connected) = prepared.open(plan, progress).await?;

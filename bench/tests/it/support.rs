@@ -33,7 +33,7 @@ pub fn schedule(messages: u64) -> Schedule {
 pub fn talk(users: usize, rooms: usize, messages: u64) -> Talk {
     let name = if rooms == 1 { "fanout" } else { "rooms" };
     let (schedule, drain) = (schedule(messages), Duration::from_secs(20));
-    Talk { name, users, rooms, schedule, window: None, payload: 120, slow: 0, drain }
+    Talk { name, users, rooms, schedule, window: None, payload: 120, slow: 0, keep: None, drain }
 }
 
 /// Runs a workload as the binary does, on one thread.

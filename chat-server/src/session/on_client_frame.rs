@@ -5,7 +5,7 @@ use shared::{
     Timestamp,
     protocol::{
         ChatCommand, ClientFrame, Position, Room, ServerFrame,
-        command::{CreateRoom, DeleteMessage, GetHistory, JoinRoom, LeaveRoom, SendMessage, TypingStatus},
+        command::{CreateRoom, DeleteMessage, GetHistory, JoinRoom, LeaveRoom, TypingStatus},
     },
 };
 
@@ -23,9 +23,13 @@ enum Reply {
     Opens(ServerFrame, GateGuard, Position),
 }
 
-/// Handles one command to its end; its replies are queued when it returns.
-pub async fn on_client_frame(session: &Session, frame: ClientFrame<ChatCommand>) {
+/// Handles one command to its end, after those before it: its replies are queued when it returns. Messages alone are
+/// only begun: the next may follow before they are answered.
+pub async fn on_client_frame(session: &mut Session, frame: ClientFrame<ChatCommand>) {
     let id = frame.request_id.as_deref();
+    if !matches!(frame.command, ChatCommand::SendMessage(_)) {
+        session.finish_sends().await;
+    }
     match answer(session, frame.command, id).await {
         Ok(Reply::None) => {}
         Ok(Reply::Frame(frame)) => session.push(&frame, id),
@@ -37,10 +41,13 @@ pub async fn on_client_frame(session: &Session, frame: ClientFrame<ChatCommand>)
     session.hub.end_busy(&session.peer);
 }
 
-async fn answer(session: &Session, command: ChatCommand, id: Option<&str>) -> Result<Reply> {
+async fn answer(session: &mut Session, command: ChatCommand, id: Option<&str>) -> Result<Reply> {
     let (domain, viewer) = (&session.hub.domain, &session.peer.viewer);
     match command {
-        ChatCommand::SendMessage(input) => send(session, input).await,
+        ChatCommand::SendMessage(input) => {
+            session.begin_send(input, id).await;
+            Ok(Reply::None)
+        }
         ChatCommand::JoinRoom(input) => join(session, input).await,
         ChatCommand::LeaveRoom(input) => leave(session, input).await,
         ChatCommand::CreateRoom(input) => create(session, input).await,
@@ -79,22 +86,6 @@ async fn answer(session: &Session, command: ChatCommand, id: Option<&str>) -> Re
         ChatCommand::Ping => Ok(Reply::Frame(ServerFrame::Pong { server_time: Timestamp::now() })),
         ChatCommand::Authenticate(_) => Err(DomainError::invalid("type", "this socket is authenticated")),
     }
-}
-
-async fn send(session: &Session, input: SendMessage) -> Result<Reply> {
-    // The author is told the message itself too, a moment before the reply.
-    let _cork = session.peer.outbound.cork();
-    let sent = session.hub.domain.messages.send(&session.peer.viewer, input).await?;
-    session.typing.borrow_mut().forget(sent.id.room);
-    Ok(Reply::Frame(ServerFrame::MessageAck {
-        id: sent.id,
-        room_id: sent.id.room,
-        seq: sent.id.seq,
-        rev: sent.rev,
-        timestamp: sent.timestamp,
-        client_message_id: sent.client_message_id,
-        duplicate: sent.duplicate,
-    }))
 }
 
 async fn join(session: &Session, input: JoinRoom) -> Result<Reply> {

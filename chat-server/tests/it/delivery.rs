@@ -200,3 +200,43 @@ async fn a_client_that_sends_a_thousand_commands_at_once_gets_a_thousand_replies
         assert_eq!(alice.next().await["requestId"], n.to_string());
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn messages_sent_without_waiting_are_stored_told_and_answered_in_their_order(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let (bob, mut alice) = (world.user("bob").await, world.connect(&world.user("alice").await).await);
+    let room = world.room(&mut alice, "Pipe").await;
+    let mut bob = world.connect(&bob).await;
+    bob.ask("JOIN_ROOM", json!({"roomId": room})).await;
+    assert_eq!(alice.next().await["type"], "USER_JOINED");
+    let send = |n: usize| {
+        let content = if n == 40 { String::new() } else { format!("m{n}") };
+        json!({"type": "SEND_MESSAGE", "payload": {"roomId": room, "content": content}, "requestId": n.to_string()})
+    };
+    for n in 0..100 {
+        alice.send(&send(n).to_string()).await;
+        if n == 70 {
+            alice.send(&json!({"type": "PING", "payload": {}, "requestId": "ping"}).to_string()).await;
+        }
+    }
+    let (mut answers, mut told) = (Vec::new(), Vec::new());
+    while answers.len() < 101 || told.len() < 99 {
+        let frame = alice.next().await;
+        match frame["requestId"].as_str() {
+            Some(id) => answers.push((id.to_owned(), frame["type"].as_str().unwrap().to_owned())),
+            None => told.push(frame["payload"]["content"].clone()),
+        }
+    }
+    let mut expected: Vec<_> = (0..100).map(|n| (n.to_string(), "MESSAGE_ACK".to_owned())).collect();
+    expected[40].1 = "ERROR".into();
+    expected.insert(71, ("ping".into(), "PONG".into()));
+    assert_eq!(answers, expected);
+    let contents: Vec<Value> = (0..100).filter(|n| *n != 40).map(|n| format!("m{n}").into()).collect();
+    assert_eq!(told, contents);
+    for content in contents {
+        assert_eq!(bob.next().await["payload"]["content"], content);
+    }
+}

@@ -20,17 +20,35 @@ pub struct Sent {
     pub duplicate: bool,
 }
 
+/// A message that was checked, or is known already.
+pub enum Prepared {
+    New(NewMessage),
+    /// Its key was known; it needs no check.
+    Repeated(NewMessage, Appended),
+}
+
 impl Messages {
     /// Stores and publishes a message; when it returns, the message is as durable as the store. One operation of the
     /// store, and more where the rate's grant is used up, the text names somebody or it replies to something. A repeat
     /// of a `clientMessageId` gives the first result, whatever else would refuse it by now.
     pub async fn send(&self, viewer: &Viewer, input: SendMessage) -> Result<Sent> {
-        Ok(sent(self.send_once(viewer, input).await?))
+        self.commit(self.prepare(viewer, input).await?).await
+    }
+
+    /// Does [`commit`](Self::commit) keep the order of messages whose commits are under way at once?
+    pub fn keep_order(&self) -> bool {
+        self.store.log.keeps_order()
+    }
+
+    /// The second half of [`send`](Self::send). Where messages [keep their order](Self::keep_order), they are stored in
+    /// that in which their commits are first polled, though none waits for those before it.
+    pub async fn commit(&self, prepared: Prepared) -> Result<Sent> {
+        Ok(sent(self.append(prepared).await?))
     }
 
     /// [`send`](Self::send), answering the message as it is stored.
     pub async fn post(&self, viewer: &Viewer, input: SendMessage) -> Result<Message> {
-        let (message, done) = self.send_once(viewer, input).await?;
+        let (message, done) = self.append(self.prepare(viewer, input).await?).await?;
         let id = MessageId { room: message.room, seq: done.seq };
         // A new message that names nobody is as it was sent. Of others the store knows more; should it not answer now,
         // the message is stored all the same, and a failure would have it sent twice.
@@ -44,7 +62,8 @@ impl Messages {
         self.show_one(viewer, stored.unwrap_or_else(|| as_sent(message, done))).await
     }
 
-    async fn send_once(&self, viewer: &Viewer, input: SendMessage) -> Result<(NewMessage, Appended)> {
+    /// The first half of [`send`](Self::send): every check but those the store makes as it stores.
+    pub async fn prepare(&self, viewer: &Viewer, input: SendMessage) -> Result<Prepared> {
         check_key("clientMessageId", input.client_message_id.as_deref())?;
         let (room, recipient) = match (input.room_id, input.recipient_id) {
             (Some(room), None) => (room, None),
@@ -61,14 +80,31 @@ impl Messages {
             mentions: Mentions::default(),
             notify_after: self.notify_after,
         };
-        let done = match self.append(viewer, recipient, &mut message).await {
-            Err(refusal) => self.first_result(&message, refusal).await?,
+        match self.check(viewer, recipient, &mut message).await {
+            Ok(()) => Ok(Prepared::New(message)),
+            Err(refusal) => {
+                let first = self.first_result(&message, refusal).await?;
+                Ok(Prepared::Repeated(message, first))
+            }
+        }
+    }
+
+    async fn append(&self, prepared: Prepared) -> Result<(NewMessage, Appended)> {
+        let message = match prepared {
+            Prepared::New(message) => message,
+            Prepared::Repeated(message, first) => return Ok((message, first)),
+        };
+        let done = match self.store.log.append(&message).await {
             Ok(done) => done,
+            Err(e) => {
+                let refusal = self.rooms.hide(message.room, e.into()).await;
+                self.first_result(&message, refusal).await?
+            }
         };
         Ok((message, done))
     }
 
-    async fn append(&self, viewer: &Viewer, recipient: Option<UserId>, message: &mut NewMessage) -> Result<Appended> {
+    async fn check(&self, viewer: &Viewer, recipient: Option<UserId>, message: &mut NewMessage) -> Result<()> {
         self.check_content(&message.content)?;
         if let Some(other) = recipient {
             self.rooms.open_direct(viewer, other).await?;
@@ -82,10 +118,7 @@ impl Messages {
         }
         self.rates.message(viewer.user).await?;
         message.mentions = self.mentions(message.kind, &message.content).await?;
-        match self.store.log.append(message).await {
-            Ok(done) => Ok(done),
-            Err(e) => Err(self.rooms.hide(message.room, e.into()).await),
-        }
+        Ok(())
     }
 
     /// What a message about to be refused came to when it was sent first; else the refusal. Only who is refused pays

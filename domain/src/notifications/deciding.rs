@@ -44,9 +44,9 @@ struct Considered {
 
 impl Notifications {
     /// Considers a room's new messages: one job for each member who is to be told, about the newest message they have
-    /// not seen. Costs a read and one of presence for each page of the members, whatever the number of messages, and a
-    /// write where one of them is told or, in a small room, is not told for being online; doing it twice queues nothing
-    /// twice.
+    /// not seen. Costs a read and one of presence for each page of the members, whatever the number of messages, a
+    /// write where one of them is told, and one for the room with what became of its last members; doing it twice queues
+    /// nothing twice.
     pub async fn consider(&self, due: &DueRoom) -> Result<usize> {
         let from = PageFrom::After(due.notified_seq);
         let page = PageRequest { from, limit: MESSAGE_PAGE, visible_after: 0, max_bytes: PAGE_BYTES };
@@ -70,13 +70,16 @@ impl Notifications {
             if !jobs.is_empty() {
                 self.store.outbox.enqueue(&jobs).await?;
             }
+            let after = match members.last() {
+                Some((last, _)) if members.len() == MEMBER_PAGE => last.joined_rev,
+                _ => {
+                    self.store.notify_queue.conclude(due.room, upto, &outcomes).await?;
+                    return Ok(queued);
+                }
+            };
             if !outcomes.is_empty() {
                 self.store.notify_queue.put_outcomes(due.room, &outcomes).await?;
             }
-            let after = match members.last() {
-                Some((last, _)) if members.len() == MEMBER_PAGE => last.joined_rev,
-                _ => break,
-            };
             let next = self.store.notify_queue.brief(due.room, None, after, MEMBER_PAGE).await?;
             members = next.map(|brief| brief.members).unwrap_or_default();
         }

@@ -132,6 +132,11 @@ impl RoomLog for Embedded {
         self.write(move |tx| append(tx, message)).await
     }
 
+    /// They pass the writer's queue.
+    fn keeps_order(&self) -> bool {
+        true
+    }
+
     async fn find_append(&self, message: &NewMessage) -> Result<Option<Appended>> {
         self.read_point(|read| find_duplicate(read, message, Timestamp::now())).await
     }

@@ -67,14 +67,15 @@ fn finish(tx: &mut Tx, room: RoomId, seq: u64) -> Result<()> {
     put_head(tx, room, &row)
 }
 
+fn put_outcomes(tx: &mut Tx, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()> {
+    outcomes.iter().try_for_each(|(user, outcome)| tx.put(keys::outcome(room, *user), codec::to_json(outcome)?))
+}
+
 #[async_trait]
 impl NotifyQueue for Embedded {
     async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()> {
         let outcomes = outcomes.to_vec();
-        self.write(move |tx| {
-            outcomes.iter().try_for_each(|(user, outcome)| tx.put(keys::outcome(room, *user), codec::to_json(outcome)?))
-        })
-        .await
+        self.write(move |tx| put_outcomes(tx, room, &outcomes)).await
     }
 
     async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>> {
@@ -114,6 +115,18 @@ impl NotifyQueue for Embedded {
 
     async fn finish_due(&self, room: RoomId, seq: u64) -> Result<()> {
         self.write(move |tx| finish(tx, room, seq)).await
+    }
+
+    async fn conclude(&self, room: RoomId, seq: u64, outcomes: &[(UserId, Outcome)]) -> Result<()> {
+        let outcomes = outcomes.to_vec();
+        self.write(move |tx| {
+            if find_head(tx, room)?.is_none() {
+                return Ok(());
+            }
+            put_outcomes(tx, room, &outcomes)?;
+            finish(tx, room, seq)
+        })
+        .await
     }
 }
 

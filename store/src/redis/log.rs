@@ -1,7 +1,9 @@
 //! A room's log: messages by `seq`, thin changes by `rev`, both in hashes of the room's tag.
 
+use std::sync::LazyLock;
+
 use async_trait::async_trait;
-use redis::cmd;
+use redis::{Script, cmd};
 use sha2::{Digest, Sha256};
 use shared::{
     EventId, MessageId, RoomId, Timestamp, UserId,
@@ -80,6 +82,23 @@ pub(super) fn messages(room: RoomId, fields: &[Option<String>]) -> Result<Vec<St
 }
 
 impl Engine {
+    /// A call of the history's script, or of one that has it as its function.
+    pub(super) fn page(&self, script: &'static LazyLock<Script>, room: RoomId, page: PageRequest) -> Call {
+        let (mode, seq) = match page.from {
+            PageFrom::Newest => ("newest", 0),
+            PageFrom::Before(seq) => ("before", seq),
+            PageFrom::After(seq) => ("after", seq),
+            PageFrom::Around(seq) => ("around", seq),
+        };
+        Call::new(script)
+            .keys([self.keys.room(room), self.keys.messages(room)])
+            .arg(mode)
+            .arg(seq)
+            .arg(page.limit.min(MAX_PAGE))
+            .arg(page.visible_after)
+            .arg(page.max_bytes)
+    }
+
     /// An append, the first or one found again, once as many replicas have it as are asked for.
     async fn acknowledged(&self, room: RoomId, appended: Appended) -> Result<Appended> {
         self.replicated(room, Position { rev: appended.rev, event_id: appended.event_id }).await?;
@@ -122,6 +141,11 @@ impl RoomLog for Engine {
             ["OK", result] => self.acknowledged(room, appended(result, event_id)?).await,
             ref other => Err(refused(other.first().copied())),
         }
+    }
+
+    /// On one node they pass one queue and one connection; in a Cluster a moved slot may let one overtake another.
+    fn keeps_order(&self) -> bool {
+        self.gather.is_some()
     }
 
     async fn find_append(&self, message: &NewMessage) -> Result<Option<Appended>> {
@@ -184,19 +208,7 @@ impl RoomLog for Engine {
     }
 
     async fn history(&self, room: RoomId, page: PageRequest) -> Result<HistoryPage> {
-        let (mode, seq) = match page.from {
-            PageFrom::Newest => ("newest", 0),
-            PageFrom::Before(seq) => ("before", seq),
-            PageFrom::After(seq) => ("after", seq),
-            PageFrom::Around(seq) => ("around", seq),
-        };
-        let read = Call::new(&scripts::HISTORY)
-            .keys([self.keys.room(room), self.keys.messages(room)])
-            .arg(mode)
-            .arg(seq)
-            .arg(page.limit.min(MAX_PAGE))
-            .arg(page.visible_after)
-            .arg(page.max_bytes);
+        let read = self.page(&scripts::HISTORY, room, page);
         let answer: Vec<Option<String>> = self.connections.run("read the history", read).await?;
         match answer.first().and_then(Option::as_deref) {
             Some("OK") => {}

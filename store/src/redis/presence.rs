@@ -195,10 +195,21 @@ impl Presence for Engine {
     async fn presence(&self, users: &[UserId]) -> Result<Vec<PresenceState>> {
         // The version before the devices: read apart, they can only make a publication stale, never wrong.
         let states = users.iter().map(|user| read_state(&self.keys.presence(*user)));
-        let states: Vec<Vec<Option<String>>> = self.connections.ask_all("read presence", states.collect()).await?;
         let devices = users.iter().map(|user| cmd("HVALS").arg(self.keys.devices(*user)).to_owned());
-        let devices: Vec<Vec<String>> = self.connections.ask_all("read devices", devices.collect()).await?;
-        states.iter().zip(devices).map(|(fields, devices)| state(fields, &devices)).collect()
+        let what = "read presence";
+        let (states, devices) = if self.connections.is_cluster() {
+            // What is asked together is answered in any order there.
+            let states: Vec<Vec<Option<String>>> = self.connections.ask_all(what, states.collect()).await?;
+            (states, self.connections.ask_all(what, devices.collect()).await?)
+        } else {
+            let mut states = self.connections.ask_all(what, states.chain(devices).collect()).await?;
+            let devices: Vec<Vec<Option<String>>> = states.split_off(users.len());
+            (states, devices)
+        };
+        let read = |(fields, devices): (&Vec<Option<String>>, Vec<Option<String>>)| {
+            state(fields, &devices.into_iter().flatten().collect::<Vec<String>>())
+        };
+        states.iter().zip(devices).map(read).collect()
     }
 
     async fn publish(&self, event: &PresenceEvent, version: u64) -> Result<Publishing> {

@@ -10,12 +10,24 @@ pub(super) const MAX_PAGE: usize = 1000;
 pub(super) const ENTRIES_A_STEP: usize = 1000;
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal;)*) => {
-        $(pub(super) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file, ".lua"))));)*
+    ($($name:ident = $file:literal $(with page of $page:literal)?;)*) => {
+        $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+            let pages: &[&str] = &[$(include_str!(concat!("scripts/", $page, ".lua")))?];
+            Script::new(&composed(include_str!(concat!("scripts/", $file, ".lua")), pages))
+        });)*
         #[cfg(test)]
         const SOURCES: &[(&str, &str)] = &[$(($file, include_str!(concat!("scripts/", $file, ".lua")))),*];
     };
+}
+
+/// A script that begins with others as its function `page`, under its own declaration.
+fn composed(own: &str, pages: &[&str]) -> String {
+    let Some((declaration, body)) = own.split_once('\n') else { return own.to_owned() };
+    let page = |page: &&str| match page.split_once('\n') {
+        Some((_, page)) => format!("local function page()\n{page}end\n"),
+        None => String::new(),
+    };
+    format!("{declaration}\n{}{body}", pages.iter().map(page).collect::<String>())
 }
 
 scripts! {
@@ -34,6 +46,7 @@ scripts! {
     HISTORY = "history";
     CHANGES = "changes";
     VIEW = "view";
+    BRIEF = "brief" with page of "history";
     MARK = "mark";
     TAKE_DUE = "take_due";
     FINISH_DUE = "finish_due";

@@ -117,6 +117,7 @@ async fn others(s: &Store) -> Vec<Option<String>> {
     together![
         down("take_due", s.notify_queue.take_due(now, second, 9)),
         down("finish_due", s.notify_queue.finish_due(room, 1)),
+        down("conclude", s.notify_queue.conclude(room, 1, &outcomes)),
         down("put_outcomes", s.notify_queue.put_outcomes(room, &outcomes)),
         down("outcomes", s.notify_queue.outcomes(room, &ids)),
         down("brief", s.notify_queue.brief(room, None, 0, 9)),

@@ -235,6 +235,7 @@ conformance! {
         a_repeated_message_makes_no_room_due,
         the_last_outcome_is_kept_for_each_member,
         a_briefing_is_what_the_single_reads_give,
+        a_room_is_concluded_with_its_outcomes,
         an_outcome_goes_with_its_member,
         a_job_is_claimed_as_it_was_enqueued,
         jobs_are_enqueued_once,

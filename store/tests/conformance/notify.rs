@@ -316,3 +316,28 @@ pub async fn a_briefing_is_what_the_single_reads_give(s: &Fixture) {
     assert_eq!(rest.members.iter().map(|(member, _)| member.user).collect::<Vec<_>>(), [carol.id]);
     assert_eq!(s.notify_queue.brief(RoomId::new(), Some(page), 0, 2).await.unwrap(), None);
 }
+
+pub async fn a_room_is_concluded_with_its_outcomes(s: &Fixture) {
+    let (alice, bob) = (actor("alice"), actor("bob"));
+    let room = room_of(&s.store, &[&alice, &bob]).await;
+    let new = NewMessage { notify_after: Duration::ZERO, ..text(room, &alice, "hello") };
+    let late = Timestamp::now().after(Duration::from_secs(3600));
+    let outcome =
+        |seq| Outcome { after: 0, seq, at: Timestamp::now(), notification: None, reason: Some("read".into()) };
+    let (first, second) = (outcome(1), outcome(2));
+    s.log.append(&new).await.unwrap();
+    s.log.append(&new).await.unwrap();
+    s.notify_queue.conclude(room, 1, &[(alice.id, first.clone()), (bob.id, first.clone())]).await.unwrap();
+    assert_eq!(take(&s.store, late).await, [due(room, 1, 2)], "there is more");
+    s.notify_queue.conclude(room, 2, &[(bob.id, second.clone())]).await.unwrap();
+    assert_eq!(take(&s.store, late.after(LEASE * 9)).await, []);
+    let kept = s.notify_queue.outcomes(room, &[alice.id, bob.id]).await.unwrap();
+    assert_eq!(kept, [Some(first), Some(second.clone())]);
+    let gone = RoomId::new();
+    s.notify_queue.conclude(gone, 1, &[(bob.id, second)]).await.unwrap();
+    assert_eq!(
+        s.notify_queue.outcomes(gone, &[bob.id]).await.unwrap(),
+        [None],
+        "of a room that is gone nothing is kept"
+    );
+}
