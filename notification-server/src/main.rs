@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use notification_server::Server;
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     web::launch::service(
         |settings| settings.notification.listen,
