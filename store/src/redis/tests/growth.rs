@@ -113,7 +113,15 @@ async fn a_message_costs_the_same_whatever_the_members_and_messages_of_its_room(
         costs.push(of_room);
     }
     assert_eq!(costs[1], costs[0], "of a thousand members");
-    assert_eq!(costs[2], costs[0], "with a full log");
+    // The oldest change of a full log goes: one HDEL, which some commands run on any log.
+    let without_trim = |command: String| match command.strip_prefix("hdel ").map(|n| n.parse::<u64>().unwrap()) {
+        Some(n) => (n > 1).then(|| format!("hdel {}", n - 1)),
+        None => Some(command),
+    };
+    let rest = |commands: Vec<Vec<String>>| -> Vec<Vec<String>> {
+        commands.into_iter().map(|of_one| of_one.into_iter().filter_map(without_trim).collect()).collect()
+    };
+    assert_eq!(rest(costs[2].clone()), rest(costs[0].clone()), "with a full log");
     let written = costs[0][0].iter().filter(|command| command.starts_with("hset") || command.starts_with("zadd"));
     assert_eq!(written.collect::<Vec<_>>(), ["hset 4", "zadd 1"], "room, message, change, marks; due");
 }
