@@ -176,6 +176,7 @@ impl socket::Session for Session {
                 Flow::Continue
             }
             Err(bad) => {
+                self.finish().await;
                 let id = bad.request_id.clone();
                 self.push(&bad_frame(bad), id.as_deref());
                 Flow::Bad

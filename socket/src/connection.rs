@@ -8,7 +8,10 @@ use std::{
 };
 
 use actix_ws::AggregatedMessage;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    task::consume_budget,
+    time::{Instant, timeout, timeout_at},
+};
 
 use crate::{
     CloseCode, Credential, Inbound, Outbound, Pulse,
@@ -96,7 +99,9 @@ pub struct Connection {
 enum End {
     /// We close, and wait for the peer to close too.
     Close(CloseCode),
-    /// The transport has ended, or the closing handshake is done.
+    /// The peer has closed; we answer that.
+    PeerClosed,
+    /// The transport has ended.
     Gone,
 }
 
@@ -130,23 +135,30 @@ impl Connection {
             Ok(mut session) => {
                 let end = self.serve(&mut session).await;
                 session.finish().await;
-                if let End::Close(code) = end {
-                    if code == CloseCode::Restart {
-                        session.on_drain();
-                    }
-                    self.outbound.close(code);
+                if matches!(end, End::Close(CloseCode::Restart)) {
+                    session.on_drain();
                 }
+                self.close(&end);
                 session.on_end().await;
                 end
             }
             Err(end) => end,
         };
-        if let End::Close(code) = end {
-            self.outbound.close(code);
+        self.close(&end);
+        if let End::Close(_) = end {
             // Also when the queue overflowed: 4408 is in it.
             let _ = timeout(CLOSE_WAIT, self.wait_for_close()).await;
         }
         self.outbound.finish(CLOSE_WAIT).await;
+    }
+
+    /// Says how it ends, where the peer is to be told.
+    fn close(&self, end: &End) {
+        match end {
+            End::Close(code) => self.outbound.close(*code),
+            End::PeerClosed => self.outbound.close(CloseCode::Normal),
+            End::Gone => {}
+        }
     }
 
     async fn shake_hands<H: Handshake>(
@@ -185,6 +197,7 @@ impl Connection {
 
     async fn serve<S: Session>(&mut self, session: &mut S) -> End {
         loop {
+            consume_budget().await;
             let full = session.is_full();
             let next = tokio::select! {
                 biased;
@@ -197,6 +210,7 @@ impl Connection {
             let flow = match next {
                 Ok(AggregatedMessage::Text(text)) => session.on_text(&text).await,
                 Ok(_) => {
+                    session.finish().await;
                     session.on_binary();
                     Flow::Bad
                 }
@@ -233,12 +247,11 @@ impl Connection {
                 Ok(Some(message @ (AggregatedMessage::Text(_) | AggregatedMessage::Binary(_)))) => return Ok(message),
                 Ok(Some(AggregatedMessage::Ping(payload))) => {
                     self.outbound.send(pong_frame(&payload));
+                    // Other sockets have their turn, however much one sends.
+                    consume_budget().await;
                 }
                 Ok(Some(AggregatedMessage::Pong(_))) => {}
-                Ok(Some(AggregatedMessage::Close(_))) => {
-                    self.outbound.close(CloseCode::Normal);
-                    return Err(End::Gone);
-                }
+                Ok(Some(AggregatedMessage::Close(_))) => return Err(End::PeerClosed),
                 Ok(None) => return Err(End::Gone),
                 Err(violation) => return Err(End::Close(violation.close_code())),
             }

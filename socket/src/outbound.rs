@@ -287,7 +287,7 @@ impl Outbound {
     }
 
     /// Sends what is queued, corked or not.
-    pub(crate) fn flush(&self) {
+    pub fn flush(&self) {
         self.inner.flush();
     }
 

@@ -11,7 +11,7 @@ use actix_http::{
     ws,
 };
 use actix_service::{ServiceFactory, fn_factory, fn_service};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use shared::protocol::SUBPROTOCOL;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
@@ -87,7 +87,8 @@ impl Upgrade {
     }
 
     fn encode(&mut self, head: Response<()>, size: BodySize, body: Option<Bytes>) -> std::io::Result<Bytes> {
-        let mut bytes = BytesMut::new();
+        // Answers to requests before this one may be in it.
+        let mut bytes = std::mem::take(&mut self.parts.write_buf);
         self.parts.codec.encode(Message::Item((head, size)), &mut bytes)?;
         if body.is_some() {
             self.parts.codec.encode(Message::Chunk(body), &mut bytes)?;

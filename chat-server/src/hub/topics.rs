@@ -51,6 +51,10 @@ impl Topics {
     pub async fn unsubscribe(&self, stale: impl FnOnce() -> Vec<Topic>) {
         let _turn = self.changing.lock().await;
         let topics = stale();
+        if let Some(next) = &*self.next.borrow() {
+            // Asked for by somebody who has gone meanwhile.
+            next.topics.borrow_mut().retain(|topic| !topics.contains(topic));
+        }
         if !topics.is_empty() {
             self.bus.unsubscribe(&topics).await;
         }

@@ -3,6 +3,7 @@
 
 use std::{
     future::poll_fn,
+    pin::pin,
     task::{Context, Poll, Waker},
 };
 
@@ -12,6 +13,7 @@ use shared::{
     RoomId,
     protocol::{ServerFrame, command::SendMessage},
 };
+use tokio::task::unconstrained;
 use web::sockets::error_frame;
 
 use super::Session;
@@ -46,10 +48,23 @@ impl Session {
     /// Checks a message and hands it to the store.
     pub(super) async fn begin_send(&mut self, input: SendMessage, request_id: Option<&str>) {
         let request_id = request_id.map(str::to_owned);
+        let (peer, messages) = (self.peer.clone(), self.hub.domain.messages.clone());
+        let prepared = {
+            let mut prepared = pin!(messages.prepare(&peer.viewer, input));
+            poll_fn(|cx| {
+                if let Poll::Ready(prepared) = prepared.as_mut().poll(cx) {
+                    return Poll::Ready(prepared);
+                }
+                // Those before it do not wait for it.
+                if self.take_answers(cx) {
+                    peer.outbound.flush();
+                }
+                Poll::Pending
+            })
+            .await
+        };
         // The author is told the message itself too, a moment before the reply.
-        let cork = self.peer.outbound.cork();
-        let messages = self.hub.domain.messages.clone();
-        let prepared = messages.prepare(&self.peer.viewer, input).await;
+        let cork = peer.outbound.cork();
         let share = messages.keep_order();
         let send = async move {
             let sent = match prepared {
@@ -59,7 +74,9 @@ impl Session {
             drop(cork);
             Answer { request_id, sent }
         };
-        self.sends.0.get_or_insert_default().push_back(send.boxed_local());
+        // Where the task's budget is spent, tokio would have several wait, and let them go on in any order.
+        let send = unconstrained(send).boxed_local();
+        self.sends.0.get_or_insert_default().push_back(send);
         if share {
             // Its place in the order of the store is where it is polled first.
             self.take_answers(&mut Context::from_waker(Waker::noop()));

@@ -1,5 +1,5 @@
 //! Counting the messages after some `seq` that are deleted, or name somebody, without walking all of them: beside the
-//! entries stand their sums by bucket, so that a count visits at most [`MOST_VISITED`] keys and one for each 65,536
+//! entries stand their sums by bucket, so that a count visits at most 510 keys and one for each 65,536
 //! messages. What is right by construction stays so: an entry and its sums change in one command.
 
 use std::ops::ControlFlow;
