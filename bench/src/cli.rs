@@ -19,7 +19,7 @@ use options::{ConnectArgs, DayArgs, HistoryArgs, PlotArgs, ResumeArgs, TalkArgs,
 ///
 /// It makes guests and rooms of its own (they stay) and needs nothing but the address of the api-server:
 ///
-///     bench rooms --api http://127.0.0.1:3000
+///   bench rooms --api http://127.0.0.1:3000
 ///
 /// Every message is expected once at each member connected, in the order of the room. Open loop: latency counts from
 /// the moment a message was due, so that what a stall holds up is paid for. The deployment's limits for users stand in
