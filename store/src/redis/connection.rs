@@ -257,12 +257,36 @@ impl Connections {
     /// Runs one script many times, together as [`Self::ask_all`] does.
     pub(super) async fn run_all<T: FromRedisValue>(&self, what: &'static str, calls: Vec<Call>) -> Result<Vec<T>> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
-        let commands: Vec<Cmd> = calls.iter().map(Call::command).collect();
+        self.run_among(what, calls.iter().map(Call::command).collect(), first).await
+    }
+
+    /// Runs a script between two commands, together: one round trip. Of any slots, so not in a cluster.
+    pub(super) async fn run_between<B, T, A>(
+        &self,
+        what: &'static str,
+        before: Cmd,
+        call: Call,
+        after: Cmd,
+    ) -> Result<(B, T, A)>
+    where
+        (B, T, A): FromRedisValue,
+    {
+        let answers: Vec<Value> = self.run_among(what, vec![before, call.command(), after], &call).await?;
+        redis::from_redis_value(Value::Array(answers)).map_err(|e| fault(e.into(), what))
+    }
+
+    /// Commands together, some of which run this script. All of them are idempotent: they are asked again where the
+    /// server did not know it.
+    async fn run_among<T: FromRedisValue>(
+        &self,
+        what: &'static str,
+        commands: Vec<Cmd>,
+        call: &Call,
+    ) -> Result<Vec<T>> {
         self.within(what, async {
             match self.query_all(&commands).await {
-                // Nothing that this repeats can have been done twice: the callers' scripts are idempotent.
                 Err(e) if is_unknown_script(&e) => {
-                    self.load(first).await?;
+                    self.load(call).await?;
                     self.query_all(&commands).await
                 }
                 other => other,

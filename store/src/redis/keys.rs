@@ -77,7 +77,6 @@ keys! {
     user_intents(user: UserId) = "{{u:{user}}}:intents";
     contacts(user: UserId) = "{{u:{user}}}:contacts";
     user_log(user: UserId) = "{{u:{user}}}:log";
-    devices(user: UserId) = "{{u:{user}}}:devices";
     presence(user: UserId) = "{{u:{user}}}:presence";
     inbox_items(user: UserId) = "{{u:{user}}}:inbox:items";
     inbox_order(user: UserId) = "{{u:{user}}}:inbox:order";

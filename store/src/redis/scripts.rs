@@ -52,6 +52,7 @@ scripts! {
     FINISH_DUE = "finish_due";
     COMPARE_AND_SET = "compare_and_set";
     ROTATE_REFRESH = "rotate_refresh";
+    PUT_DEVICE = "put_device";
     REMOVE_DEVICE = "remove_device";
     SET_CHOSEN = "set_chosen";
     PUBLISH_PRESENCE = "publish_presence";

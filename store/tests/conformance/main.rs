@@ -222,6 +222,7 @@ conformance! {
         the_last_connection_s_end_is_seen_and_due_after_the_grace,
         each_due_user_is_given_to_one_caller,
         what_a_user_chose_stays,
+        the_first_connection_of_who_chose_nothing_is_published_with_it,
         a_change_is_published_once_and_only_a_change,
         a_state_that_changed_meanwhile_is_not_published,
         of_many_publishers_of_one_state_exactly_one_sends,

@@ -274,7 +274,7 @@ pub async fn a_store_is_open_once(s: &Fixture) {
         focused: None,
         since: Timestamp::now(),
     };
-    s.presence.put_device(user, &device).await.unwrap();
+    s.presence.put_device(user, &device, &crate::presence::silent(user)).await.unwrap();
     s.presence.set_chosen(user, ChosenStatus::Away, None).await.unwrap();
     assert_eq!(s.presence.presence(&[user]).await.unwrap()[0].devices, [device], "the first is not disturbed");
 }

@@ -17,7 +17,8 @@ use super::{
 use crate::{
     ChangeBody, Changes, Device, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue, Outbox, PageFrom,
     PageRequest, Presence, ProfilePatch, Published, Publishing, RoomLog, Rooms, Rotation, SessionRecord, Sessions,
-    SocketKind, StoreError, Users, presence::PresenceEvent,
+    SocketKind, StoreError, Users,
+    presence::{PresenceEvent, silent},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -170,7 +171,7 @@ async fn presence_is_published_once_and_survives_a_dead_process(#[case] kind: Ki
     let (user, dead, t) = (UserId::new(), InstanceId::new(), Timestamp::from_millis(1_000_000));
     let device = |instance| Device { instance, connection: 1, kind: SocketKind::Chat, focused: None, since: t };
     engine.beat(dead, t, MINUTE).await.unwrap();
-    engine.put_device(user, &device(dead)).await.unwrap();
+    engine.put_device(user, &device(dead), &silent(user)).await.unwrap();
     let state = engine.presence(&[user]).await.unwrap().remove(0);
     assert_eq!((state.devices.len(), state.version), (1, 1));
     let online = Published { status: Status::Online, text: None };
@@ -192,7 +193,7 @@ async fn presence_is_published_once_and_survives_a_dead_process(#[case] kind: Ki
     assert_eq!(engine.due_users(end.after(10 * MINUTE), MINUTE, 9).await.unwrap(), []);
 
     let live = InstanceId::new();
-    engine.put_device(user, &device(live)).await.unwrap();
+    engine.put_device(user, &device(live), &silent(user)).await.unwrap();
     engine.remove_device(user, live, 1, t, MINUTE).await.unwrap();
     assert_eq!(engine.due_users(t, MINUTE, 9).await.unwrap(), []);
     assert_eq!(engine.due_users(end, MINUTE, 9).await.unwrap(), [user]);
