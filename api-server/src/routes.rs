@@ -8,6 +8,7 @@ mod reactions;
 mod receipts;
 mod registry;
 mod rooms;
+mod sessions;
 mod users;
 
 use actix_web::web::Data;
@@ -24,6 +25,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, gateway: &Gateway) {
         .service(accounts::guest) // POST /api/guest
         .service(accounts::refresh) // POST /api/token/refresh
         .service(accounts::log_out) // POST /api/logout
+        .service(sessions::sessions) // GET /api/sessions
+        .service(sessions::revoke) // DELETE /api/sessions/{id}
         .service(accounts::profile) // GET /api/profile
         .service(accounts::patch_profile) // PATCH /api/profile
         .service(accounts::jwks); // GET /.well-known/jwks.json

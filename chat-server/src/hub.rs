@@ -15,6 +15,7 @@ mod receipts;
 mod repair;
 pub mod room;
 mod room_set;
+mod sessions;
 mod ticker;
 mod topics;
 mod typing;
@@ -121,6 +122,8 @@ pub struct Hub {
     armed: Cell<Option<Instant>>,
     /// It is to wake sooner.
     sooner: Notify,
+    /// Events may have been lost, and so the end of a session.
+    lost: Notify,
     reads: Semaphore,
 }
 
@@ -365,12 +368,14 @@ impl Hub {
             stale: Notify::new(),
             armed: Cell::new(None),
             sooner: Notify::new(),
+            lost: Notify::new(),
             reads: Semaphore::new(CONCURRENT_READS),
         });
         actix_web::rt::spawn(bus::run(hub.clone(), subscriber.inbox));
         actix_web::rt::spawn(follow::unsubscribe_stale(hub.clone()));
         actix_web::rt::spawn(heads::run(hub.clone()));
         actix_web::rt::spawn(ticker::run(hub.clone()));
+        actix_web::rt::spawn(web::sessions::watch(hub.domain.clone(), hub.clone()));
         hub
     }
 

@@ -105,6 +105,8 @@ pub struct Auth {
     pub guests: bool,
     pub access_token_seconds: u64,
     pub refresh_token_days: u64,
+    /// How often the sockets of logins that ended without a word are looked for, to be closed.
+    pub sessions_seconds: u64,
     /// Password hashes computed at the same time, in one process.
     pub hash_threads: usize,
 }
@@ -317,7 +319,7 @@ impl Default for Notification {
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { guests: true, access_token_seconds: 900, refresh_token_days: 30, hash_threads: 2 }
+        Self { guests: true, access_token_seconds: 900, refresh_token_days: 30, sessions_seconds: 15, hash_threads: 2 }
     }
 }
 
@@ -410,6 +412,7 @@ impl Settings {
             ("presence.lease_seconds", self.presence.lease_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),
             ("auth.refresh_token_days", self.auth.refresh_token_days),
+            ("auth.sessions_seconds", self.auth.sessions_seconds),
             ("auth.hash_threads", self.auth.hash_threads as u64),
             ("http.max_connections", self.http.max_connections as u64),
             ("limits.messages_per_second", self.limits.messages_per_second.into()),

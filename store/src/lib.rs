@@ -3,7 +3,7 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`rooms`] → [`log`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] → [`ops`], then
+//! Reading order: [`error`] → [`users`] → [`sessions`] → [`rooms`] → [`log`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] → [`ops`], then
 //! an engine: [`embedded`] or [`redis`].
 
 pub mod bus;
@@ -15,6 +15,7 @@ pub mod ops;
 pub mod presence;
 pub mod redis;
 pub mod rooms;
+pub mod sessions;
 pub mod user_log;
 pub mod users;
 
@@ -32,9 +33,10 @@ pub use notify::{
 pub use ops::{Health, Instance, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
+pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
-pub use users::{Arrival, ProfilePatch, Rotation, SessionRecord, Sessions, UserRecord, Users};
+pub use users::{ProfilePatch, UserRecord, Users};
 
 /// An open store. Clones share it.
 #[derive(Clone)]

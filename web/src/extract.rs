@@ -2,8 +2,8 @@
 
 use std::{future::Future, pin::Pin};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
-use domain::{Domain, DomainError, Viewer};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT, web::Data};
+use domain::{Domain, DomainError, Viewer, accounts::Source};
 pub use socket::bearer;
 
 use crate::WebError;
@@ -43,15 +43,16 @@ impl FromRequest for IdempotencyKey {
     }
 }
 
-/// The address the connection came from.
-pub struct Address(pub String);
+/// Where the request comes from: the address of its connection, and what the client calls itself.
+pub struct CameFrom(pub Source);
 
-impl FromRequest for Address {
+impl FromRequest for CameFrom {
     type Error = std::convert::Infallible;
     type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let address = request.peer_addr().map_or_else(|| "unknown".into(), |a| a.ip().to_string());
-        std::future::ready(Ok(Self(address)))
+        let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
+        std::future::ready(Ok(Self(Source { address, agent })))
     }
 }

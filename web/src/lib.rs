@@ -2,7 +2,7 @@
 //! listening, serving, and the `main` of a service binary.
 //!
 //! Reading order: [`launch`] → [`server`] → [`error`] → [`extract`] → [`observe`], and for services with
-//! sockets [`sockets`], [`announced`] and [`drain`].
+//! sockets [`sockets`], [`sessions`], [`announced`] and [`drain`].
 
 pub mod announced;
 pub mod drain;
@@ -11,11 +11,12 @@ pub mod extract;
 pub mod launch;
 pub mod observe;
 pub mod server;
+pub mod sessions;
 pub mod sockets;
 
 pub use announced::{Announced, Sockets};
 pub use drain::Drain;
 pub use error::{ApiResult, WebError};
-pub use extract::{Address, Caller, IdempotencyKey};
+pub use extract::{Caller, CameFrom, IdempotencyKey};
 pub use observe::request_id;
 pub use server::{ServiceSpec, listen, serve};

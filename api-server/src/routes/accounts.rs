@@ -9,7 +9,7 @@ use domain::{
     accounts::{Guest, Login, PatchProfile, Refresh, SignedIn, Signup},
 };
 use shared::{Problem, protocol::User};
-use web::{Address, ApiResult, Caller};
+use web::{ApiResult, Caller, CameFrom};
 
 /// Makes an account and logs it in.
 #[utoipa::path(tag = "accounts", request_body = Signup, responses(
@@ -19,8 +19,8 @@ use web::{Address, ApiResult, Caller};
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/signup")]
-pub(super) async fn sign_up(domain: Data<Domain>, address: Address, input: Json<Signup>) -> ApiResult<HttpResponse> {
-    let signed_in = domain.accounts.sign_up(input.into_inner(), &address.0).await?;
+pub(super) async fn sign_up(domain: Data<Domain>, from: CameFrom, input: Json<Signup>) -> ApiResult<HttpResponse> {
+    let signed_in = domain.accounts.sign_up(input.into_inner(), &from.0).await?;
     Ok(HttpResponse::Created().json(signed_in))
 }
 
@@ -32,8 +32,8 @@ pub(super) async fn sign_up(domain: Data<Domain>, address: Address, input: Json<
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/login")]
-pub(super) async fn log_in(domain: Data<Domain>, address: Address, input: Json<Login>) -> ApiResult<Json<SignedIn>> {
-    Ok(Json(domain.accounts.log_in(input.into_inner(), &address.0).await?))
+pub(super) async fn log_in(domain: Data<Domain>, from: CameFrom, input: Json<Login>) -> ApiResult<Json<SignedIn>> {
+    Ok(Json(domain.accounts.log_in(input.into_inner(), &from.0).await?))
 }
 
 /// An account without e-mail and password.
@@ -45,8 +45,8 @@ pub(super) async fn log_in(domain: Data<Domain>, address: Address, input: Json<L
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/guest")]
-pub(super) async fn guest(domain: Data<Domain>, address: Address, input: Json<Guest>) -> ApiResult<HttpResponse> {
-    let signed_in = domain.accounts.guest(input.into_inner(), &address.0).await?;
+pub(super) async fn guest(domain: Data<Domain>, from: CameFrom, input: Json<Guest>) -> ApiResult<HttpResponse> {
+    let signed_in = domain.accounts.guest(input.into_inner(), &from.0).await?;
     Ok(HttpResponse::Created().json(signed_in))
 }
 
@@ -58,8 +58,8 @@ pub(super) async fn guest(domain: Data<Domain>, address: Address, input: Json<Gu
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/token/refresh")]
-pub(super) async fn refresh(domain: Data<Domain>, address: Address, input: Json<Refresh>) -> ApiResult<Json<SignedIn>> {
-    Ok(Json(domain.accounts.refresh(&input, &address.0).await?))
+pub(super) async fn refresh(domain: Data<Domain>, from: CameFrom, input: Json<Refresh>) -> ApiResult<Json<SignedIn>> {
+    Ok(Json(domain.accounts.refresh(&input, &from.0).await?))
 }
 
 /// Ends the session: its refresh token is refused from now on and its sockets are closed.

@@ -22,6 +22,7 @@ mod replies;
 mod retention;
 mod rooms;
 mod search;
+mod sessions;
 mod sockets;
 mod support;
 mod tokens;

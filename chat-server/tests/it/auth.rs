@@ -72,14 +72,17 @@ async fn who_says_nothing_is_closed_4401(#[values(Engine::Embedded, Engine::Redi
 async fn ending_a_session_closes_its_sockets_and_keeps_it_from_coming_back(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {
-    let world = World::start(engine).await;
+    let mut world = World::start(engine).await;
+    let second = world.add_node().await;
     let alice = world.user("alice").await;
     let bob = world.user("bob").await;
-    let mut client = world.connect(&alice).await;
+    let mut clients = [world.connect(&alice).await, world.connect_to(second, &alice).await];
     let mut other = world.connect(&bob).await;
     let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
     world.domain.accounts.log_out(&viewer).await.unwrap();
-    assert_eq!(client.closed().await, 4401);
+    for client in &mut clients {
+        assert_eq!(client.closed().await, 4401);
+    }
     let mut again = world.open(&format!("{}?token={}", world.url(0), alice.token), &[]).await;
     assert_frame!(again.frame().await, @r#"{"payload":{"code":"UNAUTHORIZED","message":"the session has ended"},"type":"ERROR"}"#);
     assert_eq!(again.closed().await, 4401);

@@ -200,7 +200,7 @@ impl World {
     /// A user of this name.
     pub async fn user(&self, name: &str) -> User {
         let guest = Guest { username: Some(name.into()) };
-        let signed_in = self.domain.accounts.guest(guest, "127.0.0.1").await.unwrap();
+        let signed_in = self.domain.accounts.guest(guest, &"127.0.0.1".into()).await.unwrap();
         self.names.lock().unwrap().insert(signed_in.user.id.to_string(), format!("<{name}>"));
         User { id: signed_in.user.id, name: name.into(), token: signed_in.token }
     }

@@ -10,8 +10,8 @@
 //! | state | `e` folded address | user |
 //! | state | `#` | accounts and guests there are (u64) |
 //! | state | `c` owner contact | empty |
-//! | state | `S` session | [`SessionRecord`](crate::SessionRecord), JSON |
-//! | state | `T` expiry session | empty |
+//! | state | `S` user session | [`SessionRecord`](crate::SessionRecord), JSON |
+//! | state | `T` expiry user session | empty |
 //! | state | `k` kid | expiry, then the public key, JSON |
 //! | state | `r` room | [`RoomRecord`](crate::RoomRecord), JSON |
 //! | state | `h` room | head row: head, when due for notification, notified seq |
@@ -210,12 +210,21 @@ pub(super) fn contacts(owner: UserId) -> Span {
     state(b'c', &[owner.as_bytes()]).prefix()
 }
 
-pub(super) fn session(id: SessionId) -> Key {
-    state(b'S', &[id.as_bytes()])
+pub(super) fn session(user: UserId, id: SessionId) -> Key {
+    state(b'S', &[user.as_bytes(), id.as_bytes()])
 }
 
-pub(super) fn session_expiry(at: Timestamp, id: SessionId) -> Key {
-    state(b'T', &[&time(at), id.as_bytes()])
+pub(super) fn sessions(user: UserId) -> Span {
+    state(b'S', &[user.as_bytes()]).prefix()
+}
+
+pub(super) fn session_expiry(at: Timestamp, user: UserId, id: SessionId) -> Key {
+    state(b'T', &[&time(at), user.as_bytes(), id.as_bytes()])
+}
+
+/// The session that a key of [`session_expiry`] names.
+pub(super) fn session_of_expiry(expiry: &[u8]) -> Key {
+    state(b'S', &[&expiry[expiry.len().saturating_sub(2 * ID)..]])
 }
 
 /// Sessions that expired at `now` or before.

@@ -16,7 +16,7 @@ use super::{
 use crate::{Result, StoreError};
 
 /// What this program writes. Raise it when a row or key changes its meaning.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// A process that is ending may hold the lock a moment longer: tried so often, this far apart.
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -135,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_format_is_refused_and_named() {
-        for (format, whose) in [(FORMAT + 1, "a newer version (format 4;"), (FORMAT - 1, "an older version (format 2;")]
+        for (format, whose) in [(FORMAT + 1, "a newer version (format 5;"), (FORMAT - 1, "an older version (format 3;")]
         {
             let dir = tempfile::tempdir().unwrap();
             let kv = open(dir.path()).await.unwrap();

@@ -2,7 +2,7 @@
 //!
 //! The prefix stands before everything and holds no brace, so that the first `{…}` is always our own hash tag.
 
-use shared::{InstanceId, NotificationId, RoomId, SessionId, UserId, protocol::RoomType};
+use shared::{InstanceId, NotificationId, RoomId, UserId, protocol::RoomType};
 
 use crate::{Service, Topic};
 
@@ -76,6 +76,7 @@ keys! {
     user_rooms(user: UserId) = "{{u:{user}}}:rooms";
     user_intents(user: UserId) = "{{u:{user}}}:intents";
     contacts(user: UserId) = "{{u:{user}}}:contacts";
+    sessions(user: UserId) = "{{u:{user}}}:sessions";
     user_log(user: UserId) = "{{u:{user}}}:log";
     presence(user: UserId) = "{{u:{user}}}:presence";
     inbox_items(user: UserId) = "{{u:{user}}}:inbox:items";
@@ -94,7 +95,6 @@ keys! {
     public_rooms() = "public-rooms";
     intents(shard: u8) = "intents:{shard:02}";
 
-    session(session: SessionId) = "session:{session}";
     signing_key(kid: &str) = "jwk:{kid}";
     signing_keys() = "jwks";
 

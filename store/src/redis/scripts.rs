@@ -51,7 +51,9 @@ scripts! {
     TAKE_DUE = "take_due";
     FINISH_DUE = "finish_due";
     COMPARE_AND_SET = "compare_and_set";
+    CREATE_SESSION = "create_session";
     ROTATE_REFRESH = "rotate_refresh";
+    END_SESSIONS = "end_sessions";
     PUT_DEVICE = "put_device";
     REMOVE_DEVICE = "remove_device";
     SET_CHOSEN = "set_chosen";

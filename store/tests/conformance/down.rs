@@ -7,7 +7,9 @@ use shared::{
     protocol::{Position, Role},
     token::Kid,
 };
-use store::{ChosenStatus, Outcome, PageFrom, ProfilePatch, Service, Store, StoreError, TypingEvent};
+use store::{
+    ChosenStatus, Exchange, Outcome, PageFrom, ProfilePatch, Service, SessionRecord, Store, StoreError, TypingEvent,
+};
 
 use crate::{
     engine::{Engine, Fixture},
@@ -50,6 +52,18 @@ pub async fn every_operation_of_a_store_that_is_down_is_unavailable(s: &Fixture)
 async fn users(s: &Store) -> Vec<Option<String>> {
     let (user, session, now) = (UserId::new(), SessionId::new(), Timestamp::now());
     let (record, patch, ids) = (account("alice"), ProfilePatch::default(), [user]);
+    let login = SessionRecord {
+        id: session,
+        user,
+        refresh_hash: [0; 32],
+        created_at: now,
+        used_at: now,
+        expires_at: now,
+        agent: None,
+        address: None,
+    };
+    let logins = [(user, session)];
+    let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
         down("create_user", s.users.create_user(&record)),
         down("user", s.users.user(user)),
@@ -65,10 +79,14 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("user_positions", s.user_log.user_positions(&ids)),
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
         down("note_read_mark", s.user_log.note_read_mark(user, RoomId::new(), 1)),
-        down("session", s.sessions.session(session)),
+        down("create_session", s.sessions.create_session(&login, 9)),
+        down("sessions", s.sessions.sessions(user)),
+        down("session", s.sessions.session(user, session)),
+        down("live", s.sessions.live(&logins)),
         down("arrival", s.sessions.arrival(user, session)),
-        down("rotate_refresh", s.sessions.rotate_refresh(session, [0; 32], [1; 32], now)),
-        down("end_session", s.sessions.end_session(session)),
+        down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
+        down("end_session", s.sessions.end_session(user, session)),
+        down("end_sessions", s.sessions.end_sessions(user, None)),
     ]
 }
 

@@ -15,9 +15,9 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    ChangeBody, Changes, Device, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue, Outbox, PageFrom,
-    PageRequest, Presence, ProfilePatch, Published, Publishing, RoomLog, Rooms, Rotation, SessionRecord, Sessions,
-    SocketKind, StoreError, Users,
+    ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue, Outbox,
+    PageFrom, PageRequest, Presence, ProfilePatch, Published, Publishing, RoomLog, Rooms, Rotation, SessionRecord,
+    Sessions, SocketKind, StoreError, Users,
     presence::{PresenceEvent, silent},
 };
 
@@ -143,16 +143,28 @@ async fn accounts_sessions_and_limits_work(#[case] kind: Kind) {
     assert_eq!((read[0].as_ref(), read[1].as_ref(), read[2].is_some()), (Some(&bob), None, true));
 
     let far = Timestamp::now().after(MINUTE);
-    let session =
-        SessionRecord { id: SessionId::new(), user: ann.id, refresh_hash: [1; 32], created_at: far, expires_at: far };
-    engine.create_session(&session).await.unwrap();
-    let next = SessionRecord { refresh_hash: [2; 32], ..session.clone() };
-    let rotated = engine.rotate_refresh(session.id, [1; 32], [2; 32], far).await.unwrap();
-    assert_eq!(rotated, Rotation::Rotated(next.clone()));
-    assert_eq!(engine.session(session.id).await.unwrap(), Some(next));
-    assert_eq!(engine.rotate_refresh(session.id, [1; 32], [3; 32], far).await.unwrap(), Rotation::Reused);
-    assert_eq!(engine.rotate_refresh(session.id, [2; 32], [3; 32], far).await.unwrap(), Rotation::Unknown);
-    engine.end_session(session.id).await.unwrap();
+    let session = SessionRecord {
+        id: SessionId::new(),
+        user: ann.id,
+        refresh_hash: [1; 32],
+        created_at: far,
+        used_at: far,
+        expires_at: far,
+        agent: None,
+        address: None,
+    };
+    engine.create_session(&session, 9).await.unwrap();
+    let next = SessionRecord { refresh_hash: [2; 32], used_at: Timestamp::now(), ..session.clone() };
+    let rotate = async |presented, hash| {
+        let exchange = Exchange { presented: [presented; 32], next: [hash; 32], at: next.used_at, expires_at: far };
+        engine.rotate_refresh(ann.id, session.id, &exchange).await.unwrap()
+    };
+    assert_eq!(rotate(1, 2).await, Rotation::Rotated(next.clone()));
+    assert_eq!(rotate(1, 2).await, Rotation::Rotated(next.clone()), "the same call again");
+    assert_eq!(engine.session(ann.id, session.id).await.unwrap(), Some(next.clone()));
+    assert_eq!(rotate(1, 3).await, Rotation::Reused);
+    assert_eq!(rotate(2, 3).await, Rotation::Unknown);
+    assert!(!engine.end_session(ann.id, session.id).await.unwrap());
 
     assert_eq!(engine.take("k", 5, MINUTE, 3).await.unwrap().granted, 3);
     assert_eq!(engine.take("k", 5, MINUTE, 3).await.unwrap().granted, 2);
