@@ -31,7 +31,7 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_millis(200);
 /// Commands that may wait to be written on one connection; more make their callers wait.
 const BUFFER: usize = 4096;
 /// Connections for commands to a single node; one more is for the bus.
-const POOL: usize = 2;
+const POOL: usize = 1;
 
 /// Where the store is.
 pub(super) enum Address {

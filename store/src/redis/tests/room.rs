@@ -19,7 +19,8 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    Maintenance, Mentions, NewMessage, Reacting, RoomLog, RoomRecord, Rooms, UserLog, user_log::USER_CHANGES_KEPT,
+    Maintenance, Mentions, NewMessage, NotifyQueue, Reacting, RoomLog, RoomRecord, Rooms, UserLog,
+    user_log::USER_CHANGES_KEPT,
 };
 
 fn naming(users: &[UserId], all: bool) -> Mentions {
