@@ -90,10 +90,11 @@ impl Session {
         if self.take_answers(cx) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Until nothing is under way.
+    /// Until nothing is under way. The answers do not wait for whatever comes after them.
     pub(super) async fn finish_sends(&mut self) {
         while self.sends.0.is_some() {
             poll_fn(|cx| self.poll_sends(cx)).await;
+            self.peer.outbound.flush();
         }
     }
 
