@@ -72,6 +72,28 @@ async fn an_acknowledgement_does_not_wait_until_the_message_after_it_is_checked(
 
 #[rstest]
 #[tokio::test]
+async fn a_repeat_of_a_message_under_way_gets_its_result_though_the_rate_is_used_up(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::with(engine, |settings| {
+        no_grants(settings);
+        settings.limits.messages_per_second = 1;
+    })
+    .await;
+    let mut alice = world.connect(&world.user("alice").await).await;
+    let room = world.room(&mut alice, "tea").await;
+    let message = |request: &str| {
+        let payload = json!({"roomId": room, "content": "hello", "clientMessageId": "k"});
+        Message::text(json!({"type": "SEND_MESSAGE", "payload": payload, "requestId": request}).to_string())
+    };
+    alice.send_together([message("1"), message("2")]).await;
+    let first = acknowledged(&mut alice, "1").await;
+    let again = acknowledged(&mut alice, "2").await;
+    assert_eq!((&again["payload"]["duplicate"], &again["payload"]["id"]), (&json!(true), &first["payload"]["id"]));
+}
+
+#[rstest]
+#[tokio::test]
 async fn messages_are_stored_and_answered_in_their_order_also_where_the_budget_of_the_task_is_spent(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {
