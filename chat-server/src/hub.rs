@@ -3,6 +3,7 @@
 //! Lives on one thread: `Rc` and `RefCell`, no locks, and no borrow is held across an await. Nobody awaits a socket:
 //! an event is pushed to bounded queues, and a queue that overflows takes its connection out at once.
 
+pub mod added;
 mod attach;
 mod bounds;
 mod bus;

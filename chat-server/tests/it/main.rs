@@ -9,6 +9,7 @@ mod drain;
 mod gaps;
 mod losses;
 mod own_log;
+mod pipelined;
 mod receipts;
 mod resume;
 mod rooms;

@@ -377,6 +377,8 @@ pub(super) fn fault(error: RedisError, what: &'static str) -> StoreError {
                 | ServerErrorKind::TryAgain
                 | ServerErrorKind::Moved
                 | ServerErrorKind::Ask
+                // It did not run, and was loaded just now: others empty the server meanwhile.
+                | ServerErrorKind::NoScript
         ),
         // Codes the library does not know; in a pipeline they are in the text alone.
         ErrorKind::Extension => {

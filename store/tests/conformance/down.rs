@@ -134,7 +134,6 @@ async fn others(s: &Store) -> Vec<Option<String>> {
     let (notification, kid) = (NotificationId::new(), Kid::parse("abc_DEF-0123456789abcd").unwrap());
     together![
         down("take_due", s.notify_queue.take_due(now, second, 9)),
-        down("finish_due", s.notify_queue.finish_due(room, 1)),
         down("conclude", s.notify_queue.conclude(room, 1, &outcomes)),
         down("put_outcomes", s.notify_queue.put_outcomes(room, &outcomes)),
         down("outcomes", s.notify_queue.outcomes(room, &ids)),

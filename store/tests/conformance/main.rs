@@ -236,6 +236,7 @@ conformance! {
         a_room_is_due_some_time_after_its_first_new_message,
         a_finished_room_leaves_the_queue_until_there_is_more,
         each_due_room_is_given_to_one_taker,
+        a_lease_of_zero_hides_a_room_from_nobody,
         a_repeated_message_makes_no_room_due,
         the_last_outcome_is_kept_for_each_member,
         a_briefing_is_what_the_single_reads_give,

@@ -11,7 +11,10 @@ use store::{ChangeBody, RoomEvent, UserChanges};
 
 use super::{Line, MOST_MISSED, Outcome, Replay, Telling};
 use crate::{
-    hub::users::{self, Added, Told},
+    hub::{
+        added::Added,
+        users::{self, Told},
+    },
     session::on_event::{hidden, is_hidden, on_event},
 };
 

@@ -230,9 +230,9 @@ async fn what_is_to_be_notified_is_given_to_one_and_again_after_its_lease(#[case
     assert_eq!(engine.take_due(at, MINUTE, 9).await.unwrap(), []);
     assert_eq!(engine.take_due(at.after(MINUTE), MINUTE, 9).await.unwrap().len(), 1);
     engine.append(&message(&record, &ann, "y")).await.unwrap();
-    engine.finish_due(record.id, 1).await.unwrap();
+    engine.conclude(record.id, 1, &[]).await.unwrap();
     assert_eq!(engine.take_due(at, MINUTE, 9).await.unwrap()[0].notified_seq, 1);
-    engine.finish_due(record.id, 2).await.unwrap();
+    engine.conclude(record.id, 2, &[]).await.unwrap();
     assert_eq!(engine.take_due(at.after(10 * MINUTE), MINUTE, 9).await.unwrap(), []);
 
     let job = Job {
