@@ -27,6 +27,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, gateway: &Gateway) {
         .service(accounts::log_out) // POST /api/logout
         .service(sessions::sessions) // GET /api/sessions
         .service(sessions::revoke) // DELETE /api/sessions/{id}
+        .service(sessions::ws_ticket) // POST /api/ws-ticket
         .service(accounts::profile) // GET /api/profile
         .service(accounts::patch_profile) // PATCH /api/profile
         .service(accounts::jwks); // GET /.well-known/jwks.json

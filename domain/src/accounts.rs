@@ -5,7 +5,7 @@ mod sessions;
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-pub use sessions::{Refresh, SessionItem, SessionList, SignedIn};
+pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, WsTicket};
 use shared::{
     Settings, Timestamp, UserId,
     protocol::{Status, User, UserPresence},

@@ -68,6 +68,11 @@ impl Rates {
         self.per_minute("login", address, self.settings.logins_per_minute).await
     }
 
+    /// One ticket for a socket of this user.
+    pub async fn ticket(&self, user: UserId) -> Result<()> {
+        self.per_minute("ticket", &user.to_string(), self.settings.tickets_per_minute).await
+    }
+
     async fn per_minute(&self, what: &str, who: &str, burst: u32) -> Result<()> {
         if !self.settings.enabled {
             return Ok(());

@@ -137,6 +137,8 @@ pub struct Limits {
     pub signups_per_minute: u32,
     /// Per address.
     pub logins_per_minute: u32,
+    /// Per user: tickets for sockets.
+    pub tickets_per_minute: u32,
     /// Characters of a message.
     pub content_chars: usize,
     /// Bytes of a client's frame.
@@ -337,6 +339,7 @@ impl Default for Limits {
             messages_burst: 40,
             signups_per_minute: 20,
             logins_per_minute: 30,
+            tickets_per_minute: 60,
             content_chars: 8000,
             frame_bytes: 64 * 1024,
             body_bytes: 256 * 1024,
@@ -419,6 +422,7 @@ impl Settings {
             ("limits.messages_burst", self.limits.messages_burst.into()),
             ("limits.signups_per_minute", self.limits.signups_per_minute.into()),
             ("limits.logins_per_minute", self.limits.logins_per_minute.into()),
+            ("limits.tickets_per_minute", self.limits.tickets_per_minute.into()),
             ("limits.content_chars", self.limits.content_chars as u64),
             ("limits.queue_frames", self.limits.queue_frames as u64),
             ("limits.queue_seconds", self.limits.queue_seconds),

@@ -54,6 +54,7 @@ scripts! {
     CREATE_SESSION = "create_session";
     ROTATE_REFRESH = "rotate_refresh";
     END_SESSIONS = "end_sessions";
+    TAKE_TICKET = "take_ticket";
     REMOVE_DEVICE = "remove_device";
     SET_CHOSEN = "set_chosen";
     PUBLISH_PRESENCE = "publish_presence";

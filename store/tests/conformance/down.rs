@@ -8,7 +8,8 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, Outcome, PageFrom, ProfilePatch, Service, SessionRecord, Store, StoreError, TypingEvent,
+    ChosenStatus, Exchange, Outcome, PageFrom, ProfilePatch, Service, SessionRecord, Store, StoreError, Ticket,
+    TypingEvent,
 };
 
 use crate::{
@@ -43,7 +44,9 @@ pub async fn every_operation_of_a_store_that_is_down_is_unavailable(s: &Fixture)
     if s.engine == Engine::Embedded {
         // Kept in memory: as long as there is a process to ask, they cannot be down.
         wrong.retain(|said| {
-            !["due_users: ", "instances: ", "take: ", "publish_typing: "].iter().any(|name| said.starts_with(name))
+            let in_memory =
+                ["due_users: ", "instances: ", "take: ", "publish_typing: ", "put_ticket: ", "take_ticket: "];
+            !in_memory.iter().any(|name| said.starts_with(name))
         });
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -63,6 +66,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         address: None,
     };
     let logins = [(user, session)];
+    let ticket = Ticket { user, session, scope: None };
     let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
         down("create_user", s.users.create_user(&record)),
@@ -87,6 +91,8 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
         down("end_session", s.sessions.end_session(user, session)),
         down("end_sessions", s.sessions.end_sessions(user, None)),
+        down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
+        down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
     ]
 }
 

@@ -77,6 +77,7 @@ conformance! {
         sessions_are_listed_by_their_login_while_they_live,
         of_more_sessions_than_are_kept_those_not_used_for_the_longest_end,
         whatever_ends_a_session_publishes_it,
+        a_ticket_is_given_once_and_in_time,
         who_arrives_is_shown_their_rooms_and_where_their_own_log_stands_while_the_session_lasts,
         the_valid_refresh_token_rotates,
         a_replayed_refresh_token_ends_the_session,
