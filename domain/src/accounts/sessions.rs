@@ -98,7 +98,7 @@ impl Accounts {
     /// is a thief (RFC 9700 §4.14.2).
     pub async fn refresh(&self, input: &Refresh, source: &Source) -> Result<SignedIn> {
         const REFUSED: DomainError = DomainError::Unauthorized("the refresh token is not valid");
-        self.rates.login(&source.address).await?;
+        self.rates.login(&source.network).await?;
         let (user, session, secret) = parse_refresh(&input.refresh_token).ok_or(REFUSED)?;
         let (next, now) = (secret::random(), Timestamp::now());
         let exchange = Exchange {

@@ -54,6 +54,7 @@ scripts! {
     CREATE_SESSION = "create_session";
     ROTATE_REFRESH = "rotate_refresh";
     END_SESSIONS = "end_sessions";
+    CHANGE_PASSWORD = "change_password" with page of "end_sessions";
     TAKE_TICKET = "take_ticket";
     REMOVE_DEVICE = "remove_device";
     SET_CHOSEN = "set_chosen";
@@ -72,6 +73,7 @@ scripts! {
     REGISTER = "register";
     INSTANCES = "instances";
     TAKE_TOKENS = "take_tokens";
+    GIVE_BACK_TOKENS = "give_back_tokens";
 }
 
 /// A script with its keys and arguments.

@@ -69,6 +69,7 @@ conformance! {
         of_many_signups_of_one_address_at_once_exactly_one_wins,
         a_patch_changes_what_it_names_and_no_more,
         patches_of_two_fields_at_once_both_stay,
+        a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
         search_goes_by_the_bytes_of_the_folded_name,
         contacts_are_one_way_and_in_order_of_id,
     }
@@ -260,6 +261,7 @@ conformance! {
         an_instance_that_is_not_put_again_ends,
         a_bucket_gives_what_it_has,
         a_bucket_fills_up_to_its_burst,
+        what_is_given_back_is_there_again_and_never_over_the_burst,
         takers_at_once_share_a_bucket,
         a_public_key_is_found_until_it_ends,
         health_warns_of_a_configuration_that_loses_data,
