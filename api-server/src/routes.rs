@@ -25,8 +25,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, gateway: &Gateway) {
         .service(accounts::guest) // POST /api/guest
         .service(accounts::refresh) // POST /api/token/refresh
         .service(accounts::log_out) // POST /api/logout
+        .service(accounts::change_password) // POST /api/password
         .service(sessions::sessions) // GET /api/sessions
         .service(sessions::revoke) // DELETE /api/sessions/{id}
+        .service(sessions::ws_ticket) // POST /api/ws-ticket
         .service(accounts::profile) // GET /api/profile
         .service(accounts::patch_profile) // PATCH /api/profile
         .service(accounts::jwks); // GET /.well-known/jwks.json

@@ -4,8 +4,10 @@ mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-pub use sessions::{Refresh, SessionItem, SessionList, SignedIn};
+pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, WsTicket};
+use sha2::{Digest, Sha256};
 use shared::{
     Settings, Timestamp, UserId,
     protocol::{Status, User, UserPresence},
@@ -26,15 +28,17 @@ const MAX_SEARCH: usize = 100;
 /// Where a request comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
-    /// The caller's address: what rates are counted by.
+    /// The caller's address.
     pub address: String,
+    /// What rates are counted by: the address or, as whoever has one IPv6 address has 2^64, its network.
+    pub network: String,
     /// What the client calls itself.
     pub agent: Option<String>,
 }
 
 impl From<&str> for Source {
     fn from(address: &str) -> Self {
-        Self { address: address.into(), agent: None }
+        Self { address: address.into(), network: address.into(), agent: None }
     }
 }
 
@@ -44,7 +48,7 @@ pub struct Signup {
     /// `[A-Za-z0-9_.-]{1,32}`, unique without case.
     pub username: String,
     pub email: String,
-    /// 8 to 128 characters.
+    /// 8 to 128 characters; none of the most common.
     pub password: String,
     pub display_name: Option<String>,
 }
@@ -55,6 +59,13 @@ pub struct Login {
     pub username: Option<String>,
     pub email: Option<String>,
     pub password: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct ChangePassword {
+    pub old: String,
+    /// 8 to 128 characters; none of the most common.
+    pub new: String,
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -120,7 +131,7 @@ impl Accounts {
             check.line("displayName", name, 1, 64);
         }
         check.done()?;
-        self.rates.signup(&source.address).await?;
+        self.rates.signup(&source.network).await?;
         // Taken names are refused before the costly hash; the store decides again, atomically.
         if self.store.users.user_id_by_name(&input.username).await?.is_some() {
             return Err(DomainError::UsernameTaken);
@@ -144,7 +155,12 @@ impl Accounts {
 
     /// A wrong name and a wrong password cannot be told apart, by text or by time.
     pub async fn log_in(&self, input: Login, source: &Source) -> Result<SignedIn> {
-        self.rates.login(&source.address).await?;
+        self.rates.login(&source.network).await?;
+        let given = match (&input.username, &input.email) {
+            (Some(given), None) | (None, Some(given)) => given,
+            _ => return Err(DomainError::invalid("username", "give either username or email")),
+        };
+        let attempt = self.rates.password(&account_key(given)).await?;
         // What cannot be a name is nobody's, and is no key for the store, whose keys have a longest length.
         let mut check = Check::default();
         let id = match (&input.username, &input.email) {
@@ -154,17 +170,17 @@ impl Accounts {
             (None, Some(email)) if check.email("email", email).done().is_ok() => {
                 self.store.users.user_id_by_email(email).await?
             }
-            (Some(_), None) | (None, Some(_)) => None,
-            _ => return Err(DomainError::invalid("username", "give either username or email")),
+            _ => None,
         };
-        let record = match id {
-            Some(id) => self.store.users.user(id).await?,
-            None => None,
-        };
+        // Nobody's id takes as long to look up as somebody's.
+        let record = self.store.users.user(id.unwrap_or_else(UserId::new)).await?;
         let hash = record.as_ref().and_then(|r| r.password_hash.clone());
         let right = self.passwords.verify(input.password, hash).await?;
         match record {
-            Some(record) if right => self.start_session(record, source).await,
+            Some(record) if right => {
+                self.rates.was_right(attempt).await?;
+                self.start_session(record, source).await
+            }
             _ => Err(DomainError::Unauthorized("wrong name or password")),
         }
     }
@@ -176,7 +192,7 @@ impl Accounts {
         }
         let username = input.username.unwrap_or_else(|| format!("guest-{:08x}", rand::random::<u32>()));
         Check::default().name("username", &username).done()?;
-        self.rates.signup(&source.address).await?;
+        self.rates.signup(&source.network).await?;
         let record = UserRecord {
             id: UserId::new(),
             display_name: username.clone(),
@@ -192,6 +208,29 @@ impl Accounts {
         self.store.users.create_user(&record).await?;
         self.names.taken(&record.username).await;
         self.start_session(record, source).await
+    }
+
+    /// Puts another password in the place of the caller's, and ends all their other sessions: who knew the old one is
+    /// out.
+    pub async fn change_password(&self, viewer: &Viewer, input: ChangePassword) -> Result<()> {
+        Check::default().password("new", &input.new).done()?;
+        let record = self.store.users.user(viewer.user).await?.ok_or(DomainError::UserNotFound)?;
+        let Some(old) = record.password_hash else {
+            return Err(DomainError::Forbidden("this account has no password"));
+        };
+        let attempt = self.rates.password(&viewer.user.to_string()).await?;
+        if !self.passwords.verify(input.old, Some(old.clone())).await? {
+            return Err(DomainError::Forbidden("the old password is wrong"));
+        }
+        self.rates.was_right(attempt).await?;
+        let next = self.passwords.hash(input.new).await?;
+        let ended = self.store.users.change_password(viewer.user, &old, &next, viewer.session).await?;
+        // Changed meanwhile: what was given is not the old one any more.
+        let ended = ended.ok_or(DomainError::Forbidden("the old password is wrong"))?;
+        for session in ended {
+            self.identity.forget_session(session).await;
+        }
+        Ok(())
     }
 
     /// The caller's own profile.
@@ -238,6 +277,7 @@ impl Accounts {
         if viewer.guest {
             return Err(DomainError::Forbidden("guests may not search for people"));
         }
+        self.rates.search(viewer.user).await?;
         let mut check = Check::default();
         check.name("query", query);
         if let Some(cursor) = cursor {
@@ -280,6 +320,11 @@ impl Accounts {
     pub async fn count(&self) -> Result<u64> {
         Ok(self.store.users.count_users().await?)
     }
+}
+
+/// Whose password is tried, existing or not: of a fixed length, and nobody's name.
+fn account_key(given: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(given.to_ascii_lowercase()))
 }
 
 fn own_user(record: UserRecord, presence: UserPresence) -> User {

@@ -9,14 +9,14 @@ use anyhow::Context;
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
 use shared::{
-    SessionId, Timestamp, UserId,
+    EventId, SessionId, Timestamp, UserId,
     settings::Auth,
     token::{self, Claims, Kid, PublicKey, SigningKey, TokenError},
 };
-use store::{Arrival, Store, UserRecord};
+use store::{Arrival, Store, Ticket, UserRecord};
 use tokio::sync::OnceCell;
 
-use crate::{DomainError, Names, Result};
+use crate::{DomainError, Names, Result, secret};
 
 /// A caller whose token was valid.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +54,8 @@ struct Card {
     guest: bool,
 }
 
+/// From a ticket's making to its use.
+pub(crate) const TICKET_LIFETIME: Duration = Duration::from_secs(30);
 /// Tokens known to be right; some 200 bytes each.
 const VERIFIED: usize = 50_000;
 /// Sessions known to live; some 150 bytes each.
@@ -154,9 +156,35 @@ impl Identity {
         let verified = self.verify(token, Timestamp::now()).await?;
         let Verified { user, session, .. } = *verified;
         let scope = verified.scope.clone();
-        if let Some(Card { username, guest }) = &verified.card {
-            return Ok(Viewer { user, username: username.clone(), guest: *guest, session, scope });
+        match &verified.card {
+            Some(Card { username, guest }) => {
+                Ok(Viewer { user, username: username.clone(), guest: *guest, session, scope })
+            }
+            None => self.viewer(user, session, scope).await,
         }
+    }
+
+    /// A ticket that names the caller once, within [`TICKET_LIFETIME`].
+    pub(crate) async fn issue_ticket(&self, viewer: &Viewer) -> Result<String> {
+        let secret = secret::random();
+        let scope = viewer.scope.as_deref().map(str::to_owned);
+        let ticket = Ticket { user: viewer.user, session: viewer.session, scope };
+        self.store.tickets.put_ticket(secret::hash(&secret), &ticket, TICKET_LIFETIME).await?;
+        Ok(secret)
+    }
+
+    /// The caller a ticket names; the ticket is used up. As [`Self::identify`], their login may have ended. One read.
+    pub async fn redeem(&self, ticket: &str) -> Result<Viewer> {
+        const REFUSED: DomainError = DomainError::Unauthorized("the ticket is not valid");
+        if ticket.len() != secret::LENGTH {
+            return Err(REFUSED);
+        }
+        let taken = self.store.tickets.take_ticket(secret::hash(ticket), EventId::random()).await?;
+        let Ticket { user, session, scope } = taken.ok_or(REFUSED)?;
+        self.viewer(user, session, scope.map(Arc::from)).await
+    }
+
+    async fn viewer(&self, user: UserId, session: SessionId, scope: Option<Arc<str>>) -> Result<Viewer> {
         let Some(card) = self.names.card(user).await? else {
             return Err(DomainError::Unauthorized("the account is gone"));
         };
@@ -318,6 +346,34 @@ mod tests {
         other.verified.insert(Sha256::digest(&token).into(), seen);
         assert!(other.verify(&token, now).await.is_err(), "its key is gone");
         other_store.maintenance.close().await.unwrap();
+        store.maintenance.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_ticket_is_good_once_and_for_thirty_seconds() {
+        let (identity, store, _dir) = identity().await;
+        let account = store::UserRecord {
+            id: UserId::new(),
+            username: "alice".into(),
+            display_name: "Alice".into(),
+            email: None,
+            email_verified: false,
+            password_hash: None,
+            avatar_url: None,
+            bio: None,
+            created_at: Timestamp::now(),
+            guest: true,
+        };
+        store.users.create_user(&account).await.unwrap();
+        let viewer = identity.viewer(account.id, SessionId::new(), Some("a b".into())).await.unwrap();
+        tokio::time::pause();
+        let (one, two) = (identity.issue_ticket(&viewer).await.unwrap(), identity.issue_ticket(&viewer).await.unwrap());
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert_eq!(identity.redeem(&one).await.unwrap(), viewer);
+        assert!(identity.redeem(&one).await.is_err(), "used");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(identity.redeem(&two).await.is_err(), "late");
+        tokio::time::resume();
         store.maintenance.close().await.unwrap();
     }
 }

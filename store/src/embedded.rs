@@ -1,7 +1,7 @@
 //! The embedded engine: one process, one directory, one writer thread with group commit, readers on snapshots.
 //!
 //! Reading order: [`keys`] → [`codec`] → [`kv`] → [`tx`] → [`writer`] → [`mod@open`], then a file for each trait. What
-//! is durable is in the database; connections, leases, instances and rates are in memory, as they end with the process.
+//! is durable is in the database; connections, leases, instances, rates and tickets are in memory, as they end with the process.
 
 mod bus;
 mod codec;
@@ -30,6 +30,7 @@ mod retention;
 mod rooms;
 mod sessions;
 mod signing_keys;
+mod tickets;
 mod tx;
 mod user_log;
 mod users;
@@ -64,6 +65,7 @@ pub struct Embedded {
     presence: Arc<Mutex<presence_table::PresenceTable>>,
     instances: Mutex<registry::Instances>,
     buckets: Mutex<limits::Buckets>,
+    tickets: Mutex<tickets::Kept>,
 }
 
 impl Embedded {
@@ -79,6 +81,7 @@ impl Embedded {
             presence: Arc::default(),
             instances: Mutex::default(),
             buckets: Mutex::default(),
+            tickets: Mutex::default(),
         }))
     }
 

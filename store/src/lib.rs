@@ -33,7 +33,7 @@ pub use notify::{
 pub use ops::{Health, Instance, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
-pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions};
+pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
 pub use users::{ProfilePatch, UserRecord, Users};
@@ -43,6 +43,7 @@ pub use users::{ProfilePatch, UserRecord, Users};
 pub struct Store {
     pub users: Arc<dyn Users>,
     pub sessions: Arc<dyn Sessions>,
+    pub tickets: Arc<dyn Tickets>,
     pub signing_keys: Arc<dyn SigningKeys>,
     pub rooms: Arc<dyn Rooms>,
     pub log: Arc<dyn RoomLog>,
@@ -62,13 +63,14 @@ impl Store {
     /// One engine that is everything.
     pub(crate) fn from_engine<E>(engine: Arc<E>) -> Self
     where
-        E: Users + Sessions + SigningKeys + Rooms + RoomLog + UserLog + Bus + Presence + NotifyQueue,
+        E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomLog + UserLog + Bus + Presence + NotifyQueue,
         E: Outbox + Inboxes + Registry + Limits + Maintenance + Health,
         E: 'static,
     {
         Self {
             users: engine.clone(),
             sessions: engine.clone(),
+            tickets: engine.clone(),
             signing_keys: engine.clone(),
             rooms: engine.clone(),
             log: engine.clone(),

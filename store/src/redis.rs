@@ -24,6 +24,7 @@ mod retention;
 mod rooms;
 mod scripts;
 mod sessions;
+mod tickets;
 mod user_log;
 mod users;
 

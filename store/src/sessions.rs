@@ -1,8 +1,10 @@
 //! Login sessions: all of a user's are together, so that they are listed, and ended, in one step.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use shared::{RoomId, SessionId, Timestamp, UserId, protocol::Position};
+use shared::{EventId, RoomId, SessionId, Timestamp, UserId, protocol::Position};
 
 use crate::Result;
 
@@ -77,4 +79,22 @@ pub trait Sessions: Send + Sync {
     async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool>;
     /// Ends all of the user's but `except`, in one step; gives which.
     async fn end_sessions(&self, user: UserId, except: Option<SessionId>) -> Result<Vec<SessionId>>;
+}
+
+/// What a ticket opens: a socket, as this login of this user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ticket {
+    pub user: UserId,
+    pub session: SessionId,
+    /// As of the token it was given for.
+    pub scope: Option<String>,
+}
+
+/// Tickets, by the SHA-256 of their secret. They end soon: losing them costs their holders one more call.
+#[async_trait]
+pub trait Tickets: Send + Sync {
+    /// Keeps one for `ttl`.
+    async fn put_ticket(&self, hash: [u8; 32], ticket: &Ticket, ttl: Duration) -> Result<()>;
+    /// Gives it once, to one `attempt`; a repeat of that attempt gets it again.
+    async fn take_ticket(&self, hash: [u8; 32], attempt: EventId) -> Result<Option<Ticket>>;
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use shared::{Timestamp, UserId};
+use shared::{SessionId, Timestamp, UserId};
 
 use crate::Result;
 
@@ -45,6 +45,16 @@ pub trait Users: Send + Sync {
     async fn user_id_by_email(&self, email: &str) -> Result<Option<UserId>>;
     /// The record after the change; [`UserNotFound`](crate::StoreError::UserNotFound).
     async fn update_profile(&self, id: UserId, patch: &ProfilePatch) -> Result<UserRecord>;
+    /// Puts `next` in the place of the password hash `old`, and ends all sessions but `keep`, in one step that also
+    /// publishes their ends. Gives which ended; `None`: `old` is not the hash (any more), and nothing was done.
+    /// [`UserNotFound`](crate::StoreError::UserNotFound).
+    async fn change_password(
+        &self,
+        id: UserId,
+        old: &str,
+        next: &str,
+        keep: SessionId,
+    ) -> Result<Option<Vec<SessionId>>>;
     /// Accounts (not guests) whose folded username starts with the folded `prefix`, in order of name, those strictly
     /// after the folded name `after`.
     async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>>;

@@ -6,7 +6,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT
 use domain::{Domain, DomainError, Viewer, accounts::Source};
 pub use socket::bearer;
 
-use crate::WebError;
+use crate::{WebError, address};
 
 /// The caller, by `Authorization: Bearer` (RFC 6750 §2.1); without a valid token the request ends with 401.
 pub struct Caller(pub Viewer);
@@ -43,7 +43,7 @@ impl FromRequest for IdempotencyKey {
     }
 }
 
-/// Where the request comes from: the address of its connection, and what the client calls itself.
+/// Where the request comes from, and what the client calls itself.
 pub struct CameFrom(pub Source);
 
 impl FromRequest for CameFrom {
@@ -51,8 +51,14 @@ impl FromRequest for CameFrom {
     type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let address = request.peer_addr().map_or_else(|| "unknown".into(), |a| a.ip().to_string());
+        let domain = request.app_data::<Data<Domain>>();
+        let trusted = domain.map_or(&[][..], |domain| &domain.settings.http.trusted_proxies);
+        let caller = address::caller(request.head(), trusted);
+        let (address, network) = match caller {
+            Some(address) => (address.to_string(), address::network(address)),
+            None => ("unknown".into(), "unknown".into()),
+        };
         let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
-        std::future::ready(Ok(Self(Source { address, agent })))
+        std::future::ready(Ok(Self(Source { address, network, agent })))
     }
 }

@@ -1,9 +1,10 @@
 //! What the HTTP side of every service has in common: errors as problem+json, who is calling, health and metrics,
 //! listening, serving, and the `main` of a service binary.
 //!
-//! Reading order: [`launch`] → [`server`] → [`error`] → [`extract`] → [`observe`], and for services with
+//! Reading order: [`launch`] → [`server`] → [`error`] → [`extract`], [`address`] → [`observe`], and for services with
 //! sockets [`sockets`], [`sessions`], [`announced`] and [`drain`].
 
+pub mod address;
 pub mod announced;
 pub mod drain;
 pub mod error;

@@ -95,7 +95,7 @@ async fn refuse(upgrade: Upgrade, problem: Problem) {
 pub async fn authenticate(domain: &Domain, credential: &Credential) -> Result<Viewer> {
     match credential {
         Credential::Token(token) => domain.identity.identify(token).await,
-        Credential::Ticket(_) => Err(DomainError::Unauthorized("the ticket is not valid")),
+        Credential::Ticket(ticket) => domain.identity.redeem(ticket).await,
     }
 }
 

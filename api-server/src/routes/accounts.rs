@@ -6,7 +6,7 @@ use actix_web::{
 };
 use domain::{
     Domain,
-    accounts::{Guest, Login, PatchProfile, Refresh, SignedIn, Signup},
+    accounts::{ChangePassword, Guest, Login, PatchProfile, Refresh, SignedIn, Signup},
 };
 use shared::{Problem, protocol::User};
 use web::{ApiResult, Caller, CameFrom};
@@ -70,6 +70,24 @@ pub(super) async fn refresh(domain: Data<Domain>, from: CameFrom, input: Json<Re
 #[post("/api/logout")]
 pub(super) async fn log_out(domain: Data<Domain>, caller: Caller) -> ApiResult<HttpResponse> {
     domain.accounts.log_out(&caller.0).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Another password. All other sessions of the caller end.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), request_body = ChangePassword, responses(
+    (status = 204),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE: the new one is too short, too long or too common"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "FORBIDDEN: the old password is wrong, or a guest has none"),
+    (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
+))]
+#[post("/api/password")]
+pub(super) async fn change_password(
+    domain: Data<Domain>,
+    caller: Caller,
+    input: Json<ChangePassword>,
+) -> ApiResult<HttpResponse> {
+    domain.accounts.change_password(&caller.0, input.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

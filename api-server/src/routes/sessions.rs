@@ -1,10 +1,13 @@
-//! The caller's logins.
+//! The caller's logins, and tickets for their sockets.
 
 use actix_web::{
-    HttpResponse, delete, get,
+    HttpResponse, delete, get, post,
     web::{Data, Json, Path},
 };
-use domain::{Domain, accounts::SessionList};
+use domain::{
+    Domain,
+    accounts::{SessionList, WsTicket},
+};
 use shared::{Problem, SessionId};
 use web::{ApiResult, Caller};
 
@@ -28,4 +31,15 @@ pub(super) async fn sessions(domain: Data<Domain>, caller: Caller) -> ApiResult<
 pub(super) async fn revoke(domain: Data<Domain>, caller: Caller, id: Path<SessionId>) -> ApiResult<HttpResponse> {
     domain.accounts.revoke(&caller.0, id.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// A ticket that opens one socket as the caller, once, within 30 s: `?ticket=` at `/chat` or `/presence`.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), responses(
+    (status = 200, body = WsTicket),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
+))]
+#[post("/api/ws-ticket")]
+pub(super) async fn ws_ticket(domain: Data<Domain>, caller: Caller) -> ApiResult<Json<WsTicket>> {
+    Ok(Json(domain.accounts.ws_ticket(&caller.0).await?))
 }

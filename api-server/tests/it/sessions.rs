@@ -128,3 +128,23 @@ async fn of_more_logins_than_fifty_the_least_used_ends(#[values(Engine::Embedded
     alice.get("/api/sessions").await.refused(401, "UNAUTHORIZED");
     assert_eq!(phone.get("/api/sessions").await.expect(200).items("id").as_array().unwrap().len(), 50);
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_ticket_is_given_to_who_is_logged_in_and_so_many_a_minute(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::with(engine, |settings| {
+        settings.limits.enabled = true;
+        settings.limits.tickets_per_minute = 2;
+    })
+    .await;
+    let (alice, bob) = (server.guest("alice").await, server.guest("bob").await);
+    let ask = async |who: &Caller| who.call("POST", "/api/ws-ticket", None).await;
+    assert_answer!(ask(&alice).await, @r#"{"status": 200, "body": {"expiresIn": 30, "ticket": "[ticket]"}}"#);
+    let ticket = ask(&alice).await.expect(200).raw["ticket"].as_str().unwrap().to_owned();
+    ask(&alice).await.refused(429, "RATE_LIMIT_EXCEEDED");
+    ask(&bob).await.expect(200);
+    ask(&server.anyone()).await.refused(401, "UNAUTHORIZED");
+    server.bearer(Some(&ticket)).get("/api/profile").await.refused(401, "UNAUTHORIZED");
+}

@@ -1,21 +1,19 @@
 //! Login sessions: begun, refreshed, listed, ended.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use shared::{SessionId, Timestamp, UserId, protocol::User};
 use store::{Exchange, Rotation, SessionRecord, UserRecord};
 use utoipa::ToSchema;
 
 use super::{Accounts, Source, own_user};
-use crate::{DomainError, Result, Viewer};
+use crate::{DomainError, Result, Viewer, identity::TICKET_LIFETIME, secret};
 
 /// Sessions of one user; of more, those not used for the longest end.
 const MAX_SESSIONS: usize = 50;
 /// Characters kept of what a client calls itself.
 const MAX_AGENT: usize = 200;
-/// Bytes of a refresh token: two ids, a secret of 43 characters, two dots. Longer ones are refused unread.
-const MAX_REFRESH: usize = 36 + 1 + 36 + 1 + 43;
+/// Bytes of a refresh token: two ids, a secret, two dots. Longer ones are refused unread.
+const MAX_REFRESH: usize = 36 + 1 + 36 + 1 + secret::LENGTH;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -62,14 +60,23 @@ pub struct SessionList {
     pub items: Vec<SessionItem>,
 }
 
+/// Opens one socket, once: `?ticket=`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WsTicket {
+    pub ticket: String,
+    /// How long it is good for, in seconds.
+    pub expires_in: u64,
+}
+
 impl Accounts {
     pub(super) async fn start_session(&self, record: UserRecord, source: &Source) -> Result<SignedIn> {
-        let (id, secret) = (SessionId::new(), random_secret());
+        let (id, secret) = (SessionId::new(), secret::random());
         let now = Timestamp::now();
         let session = SessionRecord {
             id,
             user: record.id,
-            refresh_hash: hash_secret(&secret),
+            refresh_hash: secret::hash(&secret),
             created_at: now,
             used_at: now,
             expires_at: now.after(self.refresh_lifetime),
@@ -91,12 +98,12 @@ impl Accounts {
     /// is a thief (RFC 9700 §4.14.2).
     pub async fn refresh(&self, input: &Refresh, source: &Source) -> Result<SignedIn> {
         const REFUSED: DomainError = DomainError::Unauthorized("the refresh token is not valid");
-        self.rates.login(&source.address).await?;
+        self.rates.login(&source.network).await?;
         let (user, session, secret) = parse_refresh(&input.refresh_token).ok_or(REFUSED)?;
-        let (next, now) = (random_secret(), Timestamp::now());
+        let (next, now) = (secret::random(), Timestamp::now());
         let exchange = Exchange {
-            presented: hash_secret(secret),
-            next: hash_secret(&next),
+            presented: secret::hash(secret),
+            next: secret::hash(&next),
             at: now,
             expires_at: now.after(self.refresh_lifetime),
         };
@@ -119,6 +126,14 @@ impl Accounts {
         self.store.sessions.end_session(viewer.user, viewer.session).await?;
         self.identity.forget_session(viewer.session).await;
         Ok(())
+    }
+
+    /// For clients that can set no header on a socket: a URL is logged on its way, so what stands there must be of no
+    /// use to who reads it later.
+    pub async fn ws_ticket(&self, viewer: &Viewer) -> Result<WsTicket> {
+        self.rates.ticket(viewer.user).await?;
+        let ticket = self.identity.issue_ticket(viewer).await?;
+        Ok(WsTicket { ticket, expires_in: TICKET_LIFETIME.as_secs() })
     }
 
     /// The caller's logins that live.
@@ -144,15 +159,6 @@ impl Accounts {
     }
 }
 
-fn random_secret() -> String {
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
-}
-
-/// The secret has 256 random bits, so a plain hash keeps it (no slow hash needed).
-fn hash_secret(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.as_bytes()).into()
-}
-
 /// `USER.SESSION.SECRET`.
 fn parse_refresh(token: &str) -> Option<(UserId, SessionId, &str)> {
     if token.len() > MAX_REFRESH {
@@ -173,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_refresh_token_is_read_only_in_its_own_form() {
-        let (user, session, secret) = (UserId::new(), SessionId::new(), random_secret());
+        let (user, session, secret) = (UserId::new(), SessionId::new(), secret::random());
         let token = format!("{user}.{session}.{secret}");
         assert_eq!(token.len(), MAX_REFRESH);
         assert_eq!(parse_refresh(&token), Some((user, session, secret.as_str())));

@@ -90,6 +90,13 @@ fn end_all(tx: &mut Tx, sessions: Vec<SessionRecord>) -> Vec<SessionId> {
     sessions.iter().filter(|session| is_live(session)).map(|session| session.id).collect()
 }
 
+/// Ends all of the user's but `except`; gives which lived.
+pub(super) fn end_others(tx: &mut Tx, user: UserId, except: Option<SessionId>) -> Result<Vec<SessionId>> {
+    let mut sessions = all(tx, user)?;
+    sessions.retain(|session| Some(session.id) != except);
+    Ok(end_all(tx, sessions))
+}
+
 #[async_trait]
 impl Sessions for Embedded {
     async fn create_session(&self, session: &SessionRecord, keep: usize) -> Result<()> {
@@ -150,11 +157,6 @@ impl Sessions for Embedded {
     }
 
     async fn end_sessions(&self, user: UserId, except: Option<SessionId>) -> Result<Vec<SessionId>> {
-        self.write(move |tx| {
-            let mut sessions = all(tx, user)?;
-            sessions.retain(|session| Some(session.id) != except);
-            Ok(end_all(tx, sessions))
-        })
-        .await
+        self.write(move |tx| end_others(tx, user, except)).await
     }
 }

@@ -95,6 +95,7 @@ keys! {
     public_rooms() = "public-rooms";
     intents(shard: u8) = "intents:{shard:02}";
 
+    ticket(hash: &str) = "ticket:{hash}";
     signing_key(kid: &str) = "jwk:{kid}";
     signing_keys() = "jwks";
 

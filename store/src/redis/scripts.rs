@@ -55,6 +55,8 @@ scripts! {
     ROTATE_REFRESH = "rotate_refresh";
     END_SESSIONS = "end_sessions";
     PUT_DEVICE = "put_device";
+    CHANGE_PASSWORD = "change_password" with page of "end_sessions";
+    TAKE_TICKET = "take_ticket";
     REMOVE_DEVICE = "remove_device";
     SET_CHOSEN = "set_chosen";
     PUBLISH_PRESENCE = "publish_presence";
@@ -72,6 +74,7 @@ scripts! {
     REGISTER = "register";
     INSTANCES = "instances";
     TAKE_TOKENS = "take_tokens";
+    GIVE_BACK_TOKENS = "give_back_tokens";
 }
 
 /// A script with its keys and arguments.

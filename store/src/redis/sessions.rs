@@ -8,32 +8,12 @@ use shared::{SessionId, Timestamp, UserId};
 
 use super::{
     Engine,
-    codec::{from_json, json, parse},
+    codec::{from_json, hex, json, parse, unhex},
     connection::corrupt,
     scripts::{self, Call},
     user_log,
 };
 use crate::{Arrival, Exchange, Result, Rotation, SessionRecord, Sessions};
-
-fn hex(bytes: &[u8; 32]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(64), |mut out, byte| {
-        // Writing into a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut out = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(out)
-}
 
 /// What no script looks at.
 #[derive(Serialize, Deserialize)]

@@ -8,7 +8,8 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, Outcome, PageFrom, ProfilePatch, Service, SessionRecord, Store, StoreError, TypingEvent,
+    ChosenStatus, Exchange, Outcome, PageFrom, ProfilePatch, Service, SessionRecord, Store, StoreError, Ticket,
+    TypingEvent,
 };
 
 use crate::{
@@ -43,7 +44,16 @@ pub async fn every_operation_of_a_store_that_is_down_is_unavailable(s: &Fixture)
     if s.engine == Engine::Embedded {
         // Kept in memory: as long as there is a process to ask, they cannot be down.
         wrong.retain(|said| {
-            !["due_users: ", "instances: ", "take: ", "publish_typing: "].iter().any(|name| said.starts_with(name))
+            let in_memory = [
+                "due_users: ",
+                "instances: ",
+                "take: ",
+                "give_back: ",
+                "publish_typing: ",
+                "put_ticket: ",
+                "take_ticket: ",
+            ];
+            !in_memory.iter().any(|name| said.starts_with(name))
         });
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -63,6 +73,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         address: None,
     };
     let logins = [(user, session)];
+    let ticket = Ticket { user, session, scope: None };
     let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
         down("create_user", s.users.create_user(&record)),
@@ -70,6 +81,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("users", s.users.users(&ids)),
         down("user_id_by_name", s.users.user_id_by_name("alice")),
         down("user_id_by_email", s.users.user_id_by_email("a@x.org")),
+        down("change_password", s.users.change_password(user, "old", "new", session)),
         down("update_profile", s.users.update_profile(user, &patch)),
         down("search_users", s.users.search_users("a", None, 9)),
         down("count_users", s.users.count_users()),
@@ -87,6 +99,8 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
         down("end_session", s.sessions.end_session(user, session)),
         down("end_sessions", s.sessions.end_sessions(user, None)),
+        down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
+        down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
     ]
 }
 
@@ -150,6 +164,7 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("signing_keys", s.signing_keys.signing_keys()),
         down("instances", s.registry.instances(Service::Chat)),
         down("take", s.limits.take("k", 9, second, 1)),
+        down("give_back", s.limits.give_back("k", 9, second, 1)),
         down("check", s.health.check()),
         down("sweep", s.maintenance.sweep(now)),
         down("trim", s.maintenance.trim(now, 9)),

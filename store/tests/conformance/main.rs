@@ -69,6 +69,7 @@ conformance! {
         of_many_signups_of_one_address_at_once_exactly_one_wins,
         a_patch_changes_what_it_names_and_no_more,
         patches_of_two_fields_at_once_both_stay,
+        a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
         search_goes_by_the_bytes_of_the_folded_name,
         contacts_are_one_way_and_in_order_of_id,
     }
@@ -77,6 +78,7 @@ conformance! {
         sessions_are_listed_by_their_login_while_they_live,
         of_more_sessions_than_are_kept_those_not_used_for_the_longest_end,
         whatever_ends_a_session_publishes_it,
+        a_ticket_is_given_once_and_in_time,
         who_arrives_is_shown_their_rooms_and_where_their_own_log_stands_while_the_session_lasts,
         the_valid_refresh_token_rotates,
         a_replayed_refresh_token_ends_the_session,
@@ -261,6 +263,7 @@ conformance! {
         an_instance_that_is_not_put_again_ends,
         a_bucket_gives_what_it_has,
         a_bucket_fills_up_to_its_burst,
+        what_is_given_back_is_there_again_and_never_over_the_burst,
         takers_at_once_share_a_bucket,
         a_public_key_is_found_until_it_ends,
         health_warns_of_a_configuration_that_loses_data,

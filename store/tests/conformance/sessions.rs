@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use shared::{SessionId, Timestamp, UserId, protocol::Position};
-use store::{Arrival, BusEvent, Exchange, Inbox, Rotation, SessionRecord, Signal, Topic, UserEvent};
+use shared::{EventId, SessionId, Timestamp, UserId, protocol::Position};
+use store::{Arrival, BusEvent, Exchange, Inbox, Rotation, SessionRecord, Signal, Ticket, Topic, UserEvent};
 
 use crate::{
     engine::Fixture,
@@ -241,4 +241,25 @@ pub async fn rotating_moves_the_end_of_a_session(s: &Fixture) {
     assert!(matches!(rotate(s, &brief, [1, 2], later).await, Rotation::Rotated(_)));
     eventually("the first end is past", async || Timestamp::now() > brief.expires_at).await;
     assert!(read(s, &brief).await.is_some());
+}
+
+pub async fn a_ticket_is_given_once_and_in_time(s: &Fixture) {
+    let ticket = Ticket { user: UserId::new(), session: SessionId::new(), scope: Some("a b".into()) };
+    let (minute, brief) = (Duration::from_secs(60), Duration::from_millis(200));
+    let take = async |hash: u8| s.tickets.take_ticket([hash; 32], EventId::random()).await.unwrap();
+    s.tickets.put_ticket([1; 32], &ticket, minute).await.unwrap();
+    assert_eq!((take(2).await, take(1).await), (None, Some(ticket.clone())));
+    assert_eq!(take(1).await, None);
+    s.tickets.put_ticket([3; 32], &Ticket { scope: None, ..ticket.clone() }, brief).await.unwrap();
+    let ended = Timestamp::now().after(2 * brief);
+    eventually("ended", async || Timestamp::now() > ended).await;
+    assert_eq!(take(3).await, None);
+
+    s.tickets.put_ticket([4; 32], &ticket, minute).await.unwrap();
+    let raced = at_once((0..16).map(|_| {
+        let tickets = s.tickets.clone();
+        async move { tickets.take_ticket([4; 32], EventId::random()).await.unwrap() }
+    }))
+    .await;
+    assert_eq!(raced.iter().flatten().count(), 1);
 }

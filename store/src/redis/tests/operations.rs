@@ -17,7 +17,7 @@ use super::{
 use crate::{
     ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue, Outbox,
     PageFrom, PageRequest, Presence, ProfilePatch, Published, Publishing, RoomLog, Rooms, Rotation, SessionRecord,
-    Sessions, SocketKind, StoreError, Users,
+    Sessions, SocketKind, StoreError, Ticket, Tickets, Users,
     presence::{PresenceEvent, silent},
 };
 
@@ -165,6 +165,13 @@ async fn accounts_sessions_and_limits_work(#[case] kind: Kind) {
     assert_eq!(rotate(1, 3).await, Rotation::Reused);
     assert_eq!(rotate(2, 3).await, Rotation::Unknown);
     assert!(!engine.end_session(ann.id, session.id).await.unwrap());
+
+    let ticket = Ticket { user: ann.id, session: session.id, scope: None };
+    engine.put_ticket([1; 32], &ticket, MINUTE).await.unwrap();
+    let (attempt, another) = (EventId::random(), EventId::random());
+    assert_eq!(engine.take_ticket([1; 32], attempt).await.unwrap(), Some(ticket.clone()));
+    assert_eq!(engine.take_ticket([1; 32], attempt).await.unwrap(), Some(ticket), "the same call again");
+    assert_eq!(engine.take_ticket([1; 32], another).await.unwrap(), None);
 
     assert_eq!(engine.take("k", 5, MINUTE, 3).await.unwrap().granted, 3);
     assert_eq!(engine.take("k", 5, MINUTE, 3).await.unwrap().granted, 2);
