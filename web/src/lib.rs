@@ -1,7 +1,7 @@
 //! What the HTTP side of every service has in common: errors as problem+json, who is calling, health and metrics,
 //! listening, serving, and the `main` of a service binary.
 //!
-//! Reading order: [`launch`] → [`server`] → [`error`] → [`extract`] → [`observe`], and for services with
+//! Reading order: [`launch`] → [`server`] → [`registration`] → [`error`] → [`extract`] → [`observe`], and for services with
 //! sockets [`sockets`], [`announced`] and [`drain`].
 
 pub mod announced;
@@ -10,6 +10,7 @@ pub mod error;
 pub mod extract;
 pub mod launch;
 pub mod observe;
+mod registration;
 pub mod server;
 pub mod sockets;
 

@@ -23,5 +23,6 @@ mod retention;
 mod rooms;
 mod search;
 mod sockets;
+mod stand_in;
 mod support;
 mod tokens;
