@@ -4,6 +4,7 @@ mod accounts;
 mod docs;
 mod messages;
 mod notifications;
+mod presence;
 mod reactions;
 mod receipts;
 mod registry;
@@ -11,14 +12,16 @@ mod rooms;
 mod sessions;
 mod users;
 
+use std::sync::Arc;
+
 use actix_web::web::Data;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::gateway::Gateway;
+use crate::{directory::Directory, gateway::Gateway};
 
 /// Adds every route; called once in each worker.
-pub(crate) fn configure(cfg: &mut ServiceConfig, gateway: &Gateway) {
-    cfg.app_data(Data::new(gateway.clone()));
+pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gateway: &Gateway) {
+    cfg.app_data(Data::from(directory.clone())).app_data(Data::new(gateway.clone()));
 
     cfg.service(accounts::sign_up) // POST /api/signup
         .service(accounts::log_in) // POST /api/login
@@ -65,6 +68,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, gateway: &Gateway) {
         .service(receipts::delivery); // GET /api/messages/{id}/delivery
 
     cfg.service(registry::least_loaded); // GET /api/registry/{service}
+
+    cfg.service(presence::seen) // GET /api/presence
+        .service(presence::mine) // GET /api/presence/me
+        .service(presence::set_mine); // PUT /api/presence/me
 
     cfg.service(notifications::notify) // POST /notify
         .service(notifications::notify_state) // GET /notify/{id}

@@ -24,5 +24,6 @@ mod rooms;
 mod search;
 mod sessions;
 mod sockets;
+mod stand_in;
 mod support;
 mod tokens;

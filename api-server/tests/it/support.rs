@@ -133,6 +133,18 @@ impl TestServer {
         }
     }
 
+    /// A presence-server over the same store, in the registry before this returns.
+    pub async fn add_presence_server(&mut self) {
+        let (domain, end) = (self.domain.clone(), self.shutdown.clone());
+        self.threads.push(std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                presence_server::Server::bind(domain).unwrap().run(end).await.unwrap();
+            });
+        }));
+        let registry = &self.domain.store.registry;
+        until(async || registry.instances(store::Service::Presence).await.unwrap().pop()).await;
+    }
+
     /// Somebody without a token.
     pub fn anyone(&self) -> Caller {
         self.bearer(None)
@@ -201,7 +213,8 @@ impl Drop for TestServer {
 fn settings() -> Settings {
     let mut settings = Settings::default();
     let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
-    (settings.api.listen, settings.chat.listen, settings.notification.listen) = (any, any, any);
+    (settings.api.listen, settings.chat.listen) = (any, any);
+    (settings.presence.listen, settings.notification.listen) = (any, any);
     settings.store.key_prefix = format!("{}:", uuid::Uuid::new_v4().simple());
     settings.notification.api_keys = vec![API_KEY.into()];
     settings.http.workers = 1;

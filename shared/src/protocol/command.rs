@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::object::{HistoryVisibility, MessageType, Position, Retention, RoomType};
@@ -168,7 +168,7 @@ pub enum ChatCommand {
 }
 
 /// What a user sets for themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OwnStatus {
     Online,
@@ -178,9 +178,10 @@ pub enum OwnStatus {
     Invisible,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, utoipa::ToSchema)]
 pub struct SetStatus {
     pub status: OwnStatus,
+    /// Up to 100 characters; none or blank for no text.
     pub text: Option<String>,
 }
 
