@@ -11,6 +11,7 @@ mod losses;
 mod own_log;
 mod receipts;
 mod resume;
+mod roles;
 mod rooms;
 mod schedule;
 mod slow;
