@@ -2,6 +2,7 @@
 
 mod accounts;
 mod docs;
+mod members;
 mod messages;
 mod notifications;
 mod presence;
@@ -49,12 +50,18 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(rooms::get_room) // GET /api/rooms/{id}
         .service(rooms::join) // POST /api/rooms/{id}/join
         .service(rooms::leave) // DELETE /api/rooms/{id}/leave
-        .service(rooms::members) // GET /api/rooms/{id}/members
         .service(rooms::open_direct) // PUT /api/direct/{userId}
         .service(receipts::mark_read) // PUT /api/rooms/{id}/read
         .service(receipts::mark_delivered) // PUT /api/rooms/{id}/delivered
         .service(receipts::receipts) // GET /api/rooms/{id}/receipts
         .service(receipts::unread); // GET /api/unread
+
+    cfg.service(members::members) // GET /api/rooms/{id}/members
+        .service(members::set_role) // PUT /api/rooms/{id}/members/{userId}
+        .service(members::remove_member) // DELETE /api/rooms/{id}/members/{userId}
+        .service(members::bans) // GET /api/rooms/{id}/bans
+        .service(members::ban) // PUT /api/rooms/{id}/bans/{userId}
+        .service(members::unban); // DELETE /api/rooms/{id}/bans/{userId}
 
     cfg.service(messages::history) // GET /api/rooms/{id}/messages
         .service(messages::send) // POST /api/rooms/{id}/messages

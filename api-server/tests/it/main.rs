@@ -20,6 +20,7 @@ mod rates;
 mod registry;
 mod replies;
 mod retention;
+mod roles;
 mod rooms;
 mod search;
 mod sessions;

@@ -12,6 +12,7 @@ mod own_log;
 mod pipelined;
 mod receipts;
 mod resume;
+mod roles;
 mod rooms;
 mod schedule;
 mod slow;

@@ -53,6 +53,8 @@ room_keys! {
     room() = "";
     members() = ":members";
     joined() = ":joined";
+    admins() = ":admins";
+    bans() = ":bans";
     marks() = ":marks";
     messages() = ":messages";
     changes() = ":changes";

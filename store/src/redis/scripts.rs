@@ -36,6 +36,8 @@ scripts! {
     VOID_MEMBER = "void_member";
     JOIN = "join";
     LEAVE = "leave";
+    SET_ROLE = "set_role";
+    UNBAN = "unban";
     APPLY_MEMBERSHIP = "apply_membership";
     APPEND = "append";
     EDIT_MESSAGE = "edit_message";

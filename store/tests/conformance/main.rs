@@ -30,6 +30,7 @@ mod reactions;
 mod repeats;
 mod replies;
 mod retention;
+mod roles;
 mod rooms;
 mod sessions;
 mod user_log;
@@ -85,6 +86,18 @@ conformance! {
         of_many_uses_of_one_refresh_token_at_once_one_rotates,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
+    }
+    roles {
+        a_role_is_one_change_and_leaves_the_membership_as_it_is,
+        a_room_that_is_passed_on_has_one_owner,
+        what_was_decided_by_other_roles_is_not_done,
+        a_kick_is_one_change_told_to_the_member_who_may_come_back,
+        who_is_banned_stays_out_until_the_ban_is_lifted,
+        bans_of_a_room_are_bounded,
+        an_owner_who_leaves_passes_the_room_on_in_the_same_step,
+        an_admin_who_went_or_is_none_any_more_inherits_nothing,
+        whoever_leaves_at_once_a_room_has_one_owner,
+        a_direct_room_has_no_owner,
     }
     rooms {
         a_room_is_kept_as_it_was_given,
