@@ -1,11 +1,6 @@
 //! The connections of a process to one node or to a cluster, behind one face; and which failures mean "unavailable".
 
-use std::{
-    future::poll_fn,
-    pin::pin,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin, time::Duration};
 
 use redis::{
     Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError,
@@ -30,8 +25,6 @@ pub(super) const CALL: Duration = Duration::from_secs(5);
 pub(super) const MAX_PAUSE: Duration = Duration::from_millis(200);
 /// Commands that may wait to be written on one connection; more make their callers wait.
 const BUFFER: usize = 4096;
-/// Connections for commands to a single node; one more is for the bus.
-const POOL: usize = 1;
 
 /// Where the store is.
 pub(super) enum Address {
@@ -39,17 +32,12 @@ pub(super) enum Address {
     Cluster(Vec<ConnectionInfo>),
 }
 
-/// Connections for commands. What several tasks ask at once goes out in one write.
+/// The connection for commands; one more is for the bus. What several tasks ask at once goes out in one write.
 pub(super) struct Connections {
-    links: Links,
+    link: Picked,
     /// The runtime that opened the store. A command is polled as if there: a reconnection that it begins, and that all
     /// share, must not end with the worker that happened to ask.
     home: Handle,
-}
-
-enum Links {
-    Single { pool: Vec<ConnectionManager>, next: AtomicUsize },
-    Cluster(ClusterConnection),
 }
 
 /// The connection of the bus.
@@ -77,18 +65,7 @@ impl Address {
     }
 
     pub(super) async fn connect(&self) -> Result<Connections> {
-        match self.reconnecting(ANSWER).await? {
-            Picked::Single(first) => {
-                let mut pool = vec![first];
-                while pool.len() < POOL {
-                    if let Picked::Single(next) = self.reconnecting(ANSWER).await? {
-                        pool.push(next);
-                    }
-                }
-                Ok(Connections::over(Links::Single { pool, next: AtomicUsize::new(0) }))
-            }
-            Picked::Cluster(connection) => Ok(Connections::over(Links::Cluster(connection))),
-        }
+        Ok(Connections { link: self.reconnecting(ANSWER).await?, home: Handle::current() })
     }
 
     /// A connection of its own, which connects again by itself, and on which one answer may take `answer`.
@@ -153,10 +130,6 @@ async fn connect_cluster(client: &ClusterClient) -> Result<ClusterConnection> {
 }
 
 impl Connections {
-    fn over(links: Links) -> Self {
-        Self { links, home: Handle::current() }
-    }
-
     async fn within<T>(&self, what: &'static str, work: impl Future<Output = RedisResult<T>>) -> Result<T> {
         let mut work = pin!(within(what, work));
         poll_fn(|cx| {
@@ -167,16 +140,11 @@ impl Connections {
     }
 
     pub(super) fn is_cluster(&self) -> bool {
-        matches!(self.links, Links::Cluster(_))
+        matches!(self.link, Picked::Cluster(_))
     }
 
     pub(super) fn line(&self) -> Picked {
-        match &self.links {
-            Links::Single { pool, next } => {
-                Picked::Single(pool[next.fetch_add(1, Ordering::Relaxed) % pool.len()].clone())
-            }
-            Links::Cluster(connection) => Picked::Cluster(connection.clone()),
-        }
+        self.link.clone()
     }
 
     /// One command.
