@@ -1,7 +1,9 @@
-//! REST: accounts, rooms, messages, the registry, and the gateway to the notification endpoints.
+//! REST: accounts, rooms, messages, the registry, and the gateway to what other services serve.
 //!
-//! Reading order: [`server`] → [`routes`] (the whole URL table) → a file of `routes/` → [`gateway`].
+//! Reading order: [`server`] → [`routes`] (the whole URL table) → a file of `routes/` → [`directory`] → [`gateway`] → [`breaker`].
 
+mod breaker;
+mod directory;
 mod gateway;
 pub mod routes;
 pub mod server;

@@ -2,8 +2,10 @@
 
 mod accounts;
 mod docs;
+mod members;
 mod messages;
 mod notifications;
+mod presence;
 mod reactions;
 mod receipts;
 mod registry;
@@ -11,14 +13,16 @@ mod rooms;
 mod sessions;
 mod users;
 
+use std::sync::Arc;
+
 use actix_web::web::Data;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::gateway::Gateway;
+use crate::{directory::Directory, gateway::Gateway};
 
 /// Adds every route; called once in each worker.
-pub(crate) fn configure(cfg: &mut ServiceConfig, gateway: &Gateway) {
-    cfg.app_data(Data::new(gateway.clone()));
+pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gateway: &Gateway) {
+    cfg.app_data(Data::from(directory.clone())).app_data(Data::new(gateway.clone()));
 
     cfg.service(accounts::sign_up) // POST /api/signup
         .service(accounts::log_in) // POST /api/login
@@ -46,12 +50,18 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, gateway: &Gateway) {
         .service(rooms::get_room) // GET /api/rooms/{id}
         .service(rooms::join) // POST /api/rooms/{id}/join
         .service(rooms::leave) // DELETE /api/rooms/{id}/leave
-        .service(rooms::members) // GET /api/rooms/{id}/members
         .service(rooms::open_direct) // PUT /api/direct/{userId}
         .service(receipts::mark_read) // PUT /api/rooms/{id}/read
         .service(receipts::mark_delivered) // PUT /api/rooms/{id}/delivered
         .service(receipts::receipts) // GET /api/rooms/{id}/receipts
         .service(receipts::unread); // GET /api/unread
+
+    cfg.service(members::members) // GET /api/rooms/{id}/members
+        .service(members::set_role) // PUT /api/rooms/{id}/members/{userId}
+        .service(members::remove_member) // DELETE /api/rooms/{id}/members/{userId}
+        .service(members::bans) // GET /api/rooms/{id}/bans
+        .service(members::ban) // PUT /api/rooms/{id}/bans/{userId}
+        .service(members::unban); // DELETE /api/rooms/{id}/bans/{userId}
 
     cfg.service(messages::history) // GET /api/rooms/{id}/messages
         .service(messages::send) // POST /api/rooms/{id}/messages
@@ -65,6 +75,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, gateway: &Gateway) {
         .service(receipts::delivery); // GET /api/messages/{id}/delivery
 
     cfg.service(registry::least_loaded); // GET /api/registry/{service}
+
+    cfg.service(presence::seen) // GET /api/presence
+        .service(presence::mine) // GET /api/presence/me
+        .service(presence::set_mine); // PUT /api/presence/me
 
     cfg.service(notifications::notify) // POST /notify
         .service(notifications::notify_state) // GET /notify/{id}

@@ -3,6 +3,7 @@
 use std::{
     net::{SocketAddr, TcpListener},
     sync::Arc,
+    time::Duration,
 };
 
 use domain::Domain;
@@ -10,7 +11,7 @@ use store::Service;
 use tokio_util::sync::CancellationToken;
 use web::ServiceSpec;
 
-use crate::{gateway::Gateway, routes};
+use crate::{directory::Directory, gateway::Gateway, routes};
 
 pub struct Server {
     listener: TcpListener,
@@ -30,22 +31,32 @@ impl Server {
 
     /// Serves until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let spec = spec(&self.domain)?;
-        web::serve(self.listener, self.domain, spec, shutdown).await
+        let patience = Duration::from_millis(self.domain.settings.api.gateway_ms);
+        let http = reqwest::Client::builder()
+            .connect_timeout(patience / 5)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()?;
+        let directory = Arc::new(Directory::new(self.domain.store.registry.clone(), http.clone()));
+        let gateway = Gateway::new(http, directory.clone(), patience);
+        let spec = spec(&self.domain, directory.clone(), gateway);
+        tokio::select! {
+            served = web::serve(self.listener, self.domain, spec, shutdown) => served,
+            never = directory.watch() => match never {},
+        }
     }
 }
 
 /// The service's URL table and description.
-pub fn spec(domain: &Domain) -> anyhow::Result<ServiceSpec> {
-    let gateway = Gateway::new(domain.store.registry.clone())?;
-    Ok(ServiceSpec {
+fn spec(domain: &Domain, directory: Arc<Directory>, gateway: Gateway) -> ServiceSpec {
+    ServiceSpec {
         service: Service::Api,
         about: "Accounts, rooms, direct messages, history and notifications over REST. Errors are problem+json \
                 (RFC 9457) with a `code`. Sockets: `/chat` and `/presence`, found by `/api/registry`.",
         public_url: domain.settings.api.public_url.clone(),
         scheme: "http",
-        routes: Arc::new(move |cfg| routes::configure(cfg, &gateway)),
+        routes: Arc::new(move |cfg| routes::configure(cfg, &directory, &gateway)),
         sockets: web::sockets::none,
         connections: None,
-    })
+    }
 }

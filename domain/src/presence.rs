@@ -4,6 +4,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
 use shared::{
     InstanceId, Settings, Timestamp, UserId,
     protocol::{
@@ -12,6 +13,7 @@ use shared::{
     },
 };
 use store::{ChosenStatus, Device, PresenceState, Published, Publishing, SocketKind, Store, presence::PresenceEvent};
+use utoipa::ToSchema;
 
 use crate::{Names, Result, Viewer, validate::Check};
 
@@ -20,6 +22,23 @@ use crate::{Names, Result, Viewer, validate::Check};
 const PUBLISH_TRIES: usize = 8;
 /// Users looked at at once for one call.
 const CONCURRENT_READS: usize = 16;
+
+/// What a user chose, as they see it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct OwnPresence {
+    pub status: OwnStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// What those who may watch them see now.
+    pub seen: UserPresence,
+}
+
+/// Users as a viewer may see them.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SeenUsers {
+    /// In the order they were asked for.
+    pub users: Vec<UserPresence>,
+}
 
 pub struct Presence {
     store: Store,
@@ -37,7 +56,8 @@ impl Presence {
     }
 
     /// A socket of the viewer opened. `connection` is unique in this process; end it with [`Self::disconnected`]. Gives
-    /// their status as they see it themselves ([`Self::own`]). Two operations of the store, one where nothing is news.
+    /// their status as they see it themselves ([`Self::own`]). One operation of the store; two where the user's status
+    /// changes by it and they chose one, or have other connections.
     pub async fn connected(&self, viewer: &Viewer, connection: u64, kind: SocketKind) -> Result<Status> {
         self.put(viewer, connection, kind, None).await
     }
@@ -49,7 +69,14 @@ impl Presence {
 
     async fn put(&self, viewer: &Viewer, connection: u64, kind: SocketKind, focused: Option<bool>) -> Result<Status> {
         let device = Device { instance: self.instance, connection, kind, focused, since: Timestamp::now() };
-        let state = self.store.presence.put_device(viewer.user, &device).await?;
+        let alone = PresenceState { devices: vec![device.clone()], ..PresenceState::default() };
+        let alone = PresenceEvent {
+            user: viewer.user,
+            username: viewer.username.clone(),
+            published: derive(&alone, device.since, self.grace),
+            last_seen: None,
+        };
+        let state = self.store.presence.put_device(viewer.user, &device, &alone).await?;
         let status = derive(&state, Timestamp::now(), self.grace).status;
         if self.publish(viewer.user, &state, Some(&viewer.username)).await?.is_none() {
             self.settle(viewer.user).await?;
@@ -115,9 +142,21 @@ impl Presence {
 
     /// The user as they see themselves: what they chose while connected, also `invisible` (as offline).
     pub async fn own(&self, user: UserId) -> Result<UserPresence> {
+        Ok(self.chosen(user).await?.seen)
+    }
+
+    /// What the user chose, and what others see of it.
+    pub async fn chosen(&self, user: UserId) -> Result<OwnPresence> {
         let state = self.store.presence.presence(&[user]).await?.pop().unwrap_or_default();
         let username = self.names.username(user).await?;
-        Ok(shown(user, username, &state, derive(&state, Timestamp::now(), self.grace)))
+        let status = match state.chosen {
+            ChosenStatus::Online => OwnStatus::Online,
+            ChosenStatus::Away => OwnStatus::Away,
+            ChosenStatus::Busy => OwnStatus::Busy,
+            ChosenStatus::Invisible => OwnStatus::Invisible,
+        };
+        let seen = shown(user, username, &state, derive(&state, Timestamp::now(), self.grace));
+        Ok(OwnPresence { status, text: state.text, seen })
     }
 
     /// Each user as the viewer may see them, in order: who may not be watched looks offline, as do the unknown. It is what

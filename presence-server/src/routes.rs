@@ -1,4 +1,6 @@
-//! The whole URL table: the socket.
+//! The whole URL table: the socket, and presence for those who have none.
+
+mod states;
 
 use std::{rc::Rc, sync::Arc};
 
@@ -13,7 +15,10 @@ use crate::{hub::Hub, session::Handshake};
 
 /// Called once in each worker.
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(describe_presence);
+    cfg.service(describe_presence) // GET /presence
+        .service(states::seen) // GET /api/presence
+        .service(states::mine) // GET /api/presence/me
+        .service(states::set_mine); // PUT /api/presence/me
 }
 
 /// The presence socket (RFC 6455). Frames are JSON texts `{"type", "payload", "requestId?"}`.

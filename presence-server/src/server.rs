@@ -32,7 +32,7 @@ impl Server {
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let spec = ServiceSpec {
             service: Service::Presence,
-            about: "Presence over WebSocket: connect to `/presence`.",
+            about: "Presence: over WebSocket at `/presence`, and asked for once over REST.",
             public_url: self.domain.settings.presence.public_url.clone(),
             scheme: "ws",
             routes: Arc::new(routes::configure),

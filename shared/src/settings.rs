@@ -60,6 +60,8 @@ pub struct Api {
     pub listen: SocketAddr,
     /// Where clients reach it; default: from `listen`.
     pub public_url: Option<String>,
+    /// What a request that is passed on to another service may take in all.
+    pub gateway_ms: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -217,6 +219,19 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
+impl StoreUrl {
+    /// `host:port` of the (first) server, to be looked up; `None`: the store is embedded.
+    pub fn server(&self) -> Option<String> {
+        let seed = match self {
+            Self::Embedded(_) => return None,
+            Self::Redis(url) => url,
+            Self::RedisCluster(seeds) => seeds.first()?,
+        };
+        let url = url::Url::parse(seed.expose_secret()).ok()?;
+        Some(format!("{}:{}", url.host_str()?, url.port().unwrap_or(6379)))
+    }
+}
+
 impl FromStr for StoreUrl {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
@@ -326,7 +341,7 @@ impl Default for Store {
 
 impl Default for Api {
     fn default() -> Self {
-        Self { listen: local(3000), public_url: None }
+        Self { listen: local(3000), public_url: None, gateway_ms: 10_000 }
     }
 }
 
@@ -459,6 +474,7 @@ impl Settings {
         }
         let positive = [
             ("store.retention_seconds", self.store.retention_seconds),
+            ("api.gateway_ms", self.api.gateway_ms),
             ("chat.typing_ms", self.chat.typing_ms),
             ("chat.receipt_ms", self.chat.receipt_ms),
             ("chat.hold_seconds", self.chat.hold_seconds),

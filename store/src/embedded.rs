@@ -27,6 +27,7 @@ mod recent;
 mod registry;
 mod replies;
 mod retention;
+mod room_admin;
 mod rooms;
 mod sessions;
 mod signing_keys;

@@ -1,6 +1,6 @@
 //! What operating a service needs: public keys of signers, the registry of instances, rates, sweeping and health.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,13 @@ pub struct Instance {
     pub service: Service,
     /// Where clients (for notification-server: api-server) reach it.
     pub url: String,
+    /// Where it listens, as other processes beside the store see it; `None` where it cannot be told. What answers there
+    /// need not be this instance: it may be an address of another machine.
+    #[serde(default)]
+    pub address: Option<SocketAddr>,
+    /// Grows with every renewal of the entry: `load` was counted then.
+    #[serde(default)]
+    pub beat: u64,
     /// Open connections.
     pub load: u64,
     pub version: String,

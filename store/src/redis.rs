@@ -21,6 +21,7 @@ mod presence;
 mod reactions;
 mod replicas;
 mod retention;
+mod room_admin;
 mod rooms;
 mod scripts;
 mod sessions;

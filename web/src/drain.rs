@@ -62,7 +62,7 @@ mod tests {
 
     fn instance(url: &str, load: u64) -> Instance {
         let (id, service, version) = (InstanceId::new(), Service::Chat, "0".into());
-        Instance { id, service, url: url.into(), load, version, draining: false }
+        Instance { id, service, url: url.into(), address: None, beat: 1, load, version, draining: false }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What the HTTP side of every service has in common: errors as problem+json, who is calling, health and metrics,
 //! listening, serving, and the `main` of a service binary.
 //!
-//! Reading order: [`launch`] → [`server`] → [`error`] → [`extract`], [`address`] → [`observe`], and for services with
-//! sockets [`sockets`], [`sessions`], [`announced`] and [`drain`].
+//! Reading order: [`launch`] → [`server`] → [`registration`] → [`error`] → [`extract`], [`address`] → [`observe`], and for
+//! services with sockets [`sockets`], [`sessions`], [`announced`] and [`drain`].
 
 pub mod address;
 pub mod announced;
@@ -11,6 +11,7 @@ pub mod error;
 pub mod extract;
 pub mod launch;
 pub mod observe;
+mod registration;
 pub mod server;
 pub mod sessions;
 pub mod sockets;

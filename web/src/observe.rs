@@ -13,7 +13,7 @@ use actix_web::{
 use domain::Domain;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
-use shared::{ErrorCode, Problem, Timestamp};
+use shared::{ErrorCode, InstanceId, Problem, Timestamp};
 use tokio::time::timeout;
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
@@ -53,6 +53,8 @@ struct Health {
     /// `healthy`: the process serves.
     status: &'static str,
     timestamp: Timestamp,
+    /// Which process answers, as the registry names it.
+    instance: InstanceId,
     #[serde(skip_serializing_if = "Option::is_none")]
     active_connections: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +71,8 @@ pub async fn health(domain: Data<Domain>, running: Data<Running>) -> HttpRespons
         _ => None,
     };
     let active_connections = running.connections();
-    HttpResponse::Ok().json(Health { status: "healthy", timestamp: Timestamp::now(), active_connections, total_users })
+    let (status, timestamp, instance) = ("healthy", Timestamp::now(), domain.instance);
+    HttpResponse::Ok().json(Health { status, timestamp, instance, active_connections, total_users })
 }
 
 #[derive(Serialize, ToSchema)]

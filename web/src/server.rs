@@ -17,12 +17,12 @@ use actix_web::{
     web::{Data, JsonConfig, PathConfig, PayloadConfig, QueryConfig},
 };
 use anyhow::Context;
-use domain::{Domain, outage::Outage};
+use domain::Domain;
 use shared::settings::Http;
 use socket::Serve;
 use socket2::{Domain as Family, Protocol, SockRef, Socket, Type};
-use store::{Instance, Service};
-use tokio::{net::TcpStream, time::timeout};
+use store::Service;
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing_actix_web::TracingLogger;
 use utoipa::openapi::{
@@ -35,6 +35,7 @@ use crate::{
     drain::Drain,
     error::{PROBLEM_JSON, finish, json_error, names_nothing, unreadable, unrouted},
     observe::{self, PathSpan},
+    registration::announce,
 };
 
 /// Connections waiting to be accepted.
@@ -43,10 +44,6 @@ const BACKLOG: i32 = 4096;
 const SEND_BUFFER: usize = 192 * 1024;
 /// A peer that acknowledges nothing for so long is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
-/// A registry entry is renewed so often and ends after three missed renewals.
-const ANNOUNCE: Duration = Duration::from_secs(5);
-/// What leaving the registry may take of the time for stopping: sockets wait for it to be told where to go.
-const PARTING: Duration = Duration::from_millis(500);
 
 /// What tells one service from another.
 #[derive(Clone)]
@@ -233,57 +230,4 @@ fn cors(allowed: &[String]) -> Cors {
 
 async fn openapi_json(api: Data<OpenApi>) -> HttpResponse {
     HttpResponse::Ok().json(api.get_ref())
-}
-
-/// Keeps the instance in the registry while it serves; when it stops, takes it out, and then begins the drain.
-async fn announce(
-    domain: Domain,
-    spec: ServiceSpec,
-    address: SocketAddr,
-    shutdown: CancellationToken,
-    drain: Arc<Drain>,
-) {
-    let _drain_at_the_end = drain.begin_at_drop();
-    tokio::select! {
-        () = shutdown.cancelled() => {}
-        () = keep_registered(&domain, &spec, address) => {}
-    }
-    match timeout(PARTING, leave(&domain, &spec)).await {
-        Ok(Ok(others)) => drain.set_places(others),
-        Ok(Err(e)) => tracing::warn!("cannot leave the registry: {e}"),
-        Err(_) => tracing::warn!("cannot leave the registry: no answer in {PARTING:?}"),
-    }
-}
-
-async fn keep_registered(domain: &Domain, spec: &ServiceSpec, address: SocketAddr) {
-    let url = spec.public_url.clone().unwrap_or_else(|| format!("{}://{address}", spec.scheme));
-    let mut outage = Outage::new("renew the registry entry");
-    let mut ticks = tokio::time::interval(ANNOUNCE);
-    loop {
-        ticks.tick().await;
-        let instance = Instance {
-            id: domain.instance,
-            service: spec.service,
-            url: url.clone(),
-            load: spec.connections.map_or(0, |count| count()),
-            version: env!("CARGO_PKG_VERSION").into(),
-            draining: false,
-        };
-        match domain.store.registry.register(&instance, 4 * ANNOUNCE).await {
-            Ok(()) => outage.over(),
-            Err(e) => drop(outage.failed(&e.into())),
-        }
-    }
-}
-
-/// Out of the registry; gives the other instances that may take this one's sockets.
-async fn leave(domain: &Domain, spec: &ServiceSpec) -> store::Result<Vec<Instance>> {
-    let registry = &domain.store.registry;
-    registry.deregister(spec.service, domain.instance).await?;
-    if spec.connections.is_none() {
-        return Ok(Vec::new());
-    }
-    let mut others = registry.instances(spec.service).await?;
-    others.retain(|other| other.id != domain.instance && !other.draining);
-    Ok(others)
 }

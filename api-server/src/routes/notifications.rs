@@ -7,6 +7,7 @@ use actix_web::{
 use domain::notifications::{NotificationPage, NotifyRequest, NotifyState};
 use serde::Serialize;
 use shared::{NotificationId, Problem};
+use store::Service;
 use utoipa::ToSchema;
 use web::ApiResult;
 
@@ -44,7 +45,7 @@ struct ReadAll {
 ))]
 #[post("/notify")]
 pub(super) async fn notify(gateway: Data<Gateway>, request: HttpRequest, body: Bytes) -> ApiResult<HttpResponse> {
-    gateway.forward(&request, body).await
+    gateway.forward_keyed(Service::Notification, &request, body).await
 }
 
 /// How a notification stands, for each recipient and channel.
@@ -57,7 +58,7 @@ pub(super) async fn notify(gateway: Data<Gateway>, request: HttpRequest, body: B
 ))]
 #[get("/notify/{id}")]
 pub(super) async fn notify_state(gateway: Data<Gateway>, request: HttpRequest) -> ApiResult<HttpResponse> {
-    gateway.forward(&request, Bytes::new()).await
+    gateway.forward(Service::Notification, &request, Bytes::new()).await
 }
 
 /// The caller's inbox, newest first.
@@ -71,7 +72,7 @@ pub(super) async fn notify_state(gateway: Data<Gateway>, request: HttpRequest) -
     ))]
 #[get("/api/notifications")]
 pub(super) async fn inbox(gateway: Data<Gateway>, request: HttpRequest) -> ApiResult<HttpResponse> {
-    gateway.forward(&request, Bytes::new()).await
+    gateway.forward(Service::Notification, &request, Bytes::new()).await
 }
 
 /// Marks one notification read.
@@ -83,7 +84,7 @@ pub(super) async fn inbox(gateway: Data<Gateway>, request: HttpRequest) -> ApiRe
 ))]
 #[put("/api/notifications/{id}/read")]
 pub(super) async fn mark_read(gateway: Data<Gateway>, request: HttpRequest) -> ApiResult<HttpResponse> {
-    gateway.forward(&request, Bytes::new()).await
+    gateway.forward(Service::Notification, &request, Bytes::new()).await
 }
 
 /// Marks all notifications read.
@@ -94,5 +95,5 @@ pub(super) async fn mark_read(gateway: Data<Gateway>, request: HttpRequest) -> A
 ))]
 #[put("/api/notifications/read-all")]
 pub(super) async fn mark_all_read(gateway: Data<Gateway>, request: HttpRequest) -> ApiResult<HttpResponse> {
-    gateway.forward(&request, Bytes::new()).await
+    gateway.forward(Service::Notification, &request, Bytes::new()).await
 }

@@ -4,19 +4,21 @@ use actix_web::{
     get,
     web::{Data, Json, Path},
 };
-use domain::{Domain, DomainError};
+use domain::DomainError;
 use serde::Serialize;
 use shared::{InstanceId, Problem};
 use store::Service;
 use utoipa::ToSchema;
 use web::{ApiResult, Caller};
 
+use crate::directory::Directory;
+
 #[derive(Serialize, ToSchema)]
 struct Found {
     /// Connect to `{url}/chat` or `{url}/presence`.
     url: String,
     instance: InstanceId,
-    /// Its open connections.
+    /// Its open connections, as it last told, and those that were sent there since.
     load: u64,
 }
 
@@ -28,14 +30,17 @@ struct Found {
     (status = 503, body = Problem, description = "UNAVAILABLE: no instance lives"),
 ))]
 #[get("/api/registry/{service}")]
-pub(super) async fn least_loaded(domain: Data<Domain>, _: Caller, service: Path<String>) -> ApiResult<Json<Found>> {
+pub(super) async fn least_loaded(
+    directory: Data<Directory>,
+    _: Caller,
+    service: Path<String>,
+) -> ApiResult<Json<Found>> {
     let service = match service.as_str() {
         "chat" => Service::Chat,
         "presence" => Service::Presence,
         _ => return Err(DomainError::NotFound("there is a registry of chat and of presence").into()),
     };
-    let live = domain.store.registry.instances(service).await?.into_iter().find(|instance| !instance.draining);
     let missing = || DomainError::Unavailable(anyhow::anyhow!("no live instance of {}", service.as_str()));
-    let found = live.ok_or_else(missing)?;
+    let found = directory.least_loaded(service).await?.ok_or_else(missing)?;
     Ok(Json(Found { url: found.url, instance: found.id, load: found.load }))
 }

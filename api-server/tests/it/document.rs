@@ -67,6 +67,7 @@ async fn the_document_describes_every_route_and_no_other() {
 async fn every_route_of_the_document_is_there(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
     let mut server = TestServer::start(engine).await;
     server.add_notification_server().await;
+    server.add_presence_server().await;
     let document = server.anyone().get("/openapi.json").await.expect(200).raw;
     let somewhere = uuid::Uuid::now_v7().to_string();
     for (method, path) in described(&document) {

@@ -1,19 +1,23 @@
-//! The notification endpoints, answered by a notification-server beside this one.
+//! What other services answer, through this one: real ones, and stand-ins that fail.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, time::Duration};
 
 use rstest::rstest;
 use serde_json::json;
 use shared::InstanceId;
 use store::{Instance, Service};
 
-use crate::support::{API_KEY, Answer, Engine, TestServer, assert_answer};
+use crate::{
+    stand_in::{How, StandIn},
+    support::{API_KEY, Answer, Engine, Person, TestServer, assert_answer, until},
+};
 
 /// Registers a notification-server that is not there.
 async fn register_dead(server: &TestServer, id: InstanceId) {
     let (service, url) = (Service::Notification, unused_url());
-    let instance = Instance { id, service, url, load: 0, version: "0".into(), draining: false };
-    let minute = std::time::Duration::from_secs(60);
+    let version = "0".into();
+    let instance = Instance { id, service, url, address: None, beat: 1, load: 0, version, draining: false };
+    let minute = Duration::from_secs(60);
     server.domain.store.registry.register(&instance, minute).await.unwrap();
 }
 
@@ -148,4 +152,202 @@ async fn the_query_goes_along_and_headers_of_the_client_do_not(
     let forged =
         alice.request("GET", "/api/notifications").header("x-user-id", "somebody").header("host", "evil.example");
     Answer::of(forged).await.expect(200);
+}
+
+#[rstest]
+#[tokio::test]
+async fn presence_is_asked_for_and_set_without_a_socket(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let mut server = TestServer::start(engine).await;
+    server.add_presence_server().await;
+    let (alice, bob) = (server.guest("alice").await, server.guest("bob").await);
+    alice.call("PUT", &format!("/api/contacts/{}", bob.id), None).await.expect(204);
+    let set = alice.put("/api/presence/me", json!({ "status": "busy", "text": "in a call" })).await;
+    assert_answer!(set, @r#"
+    {
+      "status": 200,
+      "body": {
+        "seen": {
+          "devices": 0,
+          "status": "offline",
+          "userId": "[id 1]",
+          "username": "alice"
+        },
+        "status": "busy",
+        "text": "in a call"
+      }
+    }
+    "#);
+    assert_eq!(alice.get("/api/presence/me").await.expect(200).raw, set.raw);
+    let seen = bob.get(format!("/api/presence?userIds={},{}", alice.id, bob.id)).await;
+    assert_answer!(seen, @r#"
+    {
+      "status": 200,
+      "body": {
+        "users": [
+          {
+            "devices": 0,
+            "status": "offline",
+            "userId": "[id 1]",
+            "username": "alice"
+          },
+          {
+            "devices": 0,
+            "status": "offline",
+            "userId": "[id 2]",
+            "username": "bob"
+          }
+        ]
+      }
+    }
+    "#);
+    bob.get("/api/presence?userIds=x").await.refused(400, "INVALID_MESSAGE");
+    bob.put("/api/presence/me", json!({ "status": "sleepy" })).await.refused(400, "INVALID_MESSAGE");
+    server.anyone().get("/api/presence/me").await.refused(401, "UNAUTHORIZED");
+}
+
+/// Two stand-ins for presence-servers, the first failing in this way, and somebody who asks.
+async fn beside(how: How, patience_ms: u64) -> (TestServer, Person, StandIn, StandIn) {
+    let server = TestServer::with(Engine::Embedded, |settings| settings.api.gateway_ms = patience_ms).await;
+    let alice = server.guest("alice").await;
+    let failing = StandIn::start(Service::Presence, how).await;
+    let good = StandIn::start(Service::Presence, How::Answer(200)).await;
+    failing.register(&server, 0).await;
+    good.register(&server, 0).await;
+    (server, alice, failing, good)
+}
+
+/// Longer than any test takes.
+const LONG_MS: u64 = 60_000;
+
+#[tokio::test]
+async fn a_killed_instance_costs_no_request() {
+    let (_server, alice, killed, good) = beside(How::Answer(200), LONG_MS).await;
+    alice.get("/api/presence/me").await.expect(200);
+    alice.get("/api/presence/me").await.expect(200);
+    assert_eq!((killed.asked().len(), good.asked().len()), (1, 1), "in turn");
+    killed.kill();
+    for _ in 0..20 {
+        alice.get("/api/presence/me").await.expect(200);
+        alice.put("/api/presence/me", json!({})).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_cannot_serve_now_is_followed_by_another() {
+    for status in [502, 503, 504] {
+        let (_server, alice, draining, good) = beside(How::Answer(status), LONG_MS).await;
+        for _ in 0..4 {
+            alice.get("/api/presence/me").await.expect(200);
+        }
+        assert_eq!((draining.asked().len(), good.asked().len()), (2, 4), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_hangs_is_left_in_time_for_another() {
+    let (_server, alice, hanging, good) = beside(How::Hang, 600).await;
+    for _ in 0..4 {
+        alice.get("/api/presence/me").await.expect(200);
+    }
+    assert_eq!((hanging.asked().len(), good.asked().len()), (2, 4));
+    good.set(How::Hang);
+    let begin = std::time::Instant::now();
+    alice.get("/api/presence/me").await.refused(503, "UNAVAILABLE");
+    assert!(begin.elapsed() >= Duration::from_millis(590), "the last one has all that is left");
+}
+
+#[tokio::test]
+async fn an_instance_that_fails_again_and_again_is_spared() {
+    let (server, alice, flapping, good) = beside(How::Break, LONG_MS).await;
+    // Whoever asks first makes the recorder.
+    server.anyone().get("/metrics").await.expect(200);
+    for n in 0..4 {
+        alice.get("/api/presence/me").await.expect(200);
+        alice.get("/api/presence/me").await.expect(200);
+        assert_eq!(flapping.asked().len(), n + 1);
+    }
+    flapping.set(How::Answer(200));
+    alice.get("/api/presence/me").await.expect(200);
+    alice.get("/api/presence/me").await.expect(200);
+    flapping.set(How::Break);
+    for _ in 0..40 {
+        alice.get("/api/presence/me").await.expect(200);
+    }
+    assert_eq!(flapping.asked().len(), 4 + 1 + 5, "one answer, and it began anew; then it was spared");
+    good.set(How::Break);
+    let refused = until(async || {
+        let answer = alice.get("/api/presence/me").await.refused(503, "UNAVAILABLE");
+        let before = good.asked().len();
+        alice.get("/api/presence/me").await.refused(503, "UNAVAILABLE");
+        (good.asked().len() == before).then_some(answer)
+    });
+    refused.await;
+    let metrics = server.anyone().get("/metrics").await.expect(200).raw.as_str().unwrap().to_owned();
+    for name in [
+        "chatapp_gateway_breakers_opened_total{service=\"presence\"}",
+        "chatapp_gateway_attempts_total{service=\"presence\",outcome=\"lost\"}",
+        "chatapp_gateway_attempts_total{service=\"presence\",outcome=\"spared\"}",
+        "chatapp_gateway_unanswered_total{service=\"presence\"}",
+    ] {
+        assert!(metrics.contains(name), "{name} in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_been_carried_out_is_repeated_only_where_that_does_no_harm() {
+    let server = TestServer::start(Engine::Embedded).await;
+    let alice = server.guest("alice").await;
+    let one = StandIn::start(Service::Notification, How::Break).await;
+    let other = StandIn::start(Service::Notification, How::Break).await;
+    one.register(&server, 0).await;
+    other.register(&server, 0).await;
+    let asked = || one.asked().len() + other.asked().len();
+    alice.post("/notify", json!({})).await.refused(503, "UNAVAILABLE");
+    assert_eq!(asked(), 1);
+    let keyed = alice.request("POST", "/notify").header("idempotency-key", "k").json(&json!({}));
+    Answer::of(keyed).await.refused(503, "UNAVAILABLE");
+    assert_eq!(asked(), 3, "by key");
+    alice.call("PUT", "/api/notifications/read-all", None).await.refused(503, "UNAVAILABLE");
+    assert_eq!(asked(), 5, "idempotent");
+    (one.set(How::Answer(503)), other.set(How::Answer(503)));
+    let refusal = alice.request("POST", "/notify").json(&json!({})).send().await.unwrap();
+    assert_eq!((refusal.status().as_u16(), asked()), (503, 6), "as it was answered");
+}
+
+#[tokio::test]
+async fn only_what_is_the_callers_goes_along_and_only_what_is_meant_for_them_comes_back() {
+    let (_server, alice, good, _other) = beside(How::Answer(200), LONG_MS).await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let id = uuid::Uuid::now_v7().to_string();
+    let asked = alice
+        .request("GET", "/api/presence?userIds=a,b")
+        .header("traceparent", trace)
+        .header("x-request-id", &id)
+        .header("x-forwarded-for", "6.6.6.6")
+        .header("x-user-id", "somebody")
+        .header("cookie", "c=1")
+        .header("te", "trailers");
+    let answer = Answer::of(asked).await.expect(200);
+    assert_eq!((answer.header("x-request-id"), answer.header("x-internal")), (Some(&*id), None));
+    let head = good.asked().pop().unwrap();
+    let fields: Vec<&str> = head.lines().collect();
+    assert_eq!(fields[0], "get /api/presence?userids=a,b http/1.1");
+    let mut names: Vec<_> = fields[1..].iter().filter_map(|field| Some(field.split_once(':')?.0)).collect();
+    names.sort_unstable();
+    let expected = ["accept", "authorization", "host", "traceparent", "x-forwarded-for", "x-request-id"];
+    assert_eq!(names, expected, "{head}");
+    for field in [format!("traceparent: {trace}"), format!("x-request-id: {id}"), "x-forwarded-for: 127.0.0.1".into()] {
+        assert!(fields.contains(&&*field), "{field} in {head}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_not_passed_on() {
+    let (_server, alice, one, other) = beside(How::Flood, LONG_MS).await;
+    other.kill();
+    let answer = until(async || {
+        let answer = alice.request("GET", "/api/presence/me").send().await.unwrap();
+        (!one.asked().is_empty()).then_some(answer)
+    });
+    assert_eq!(answer.await.status().as_u16(), 500);
 }

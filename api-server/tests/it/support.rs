@@ -115,21 +115,6 @@ impl TestServer {
         format!("ws://{}/chat", told.await.unwrap())
     }
 
-    /// A presence-server likewise; gives its URL.
-    pub async fn add_presence_server(&mut self) -> String {
-        let domain = Domain::new(self.domain.store.clone(), self.domain.settings.clone());
-        let end = self.shutdown.clone();
-        let (tell, told) = oneshot::channel();
-        self.threads.push(std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let server = presence_server::Server::bind(domain).unwrap();
-                tell.send(server.addr().unwrap()).unwrap();
-                server.run(end).await.unwrap();
-            });
-        }));
-        format!("ws://{}/presence", told.await.unwrap())
-    }
-
     /// A notification-server over the same store, in the registry before this returns.
     pub async fn add_notification_server(&mut self) {
         let (domain, end) = (self.domain.clone(), self.shutdown.clone());
@@ -146,6 +131,19 @@ impl TestServer {
         while registry.instances(store::Service::Notification).await.unwrap().is_empty() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
+    }
+
+    /// A presence-server over the same store, in the registry before this returns; gives its URL.
+    pub async fn add_presence_server(&mut self) -> String {
+        let (domain, end) = (self.domain.clone(), self.shutdown.clone());
+        self.threads.push(std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                presence_server::Server::bind(domain).unwrap().run(end).await.unwrap();
+            });
+        }));
+        let registry = &self.domain.store.registry;
+        let there = until(async || registry.instances(store::Service::Presence).await.unwrap().pop()).await;
+        format!("{}/presence", there.url)
     }
 
     /// Somebody without a token.
@@ -216,8 +214,8 @@ impl Drop for TestServer {
 fn settings() -> Settings {
     let mut settings = Settings::default();
     let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
-    (settings.api.listen, settings.chat.listen, settings.notification.listen) = (any, any, any);
-    settings.presence.listen = any;
+    (settings.api.listen, settings.chat.listen) = (any, any);
+    (settings.presence.listen, settings.notification.listen) = (any, any);
     settings.store.key_prefix = format!("{}:", uuid::Uuid::new_v4().simple());
     settings.notification.api_keys = vec![API_KEY.into()];
     settings.http.workers = 1;

@@ -8,6 +8,7 @@ mod faults;
 mod growth;
 mod model;
 mod presence;
+mod registry;
 mod resumes;
 mod stopping;
 mod story;

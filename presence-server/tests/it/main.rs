@@ -1,7 +1,8 @@
-//! The presence socket, as clients see it.
+//! Presence, as clients see it.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod presence;
 mod process;
 mod servers;
+mod states;
 mod support;

@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::object::{HistoryVisibility, MessageType, Position, Retention, RoomType};
+use super::object::{HistoryVisibility, MessageType, Position, Retention, Role, RoomType};
 use crate::{FieldProblem, MessageId, RoomId, UserId};
 
 /// Longest `requestId` that is echoed, in bytes.
@@ -64,6 +64,12 @@ pub struct CreateRoom {
     pub history_visibility: Option<HistoryVisibility>,
     /// Default: all messages are kept.
     pub retention: Option<Retention>,
+}
+
+/// The body of `PUT /api/rooms/{id}/members/{userId}`.
+#[derive(Debug, Clone, PartialEq, Deserialize, utoipa::ToSchema)]
+pub struct SetRole {
+    pub role: Role,
 }
 
 /// Goes to a room, or to a user through their direct room: exactly one of the two.
@@ -168,7 +174,7 @@ pub enum ChatCommand {
 }
 
 /// What a user sets for themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OwnStatus {
     Online,
@@ -178,9 +184,10 @@ pub enum OwnStatus {
     Invisible,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, utoipa::ToSchema)]
 pub struct SetStatus {
     pub status: OwnStatus,
+    /// Up to 100 characters; none or blank for no text.
     pub text: Option<String>,
 }
 

@@ -112,4 +112,12 @@ fn store_urls() {
     assert!(matches!("redis+cluster://u:p@a:1,b:2".parse(), Ok(StoreUrl::RedisCluster(n))
         if n[1].expose_secret() == "redis://u:p@b:2"));
     assert!("redis+cluster://".parse::<StoreUrl>().is_err());
+    for (url, server) in [
+        ("embedded:/x", None),
+        ("redis://u:p@h/1", Some("h:6379")),
+        ("rediss://[::1]:7000", Some("[::1]:7000")),
+        ("redis+cluster://u:p@a:1,b:2", Some("a:1")),
+    ] {
+        assert_eq!(url.parse::<StoreUrl>().unwrap().server().as_deref(), server, "{url}");
+    }
 }

@@ -19,6 +19,8 @@
 //! | state | `p` folded name, escaped; room | empty; public rooms in order of name |
 //! | state | `m` room user | membership row |
 //! | state | `j` room joinedRev | membership row; members in order of joining |
+//! | state | `f` room joinedRev | user; admins in order of joining |
+//! | state | `B` room user | ban row |
 //! | state | `i` user room | empty; the rooms of a user |
 //! | state | `w` room user | marks: read (u64), delivered (u64) |
 //! | state | `d` room seq | empty; deleted messages |
@@ -290,6 +292,27 @@ pub(super) fn joined(room: RoomId, rev: u64) -> Key {
 /// Members who joined after the change `rev`.
 pub(super) fn joined_after(room: RoomId, rev: u64) -> Span {
     state(b'j', &[room.as_bytes()]).prefix().above(joined(room, rev))
+}
+
+pub(super) fn admin(room: RoomId, joined_rev: u64) -> Key {
+    state(b'f', &[room.as_bytes(), &joined_rev.to_be_bytes()])
+}
+
+pub(super) fn admins(room: RoomId) -> Span {
+    state(b'f', &[room.as_bytes()]).prefix()
+}
+
+pub(super) fn ban(room: RoomId, user: UserId) -> Key {
+    state(b'B', &[room.as_bytes(), user.as_bytes()])
+}
+
+/// Bans of users after this one.
+pub(super) fn bans(room: RoomId, after: Option<UserId>) -> Span {
+    let all = state(b'B', &[room.as_bytes()]).prefix();
+    match after {
+        Some(user) => all.above(ban(room, user)),
+        None => all,
+    }
 }
 
 pub(super) fn room_of(user: UserId, room: RoomId) -> Key {

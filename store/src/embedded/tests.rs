@@ -268,9 +268,9 @@ async fn a_room_is_due_once_and_again_for_what_came_meanwhile() {
     assert_eq!(take(now).await, [], "leased");
     assert_eq!(take(now.after(lease)).await, [(0, 2)], "the lease ended");
     store.log.append(&message(id, &alice, "3")).await.unwrap();
-    store.notify_queue.finish_due(id, 2).await.unwrap();
+    store.notify_queue.conclude(id, 2, &[]).await.unwrap();
     assert_eq!(take(Timestamp::now()).await, [(2, 3)]);
-    store.notify_queue.finish_due(id, 3).await.unwrap();
+    store.notify_queue.conclude(id, 3, &[]).await.unwrap();
     assert_eq!(take(now.after(DAY)).await, []);
     store.log.append(&message(id, &alice, "4")).await.unwrap();
     assert_eq!(take(Timestamp::now()).await, [(3, 4)]);

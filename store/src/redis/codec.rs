@@ -75,7 +75,7 @@ pub(super) const fn role_text(role: Role) -> &'static str {
     }
 }
 
-fn role(text: &str) -> Result<Role> {
+pub(super) fn role(text: &str) -> Result<Role> {
     match text {
         "member" => Ok(Role::Member),
         "admin" => Ok(Role::Admin),
@@ -129,6 +129,7 @@ mod tests {
             "u 1",
             "s x",
             "r 1 2 3 4 5\n\n",
+            "p 1 - 0 - 0 king\n\n",
         ];
         for text in texts {
             assert!(message::message(id, 1, text).is_err(), "{text:?}");

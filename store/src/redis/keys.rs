@@ -53,6 +53,8 @@ room_keys! {
     room() = "";
     members() = ":members";
     joined() = ":joined";
+    admins() = ":admins";
+    bans() = ":bans";
     marks() = ":marks";
     messages() = ":messages";
     changes() = ":changes";
@@ -78,7 +80,6 @@ keys! {
     contacts(user: UserId) = "{{u:{user}}}:contacts";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
     user_log(user: UserId) = "{{u:{user}}}:log";
-    devices(user: UserId) = "{{u:{user}}}:devices";
     presence(user: UserId) = "{{u:{user}}}:presence";
     inbox_items(user: UserId) = "{{u:{user}}}:inbox:items";
     inbox_order(user: UserId) = "{{u:{user}}}:inbox:order";

@@ -36,6 +36,8 @@ scripts! {
     VOID_MEMBER = "void_member";
     JOIN = "join";
     LEAVE = "leave";
+    SET_ROLE = "set_role";
+    UNBAN = "unban";
     APPLY_MEMBERSHIP = "apply_membership";
     APPEND = "append";
     EDIT_MESSAGE = "edit_message";
@@ -54,6 +56,7 @@ scripts! {
     CREATE_SESSION = "create_session";
     ROTATE_REFRESH = "rotate_refresh";
     END_SESSIONS = "end_sessions";
+    PUT_DEVICE = "put_device";
     CHANGE_PASSWORD = "change_password" with page of "end_sessions";
     TAKE_TICKET = "take_ticket";
     REMOVE_DEVICE = "remove_device";

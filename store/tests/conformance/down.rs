@@ -8,8 +8,8 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, Outcome, PageFrom, ProfilePatch, Service, SessionRecord, Store, StoreError, Ticket,
-    TypingEvent,
+    ChosenStatus, Exchange, Outcome, PageFrom, ProfilePatch, Removal, RoleChange, Service, SessionRecord, Store,
+    StoreError, Ticket, TypingEvent,
 };
 
 use crate::{
@@ -111,12 +111,20 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
     let (edit, reacting) = (edit(id(room, 1), &alice, "x"), giving(id(room, 1), &alice, "x"));
     let typing = TypingEvent { room, user: alice.id, username: "alice".into(), typing: true };
     let after = Position { rev: 1, event_id: shared::EventId::random() };
+    let (by, user, by_role) = (alice.clone(), alice.clone(), Role::Owner);
+    let removal = Removal { room, by, by_role, user, role: Some(Role::Member), ban: true };
+    let (by, user) = (alice.clone(), alice.clone());
+    let change = RoleChange { room, by, by_role, user, from: Role::Member, to: Role::Admin };
     together![
         down("create_room", s.rooms.create_room(&record, &members)),
         down("room", s.rooms.room(room)),
         down("room_id_by_handle", s.rooms.room_id_by_handle("lobby")),
         down("join", s.rooms.join(room, &alice, Role::Member, 9)),
         down("leave", s.rooms.leave(room, &alice)),
+        down("set_role", s.room_admin.set_role(&change)),
+        down("remove_member", s.room_admin.remove_member(&removal)),
+        down("unban", s.room_admin.unban(room, alice.id)),
+        down("bans", s.room_admin.bans(room, None, 9)),
         down("membership", s.rooms.membership(room, alice.id)),
         down("members", s.rooms.members(room, 0, 9)),
         down("rooms_of", s.rooms.rooms_of(alice.id)),
@@ -148,7 +156,6 @@ async fn others(s: &Store) -> Vec<Option<String>> {
     let (notification, kid) = (NotificationId::new(), Kid::parse("abc_DEF-0123456789abcd").unwrap());
     together![
         down("take_due", s.notify_queue.take_due(now, second, 9)),
-        down("finish_due", s.notify_queue.finish_due(room, 1)),
         down("conclude", s.notify_queue.conclude(room, 1, &outcomes)),
         down("put_outcomes", s.notify_queue.put_outcomes(room, &outcomes)),
         down("outcomes", s.notify_queue.outcomes(room, &ids)),

@@ -30,6 +30,7 @@ mod reactions;
 mod repeats;
 mod replies;
 mod retention;
+mod roles;
 mod rooms;
 mod sessions;
 mod user_log;
@@ -85,6 +86,18 @@ conformance! {
         of_many_uses_of_one_refresh_token_at_once_one_rotates,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
+    }
+    roles {
+        a_role_is_one_change_and_leaves_the_membership_as_it_is,
+        a_room_that_is_passed_on_has_one_owner,
+        what_was_decided_by_other_roles_is_not_done,
+        a_kick_is_one_change_told_to_the_member_who_may_come_back,
+        who_is_banned_stays_out_until_the_ban_is_lifted,
+        bans_of_a_room_are_bounded,
+        an_owner_who_leaves_passes_the_room_on_in_the_same_step,
+        an_admin_who_went_or_is_none_any_more_inherits_nothing,
+        whoever_leaves_at_once_a_room_has_one_owner,
+        a_direct_room_has_no_owner,
     }
     rooms {
         a_room_is_kept_as_it_was_given,
@@ -227,6 +240,7 @@ conformance! {
         the_last_connection_s_end_is_seen_and_due_after_the_grace,
         each_due_user_is_given_to_one_caller,
         what_a_user_chose_stays,
+        the_first_connection_of_who_chose_nothing_is_published_with_it,
         a_change_is_published_once_and_only_a_change,
         a_state_that_changed_meanwhile_is_not_published,
         of_many_publishers_of_one_state_exactly_one_sends,
@@ -237,6 +251,7 @@ conformance! {
         a_room_is_due_some_time_after_its_first_new_message,
         a_finished_room_leaves_the_queue_until_there_is_more,
         each_due_room_is_given_to_one_taker,
+        a_lease_of_zero_hides_a_room_from_nobody,
         a_repeated_message_makes_no_room_due,
         the_last_outcome_is_kept_for_each_member,
         a_briefing_is_what_the_single_reads_give,

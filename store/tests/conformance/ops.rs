@@ -19,7 +19,9 @@ const SHORT: Duration = Duration::from_millis(300);
 
 fn instance(service: Service, load: u64) -> Instance {
     let url = format!("ws://h:{load}/é");
-    Instance { id: InstanceId::new(), service, url, load, version: "1.2.3".into(), draining: load == 3 }
+    let address = (load != 2).then(|| ([10, 0, 0, 1], 3001).into());
+    let (id, version) = (InstanceId::new(), "1.2.3".into());
+    Instance { id, service, url, address, beat: load, load, version, draining: load == 3 }
 }
 
 pub async fn instances_come_least_loaded_first(s: &Fixture) {

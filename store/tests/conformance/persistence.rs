@@ -104,7 +104,7 @@ async fn write_thread(store: &Store, people: &[Actor]) -> Thread {
     while store.maintenance.trim(Timestamp::now(), 100).await.unwrap() > 0 {}
     let outcome = Outcome { after: 0, seq: 4, at: record.created_at, notification: None, reason: Some("read".into()) };
     store.notify_queue.put_outcomes(room, &[(bob.id, outcome)]).await.unwrap();
-    store.notify_queue.finish_due(room, 4).await.unwrap();
+    store.notify_queue.conclude(room, 4, &[]).await.unwrap();
     Thread { room, start, first }
 }
 
@@ -277,7 +277,7 @@ pub async fn a_store_is_open_once(s: &Fixture) {
         focused: None,
         since: Timestamp::now(),
     };
-    s.presence.put_device(user, &device).await.unwrap();
+    s.presence.put_device(user, &device, &crate::presence::silent(user)).await.unwrap();
     s.presence.set_chosen(user, ChosenStatus::Away, None).await.unwrap();
     assert_eq!(s.presence.presence(&[user]).await.unwrap()[0].devices, [device], "the first is not disturbed");
 }

@@ -17,7 +17,8 @@ use super::{
 use crate::{
     ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue, Outbox,
     PageFrom, PageRequest, Presence, ProfilePatch, Published, Publishing, RoomLog, Rooms, Rotation, SessionRecord,
-    Sessions, SocketKind, StoreError, Ticket, Tickets, Users, presence::PresenceEvent,
+    Sessions, SocketKind, StoreError, Ticket, Tickets, Users,
+    presence::{PresenceEvent, silent},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -189,7 +190,7 @@ async fn presence_is_published_once_and_survives_a_dead_process(#[case] kind: Ki
     let (user, dead, t) = (UserId::new(), InstanceId::new(), Timestamp::from_millis(1_000_000));
     let device = |instance| Device { instance, connection: 1, kind: SocketKind::Chat, focused: None, since: t };
     engine.beat(dead, t, MINUTE).await.unwrap();
-    engine.put_device(user, &device(dead)).await.unwrap();
+    engine.put_device(user, &device(dead), &silent(user)).await.unwrap();
     let state = engine.presence(&[user]).await.unwrap().remove(0);
     assert_eq!((state.devices.len(), state.version), (1, 1));
     let online = Published { status: Status::Online, text: None };
@@ -211,7 +212,7 @@ async fn presence_is_published_once_and_survives_a_dead_process(#[case] kind: Ki
     assert_eq!(engine.due_users(end.after(10 * MINUTE), MINUTE, 9).await.unwrap(), []);
 
     let live = InstanceId::new();
-    engine.put_device(user, &device(live)).await.unwrap();
+    engine.put_device(user, &device(live), &silent(user)).await.unwrap();
     engine.remove_device(user, live, 1, t, MINUTE).await.unwrap();
     assert_eq!(engine.due_users(t, MINUTE, 9).await.unwrap(), []);
     assert_eq!(engine.due_users(end, MINUTE, 9).await.unwrap(), [user]);
@@ -236,9 +237,9 @@ async fn what_is_to_be_notified_is_given_to_one_and_again_after_its_lease(#[case
     assert_eq!(engine.take_due(at, MINUTE, 9).await.unwrap(), []);
     assert_eq!(engine.take_due(at.after(MINUTE), MINUTE, 9).await.unwrap().len(), 1);
     engine.append(&message(&record, &ann, "y")).await.unwrap();
-    engine.finish_due(record.id, 1).await.unwrap();
+    engine.conclude(record.id, 1, &[]).await.unwrap();
     assert_eq!(engine.take_due(at, MINUTE, 9).await.unwrap()[0].notified_seq, 1);
-    engine.finish_due(record.id, 2).await.unwrap();
+    engine.conclude(record.id, 2, &[]).await.unwrap();
     assert_eq!(engine.take_due(at.after(10 * MINUTE), MINUTE, 9).await.unwrap(), []);
 
     let job = Job {

@@ -1,0 +1,30 @@
+//! Where clients are sent while instances die.
+
+use e2e::{System, eventually};
+
+use crate::support::SOON;
+
+#[tokio::test]
+async fn a_killed_chat_server_is_not_named_once() {
+    let mut system = System::over_redis(2).await.unwrap();
+    let alice = system.sign_up("alice").await.unwrap();
+    let metrics = format!("http://{}/metrics", system.first_address("api").unwrap());
+    // Before that, a killed one would be named until its lease ends.
+    eventually("api-server knows both", SOON, async || {
+        let text = reqwest::get(&metrics).await.ok()?.text().await.ok()?;
+        text.contains("chatapp_instances_known{service=\"chat\"} 2").then_some(())
+    })
+    .await
+    .unwrap();
+    let (killed, left) = (system.chat_url_of("chat-0").unwrap(), system.chat_url_of("chat-1").unwrap());
+    system.kill9("chat-0").await.unwrap();
+    for _ in 0..50 {
+        assert_eq!(alice.api.instance("chat").await.unwrap().url, left);
+    }
+    system.restart("chat-0").await.unwrap();
+    eventually("the restarted one is named", SOON, async || {
+        (alice.api.instance("chat").await.ok()?.url == killed).then_some(())
+    })
+    .await
+    .unwrap();
+}
