@@ -81,30 +81,36 @@ fn merged(mut whole: Value, changes: Value) -> Value {
     whole
 }
 
+/// A case's name, and its token.
+type Row = (String, String);
+
 /// What no signature can mend, and what is wrong with the signature.
-fn table(signer: &Signer, person: &Person) -> Vec<(String, String)> {
-    let good = signer.with(json!({}), json!({}));
-    let [header, payload, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let now = Timestamp::now().as_secs();
-    let mut rows: Vec<(String, String)> = Vec::new();
-    let mut row = |name: &str, token: String| rows.push((name.to_owned(), token));
+fn table(signer: &Signer, person: &Person) -> Vec<Row> {
+    [algorithms(signer), claims(signer), headers(signer), signatures(signer), others(signer, person)].concat()
+}
+
+fn algorithms(signer: &Signer) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
     for alg in ["none", "None", "nOnE", "NONE", "HS256", "RS256", "ES256", "EdDSA ", "eddsa"] {
         let token = signer.with(json!({ "alg": alg }), json!({}));
-        row(&format!("alg {alg}"), token.clone());
-        row(&format!("alg {alg} without a signature"), format!("{}.", token.rsplit_once('.').unwrap().0));
+        let unsigned = format!("{}.", token.rsplit_once('.').unwrap().0);
+        rows.extend([(format!("alg {alg}"), token), (format!("alg {alg} without a signature"), unsigned)]);
     }
     let public = signer.pair.public_key();
-    row("HS256 with the public key", signer.hmac(public.as_ref()));
-    row(
-        "HS256 with the public key as it is published",
-        signer.hmac(URL_SAFE_NO_PAD.encode(public.as_ref()).as_bytes()),
-    );
-    for (name, claims) in [
+    rows.push(("HS256 with the public key".into(), signer.hmac(public.as_ref())));
+    let published = URL_SAFE_NO_PAD.encode(public.as_ref());
+    rows.push(("HS256 with the public key as it is published".into(), signer.hmac(published.as_bytes())));
+    rows
+}
+
+fn claims(signer: &Signer) -> Vec<Row> {
+    let now = Timestamp::now().as_secs();
+    let fields = [
         ("another issuer", json!({ "iss": "other" })),
         ("no issuer", json!({ "iss": null })),
+        ("issuers", json!({ "iss": ["other"] })),
         ("another audience", json!({ "aud": "other" })),
         ("no audience", json!({ "aud": null })),
-        ("issuers", json!({ "iss": ["other"] })),
         ("expired", json!({ "exp": now - 60 })),
         ("no end", json!({ "exp": null })),
         ("an end before all time", json!({ "exp": -1 })),
@@ -120,20 +126,23 @@ fn table(signer: &Signer, person: &Person) -> Vec<(String, String)> {
         ("no session", json!({ "sid": null })),
         ("what is no session", json!({ "sid": "x" })),
         ("a session as a number", json!({ "sid": 1 })),
-    ] {
-        row(name, signer.with(json!({}), claims));
+    ];
+    let mut rows: Vec<Row> =
+        fields.map(|(name, fields)| (name.to_owned(), signer.with(json!({}), fields))).into_iter().collect();
+    let end = signer.claims["exp"].to_string();
+    let overflowing = signer.claims.to_string().replace(&end, "6e999");
+    for (name, text) in [("an end that overflows", overflowing.as_str()), ("a list", "[]"), ("no JSON", "{")] {
+        rows.push((name.into(), signer.sign_text(&signer.header(), text)));
     }
-    row(
-        "an end that overflows",
-        signer.sign_text(&signer.header(), &signer.claims.to_string().replace("600", "6e999")),
-    );
-    row("claims that are no object", signer.sign_text(&signer.header(), "[]"));
-    row("claims that are no JSON", signer.sign_text(&signer.header(), "{"));
-    for (name, fields) in [
+    rows
+}
+
+fn headers(signer: &Signer) -> Vec<Row> {
+    let fields = [
         ("no kid", json!({ "kid": null })),
         ("an empty kid", json!({ "kid": "" })),
         ("a kid that is a path", json!({ "kid": "../../../etc/passwd" })),
-        ("a kid with a key of Redis", json!({ "kid": "x\r\nGET jwk:AAAAAAAAAAAA" })),
+        ("a kid with a command", json!({ "kid": "x\r\nGET jwk:AAAAAAAAAAAA" })),
         ("a kid that is a number", json!({ "kid": 1 })),
         ("a long kid", json!({ "kid": "A".repeat(3000) })),
         ("critical extensions", json!({ "crit": ["exp"] })),
@@ -141,29 +150,40 @@ fn table(signer: &Signer, person: &Person) -> Vec<(String, String)> {
         ("no type", json!({ "typ": null })),
         ("the type of any JWT", json!({ "typ": "JWT" })),
         ("the type of a refresh token", json!({ "typ": "rt+jwt" })),
-    ] {
-        row(name, signer.with(fields, json!({})));
-    }
-    row("no signature", format!("{header}.{payload}."));
-    row("two parts", format!("{header}.{payload}"));
-    row("four parts", format!("{good}.{signature}"));
-    row("an altered signature", format!("{header}.{payload}.{}", signature.chars().rev().collect::<String>()));
-    row("a short signature", format!("{header}.{payload}.{}", &signature[..40]));
+    ];
+    fields.map(|(name, fields)| (name.to_owned(), signer.with(fields, json!({})))).into_iter().collect()
+}
+
+fn signatures(signer: &Signer) -> Vec<Row> {
+    let good = signer.with(json!({}), json!({}));
+    let [header, payload, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
     let other = signer.with(json!({}), json!({ "scope": "notify" }));
-    row("another's signature", format!("{header}.{}.{signature}", other.split('.').nth(1).unwrap()));
-    let stranger =
-        Signer { pair: Ed25519KeyPair::generate().unwrap(), kid: signer.kid.clone(), claims: signer.claims.clone() };
-    row("a stranger's signature", stranger.with(json!({}), json!({})));
-    let x = URL_SAFE_NO_PAD.encode(stranger.pair.public_key().as_ref());
+    let other_payload = other.split('.').nth(1).unwrap();
+    let pair = Ed25519KeyPair::generate().unwrap();
+    let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
+    let stranger = Signer { pair, kid: signer.kid.clone(), claims: signer.claims.clone() };
     let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": signer.kid, "x": x });
-    row("a stranger's key in the token", stranger.with(json!({ "jwk": jwk }), json!({})));
-    row("a refresh token", person.refresh_token.clone());
-    row("a ticket", "A".repeat(43));
-    row("a long one", format!("{header}.{}.{signature}", "A".repeat(5_000)));
-    row("a longer one", "A".repeat(50_000));
-    for odd in ["x", ".", "..", "...", "null", "undefined", "a.b.c"] {
-        row(odd, odd.into());
-    }
+    let rows = [
+        ("no signature", format!("{header}.{payload}.")),
+        ("two parts", format!("{header}.{payload}")),
+        ("four parts", format!("{good}.{signature}")),
+        ("an altered signature", format!("{header}.{payload}.{}", signature.chars().rev().collect::<String>())),
+        ("a short signature", format!("{header}.{payload}.{}", &signature[..40])),
+        ("another's signature", format!("{header}.{other_payload}.{signature}")),
+        ("a stranger's signature", stranger.with(json!({}), json!({}))),
+        ("a stranger's key in the token", stranger.with(json!({ "jwk": jwk }), json!({}))),
+        ("a long one", format!("{header}.{}.{signature}", "A".repeat(5_000))),
+    ];
+    rows.map(|(name, token)| (name.to_owned(), token)).into_iter().collect()
+}
+
+/// What was given for something else, and what is nothing.
+fn others(signer: &Signer, person: &Person) -> Vec<Row> {
+    let odd = ["x", ".", "..", "...", "null", "undefined", "a.b.c", signer.kid.as_str()];
+    let mut rows: Vec<Row> = odd.map(|odd| (odd.to_owned(), odd.to_owned())).into_iter().collect();
+    rows.push(("a refresh token".into(), person.refresh_token.clone()));
+    rows.push(("a ticket".into(), "A".repeat(43)));
+    rows.push(("a very long one".into(), "A".repeat(50_000)));
     rows
 }
 
