@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use actix_http::{RequestHead, header::HeaderName};
+use actix_web::{HttpRequest, web::Data};
+use domain::Domain;
 use ipnet::IpNet;
 
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -21,6 +23,12 @@ pub fn caller(head: &RequestHead, trusted: &[IpNet]) -> Option<IpAddr> {
         address = next;
     }
     Some(address)
+}
+
+/// [`caller`] of a request to one of our servers, with the proxies its settings trust.
+pub fn of(request: &HttpRequest) -> Option<IpAddr> {
+    let domain = request.app_data::<Data<Domain>>();
+    caller(request.head(), domain.map_or(&[], |domain| &domain.settings.http.trusted_proxies))
 }
 
 /// An address, as proxies write it: alone, in brackets, or with a port.

@@ -51,10 +51,7 @@ impl FromRequest for CameFrom {
     type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let domain = request.app_data::<Data<Domain>>();
-        let trusted = domain.map_or(&[][..], |domain| &domain.settings.http.trusted_proxies);
-        let caller = address::caller(request.head(), trusted);
-        let (address, network) = match caller {
+        let (address, network) = match address::of(request) {
             Some(address) => (address.to_string(), address::network(address)),
             None => ("unknown".into(), "unknown".into()),
         };
