@@ -3,7 +3,10 @@
 //! No secret is shared between processes. A signer publishes its key before it first signs and keeps it published;
 //! a validator looks an unknown `kid` up once, and remembers for a moment that there was none.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use moka::future::Cache;
@@ -72,6 +75,9 @@ pub struct Identity {
     /// `kid` → key, or that there is none; one look-up at a time for each `kid`.
     known: Cache<Kid, PublicKey>,
     unknown: Cache<Kid, ()>,
+    /// Those that were known once: looking them up again is not for strangers to use up.
+    once_known: moka::sync::Cache<Kid, ()>,
+    strangers: Strangers,
     /// By the token's SHA-256: a client shows the same token for all its requests and sockets, and comes back with it.
     /// Only the signature, which cannot become wrong, is not checked again.
     verified: quick_cache::sync::Cache<[u8; 32], Arc<Verified>>,
@@ -88,6 +94,8 @@ impl Identity {
             signing: OnceCell::new(),
             known: Cache::builder().max_capacity(1000).time_to_live(Duration::from_secs(300)).build(),
             unknown: Cache::builder().max_capacity(1000).time_to_live(Duration::from_secs(5)).build(),
+            once_known: moka::sync::Cache::new(1000),
+            strangers: Strangers::default(),
             verified: quick_cache::sync::Cache::new(VERIFIED),
             live: Cache::builder().max_capacity(LIVE).time_to_live(LIVE_FOR).build(),
         }
@@ -218,6 +226,9 @@ impl Identity {
 
     /// Its times, and that its key is still known, are checked each time.
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>> {
+        if token.len() > token::MAX_TOKEN {
+            return Err(refused(TokenError::Malformed));
+        }
         let name: [u8; 32] = Sha256::digest(token).into();
         if let Some(verified) = self.verified.get(&name) {
             token::check_times(verified.nbf, verified.exp, now).map_err(refused)?;
@@ -245,7 +256,11 @@ impl Identity {
         if self.unknown.contains_key(kid) {
             return Ok(None);
         }
+        // Those who wait for the same key make one read together.
         let look_up = async {
+            if !self.once_known.contains_key(kid) && !self.strangers.may_ask(Instant::now()) {
+                return Err(Some("too many tokens name keys that nobody knows".into()));
+            }
             match self.store.signing_keys.signing_key(kid).await {
                 Ok(Some(key)) => Ok(key),
                 Ok(None) => Err(None),
@@ -253,7 +268,10 @@ impl Identity {
             }
         };
         match self.known.try_get_with_by_ref(kid, look_up).await {
-            Ok(key) => Ok(Some(key)),
+            Ok(key) => {
+                self.once_known.insert(kid.clone(), ());
+                Ok(Some(key))
+            }
             Err(failure) => match failure.as_ref() {
                 None => {
                     self.unknown.insert(kid.clone(), ()).await;
@@ -262,6 +280,30 @@ impl Identity {
                 Some(cause) => Err(DomainError::Unavailable(anyhow::anyhow!("look up a signing key: {cause}"))),
             },
         }
+    }
+}
+
+/// Reads for keys never seen before, in this process and second. Whoever makes up a `kid` for each token must not make a
+/// read for each.
+#[derive(Default)]
+struct Strangers(parking_lot::Mutex<Option<(Instant, u32)>>);
+
+impl Strangers {
+    const MOST: u32 = 50;
+
+    fn may_ask(&self, now: Instant) -> bool {
+        let mut second = self.0.lock();
+        let asked = match *second {
+            Some((began, asked)) if now.duration_since(began) < Duration::from_secs(1) => asked + 1,
+            _ => {
+                *second = Some((now, 1));
+                return true;
+            }
+        };
+        if let Some((_, count)) = second.as_mut() {
+            *count = asked;
+        }
+        asked <= Self::MOST
     }
 }
 
@@ -347,6 +389,32 @@ mod tests {
         assert!(other.verify(&token, now).await.is_err(), "its key is gone");
         other_store.maintenance.close().await.unwrap();
         store.maintenance.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn made_up_keys_make_few_reads_and_keys_that_were_known_are_looked_up_all_the_same() {
+        let (identity, store, _dir) = identity().await;
+        let key = SigningKey::generate().unwrap();
+        store.signing_keys.publish_key(key.public(), Duration::from_secs(60)).await.unwrap();
+        assert!(identity.find_key(&key.public().kid).await.unwrap().is_some());
+        let made_up = |n: u32| Kid::parse(&format!("{n:022}")).unwrap();
+        let mut most = 0;
+        while identity.find_key(&made_up(most)).await.is_ok() {
+            most += 1;
+            assert!(most < 1000, "a read for each");
+        }
+        assert!(most >= 49, "{most}");
+        assert!(identity.find_key(&made_up(0)).await.unwrap().is_none(), "known to be nobody's");
+        identity.known.invalidate(&key.public().kid).await;
+        assert!(identity.find_key(&key.public().kid).await.unwrap().is_some());
+        store.maintenance.close().await.unwrap();
+    }
+
+    #[test]
+    fn strangers_are_counted_by_the_second() {
+        let (strangers, start) = (Strangers::default(), Instant::now());
+        let asked = |at: u64| (0..100).filter(|_| strangers.may_ask(start + Duration::from_millis(at))).count();
+        assert_eq!([asked(0), asked(999), asked(1000), asked(1500), asked(9000)], [50, 0, 50, 0, 50]);
     }
 
     #[tokio::test]

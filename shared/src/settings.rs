@@ -285,6 +285,19 @@ fn hidden<S: Serializer>(_: &[SecretString], s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str("")
 }
 
+/// An origin as browsers write it (RFC 6454 §6.2): in lower case, without the scheme's own port, without a path. `*`
+/// stays. `None`: it is none.
+fn origin(text: &str) -> Option<String> {
+    if text == "*" {
+        return Some(text.into());
+    }
+    let url = url::Url::parse(text).ok()?;
+    let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    let host = url.host_str().filter(|host| !host.is_empty() && bare && url.username().is_empty())?;
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    Some(format!("{}://{}{port}", url.scheme(), host.to_ascii_lowercase()))
+}
+
 /// Networks in CIDR notation; a single address is one of its own.
 fn networks<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Error> {
     let texts: Vec<String> = comma_separated(d)?;
@@ -439,7 +452,7 @@ impl Settings {
     }
 
     /// The rules a type cannot say.
-    fn check(self) -> Result<Self, SettingsError> {
+    fn check(mut self) -> Result<Self, SettingsError> {
         let bad = |key: &str, why: &str| Err(SettingsError(format!("{key}: {why}")));
         if self.notification.api_keys.iter().any(|k| k.expose_secret().len() < 16) {
             return bad("notification.api_keys", "a key has less than 16 characters");
@@ -449,6 +462,12 @@ impl Settings {
         }
         if self.store.wait_replicas > 0 && matches!(self.store.url, StoreUrl::Embedded(_)) {
             return bad("store.wait_replicas", "an embedded store has no replicas");
+        }
+        for allowed in &mut self.http.allowed_origins {
+            match origin(allowed) {
+                Some(origin) => *allowed = origin,
+                None => return bad("http.allowed_origins", "use scheme://host[:port], or * for any"),
+            }
         }
         if !(1..=60_000).contains(&self.store.wait_ms) {
             return bad("store.wait_ms", "must be 1 to 60000");

@@ -22,7 +22,7 @@ pub const AUDIENCE: &str = "chatapp";
 /// `typ` of an access token (RFC 9068 §2.1).
 const ACCESS_TYPE: &str = "at+jwt";
 /// Longer ones are refused unread.
-const MAX_TOKEN: usize = 4096;
+pub const MAX_TOKEN: usize = 4096;
 /// Clocks may differ by this much, in seconds.
 const LEEWAY: u64 = 5;
 

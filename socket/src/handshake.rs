@@ -58,12 +58,13 @@ fn query_credential(head: &RequestHead) -> Option<Credential> {
     value("ticket").map(Credential::Ticket).or_else(|| value("token").map(Credential::Token))
 }
 
-/// Is the request's `Origin` on the allow-list (`*`: any)? One without it is no browser's and passes. Where not, answer
+/// Is the request's `Origin` on the allow-list (`*`: any)? Both are written as RFC 6454 §6.2 has it, so they are compared
+/// as they are, as CORS does. One without it is no browser's and passes. Where not, answer
 /// 403 and do not upgrade: CORS does not cover WebSockets, so this is what keeps foreign pages out (RFC 6455 §10.2).
 pub fn origin_allowed(head: &RequestHead, allowed: &[String]) -> bool {
     let Some(origin) = head.headers().get(header::ORIGIN) else { return true };
     let origin = origin.as_bytes();
-    allowed.iter().any(|a| a == "*" || a.trim_end_matches('/').as_bytes().eq_ignore_ascii_case(origin))
+    allowed.iter().any(|a| a == "*" || a.as_bytes() == origin)
 }
 
 #[cfg(test)]

@@ -92,7 +92,9 @@ mod tests {
         for (peer, forwarded, expected) in cases {
             assert_eq!(told(peer, forwarded), *expected, "{peer} {forwarded:?}");
         }
-        assert_eq!(caller(TestRequest::default().finish().head(), &[]), None);
+        let mut request = TestRequest::default().finish();
+        request.head_mut().peer_addr = None;
+        assert_eq!(caller(request.head(), &trusted()), None);
     }
 
     #[test]

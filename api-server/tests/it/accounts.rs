@@ -285,7 +285,7 @@ async fn a_password_too_many_use_is_refused_and_the_documented_one_is_not(
         "error": "password: too many people use this one",
         "requestId": "[requestId]",
         "status": 400,
-        "title": "Malformed or invalid input",
+        "title": "Invalid input",
         "type": "about:blank"
       }
     }

@@ -8,6 +8,7 @@ mod cors;
 mod document;
 mod gateway;
 mod history;
+mod jwt;
 mod logs;
 mod marks;
 mod mentions;

@@ -133,8 +133,8 @@ impl TestServer {
         }
     }
 
-    /// A presence-server over the same store, in the registry before this returns.
-    pub async fn add_presence_server(&mut self) {
+    /// A presence-server over the same store, in the registry before this returns; gives its URL.
+    pub async fn add_presence_server(&mut self) -> String {
         let (domain, end) = (self.domain.clone(), self.shutdown.clone());
         self.threads.push(std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
@@ -142,7 +142,8 @@ impl TestServer {
             });
         }));
         let registry = &self.domain.store.registry;
-        until(async || registry.instances(store::Service::Presence).await.unwrap().pop()).await;
+        let there = until(async || registry.instances(store::Service::Presence).await.unwrap().pop()).await;
+        format!("{}/presence", there.url)
     }
 
     /// Somebody without a token.

@@ -32,6 +32,23 @@ fn one_numeric_api_key_is_still_a_text() {
 }
 
 #[test]
+fn origins_are_kept_as_browsers_write_them() {
+    let s = load(&[(
+        "CHATAPP__HTTP__ALLOWED_ORIGINS",
+        "HTTPS://App.Example/, https://a.example:443, http://b.example:8080,capacitor://LocalHost,https://[::1]:1,*",
+    )])
+    .unwrap();
+    let expected = ["https://app.example", "https://a.example", "http://b.example:8080", "capacitor://localhost"];
+    assert_eq!(s.http.allowed_origins[..4], expected);
+    assert_eq!(s.http.allowed_origins[4..], ["https://[::1]:1", "*"]);
+    for bad in ["app.example", "https://", "https://a.example/x", "https://a.example?x", "https://u@a.example", "null"]
+    {
+        let line = load(&[("CHATAPP__HTTP__ALLOWED_ORIGINS", bad)]).unwrap_err().to_string();
+        assert!(line.contains("http.allowed_origins"), "{bad}: {line}");
+    }
+}
+
+#[test]
 fn trusted_proxies_are_networks_or_single_addresses() {
     let s = load(&[("CHATAPP__HTTP__TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7,2001:db8::/32")]).unwrap();
     let shown: Vec<String> = s.http.trusted_proxies.iter().map(ToString::to_string).collect();
