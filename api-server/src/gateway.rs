@@ -12,7 +12,7 @@ use std::{
 };
 
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse,
     http::{
         StatusCode,
         header::{HeaderName, HeaderValue},
@@ -24,7 +24,7 @@ use moka::future::Cache;
 use parking_lot::Mutex;
 use store::{Instance, Service};
 use tokio::time::timeout;
-use web::{Address, ApiResult, WebError};
+use web::{ApiResult, WebError, address};
 
 use crate::{
     breaker::Breaker,
@@ -101,8 +101,7 @@ impl Gateway {
         repeatable: bool,
     ) -> ApiResult<HttpResponse> {
         let ends = Instant::now() + self.patience;
-        let address = Address::extract(request).await.ok();
-        let address = address.and_then(|address| HeaderValue::from_str(&address.0).ok());
+        let address = address::of(request).and_then(|address| HeaderValue::from_str(&address.to_string()).ok());
         let passing = Passing { request, address, body };
         let mut unable = None;
         let mut last = anyhow::anyhow!("no instance of {} can be asked", service.as_str());

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod docs;
+mod members;
 mod messages;
 mod notifications;
 mod presence;
@@ -9,6 +10,7 @@ mod reactions;
 mod receipts;
 mod registry;
 mod rooms;
+mod sessions;
 mod users;
 
 use std::sync::Arc;
@@ -27,6 +29,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(accounts::guest) // POST /api/guest
         .service(accounts::refresh) // POST /api/token/refresh
         .service(accounts::log_out) // POST /api/logout
+        .service(accounts::change_password) // POST /api/password
+        .service(sessions::sessions) // GET /api/sessions
+        .service(sessions::revoke) // DELETE /api/sessions/{id}
+        .service(sessions::ws_ticket) // POST /api/ws-ticket
         .service(accounts::profile) // GET /api/profile
         .service(accounts::patch_profile) // PATCH /api/profile
         .service(accounts::jwks); // GET /.well-known/jwks.json
@@ -44,12 +50,18 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(rooms::get_room) // GET /api/rooms/{id}
         .service(rooms::join) // POST /api/rooms/{id}/join
         .service(rooms::leave) // DELETE /api/rooms/{id}/leave
-        .service(rooms::members) // GET /api/rooms/{id}/members
         .service(rooms::open_direct) // PUT /api/direct/{userId}
         .service(receipts::mark_read) // PUT /api/rooms/{id}/read
         .service(receipts::mark_delivered) // PUT /api/rooms/{id}/delivered
         .service(receipts::receipts) // GET /api/rooms/{id}/receipts
         .service(receipts::unread); // GET /api/unread
+
+    cfg.service(members::members) // GET /api/rooms/{id}/members
+        .service(members::set_role) // PUT /api/rooms/{id}/members/{userId}
+        .service(members::remove_member) // DELETE /api/rooms/{id}/members/{userId}
+        .service(members::bans) // GET /api/rooms/{id}/bans
+        .service(members::ban) // PUT /api/rooms/{id}/bans/{userId}
+        .service(members::unban); // DELETE /api/rooms/{id}/bans/{userId}
 
     cfg.service(messages::history) // GET /api/rooms/{id}/messages
         .service(messages::send) // POST /api/rooms/{id}/messages

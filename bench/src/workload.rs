@@ -21,6 +21,7 @@ use crate::{
     meter::{Meter, Reading},
     progress::Progress,
     report::{Connect, Report, Setup},
+    resident::Residents,
     target::Target,
 };
 
@@ -93,13 +94,28 @@ impl Prepared {
         Ok((hall, fleet, connected))
     }
 
+    /// Connects everybody, `at_once` at the same time, as residents: they keep positions, and may go and come back.
+    pub async fn open_residents(
+        &mut self,
+        at_once: usize,
+        progress: &Progress,
+    ) -> anyhow::Result<(Rc<Hall>, Rc<Residents>, Fleet, Reading)> {
+        let (hall, users) = (self.hall(), self.cast.users.len());
+        let residents = Residents::new(hall.clone(), users);
+        let listener: Rc<dyn Listener> = residents.clone();
+        let plan = fleet::Plan { at_once, storm: false, hold: true, slow: 0 };
+        let (fleet, connected) = self.open_for(plan, &hall, &listener, progress).await?;
+        residents.settle_in(&fleet, users).await?;
+        Ok((hall, residents, fleet, connected))
+    }
+
     /// A hall where nobody is yet.
-    pub fn hall(&self) -> Rc<Hall> {
+    fn hall(&self) -> Rc<Hall> {
         Rc::new(Hall::new(Judge::new(self.cast.rooms.len(), self.cast.users.len())))
     }
 
     /// [`open`](Self::open), where something else than the hall itself listens.
-    pub async fn open_for(
+    async fn open_for(
         &mut self,
         plan: fleet::Plan,
         hall: &Hall,

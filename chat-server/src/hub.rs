@@ -3,6 +3,7 @@
 //! Lives on one thread: `Rc` and `RefCell`, no locks, and no borrow is held across an await. Nobody awaits a socket:
 //! an event is pushed to bounded queues, and a queue that overflows takes its connection out at once.
 
+pub mod added;
 mod attach;
 mod bounds;
 mod bus;
@@ -15,6 +16,7 @@ mod receipts;
 mod repair;
 pub mod room;
 mod room_set;
+mod sessions;
 mod ticker;
 mod topics;
 mod typing;
@@ -121,6 +123,8 @@ pub struct Hub {
     armed: Cell<Option<Instant>>,
     /// It is to wake sooner.
     sooner: Notify,
+    /// Events may have been lost, and so the end of a session.
+    lost: Notify,
     reads: Semaphore,
 }
 
@@ -217,7 +221,7 @@ impl State {
         let mut shown = Encoded::new(&frame);
         let blank = is_hidden(event, u64::MAX).then(|| on_event(&hidden(event)));
         let mut blank = blank.as_ref().map(Encoded::new);
-        let left = matches!(event.change.body, ChangeBody::Left).then_some(event.change.user);
+        let left = event.change.body.ends_membership().then_some(event.change.user);
         if let ChangeBody::Message(message) = &event.change.body {
             room.authors.note(message.seq, message.author);
         }
@@ -242,7 +246,7 @@ impl State {
             }
         }
         metrics::counter!("chatapp_deliveries_total").increment(deliveries);
-        if matches!(event.change.body, ChangeBody::Message(_) | ChangeBody::Left) {
+        if left.is_some() || matches!(event.change.body, ChangeBody::Message(_)) {
             self.end_typing(event.room, event.change.user);
         }
         if let Some(user) = left {
@@ -252,7 +256,7 @@ impl State {
         self.drop_lost();
     }
 
-    /// The user's connections end with the change that was their leaving.
+    /// The user's connections end with the change that was their leaving, or their being taken out.
     fn user_left(&mut self, room: RoomId, user: UserId, rev: u64) {
         let Some(entry) = self.rooms.get_mut(&room) else { return };
         let mut leaving = Vec::new();
@@ -365,12 +369,14 @@ impl Hub {
             stale: Notify::new(),
             armed: Cell::new(None),
             sooner: Notify::new(),
+            lost: Notify::new(),
             reads: Semaphore::new(CONCURRENT_READS),
         });
         actix_web::rt::spawn(bus::run(hub.clone(), subscriber.inbox));
         actix_web::rt::spawn(follow::unsubscribe_stale(hub.clone()));
         actix_web::rt::spawn(heads::run(hub.clone()));
         actix_web::rt::spawn(ticker::run(hub.clone()));
+        actix_web::rt::spawn(web::sessions::watch(hub.domain.clone(), hub.clone()));
         hub
     }
 

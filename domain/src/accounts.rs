@@ -1,15 +1,18 @@
-//! Accounts: sign up, log in, guests, refresh, profiles, search, contacts.
+//! Accounts: sign up, log in, guests, profiles, search, contacts.
+
+mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
+pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, WsTicket};
 use sha2::{Digest, Sha256};
 use shared::{
-    SessionId, Settings, Timestamp, UserId,
+    Settings, Timestamp, UserId,
     protocol::{Status, User, UserPresence},
 };
-use store::{ProfilePatch, Rotation, SessionRecord, Store, StoreError, UserRecord};
+use store::{ProfilePatch, Store, StoreError, UserRecord};
 use utoipa::ToSchema;
 
 use crate::{
@@ -22,13 +25,30 @@ const MAX_CONTACTS: usize = 5000;
 /// Users a search gives at most.
 const MAX_SEARCH: usize = 100;
 
+/// Where a request comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// The caller's address.
+    pub address: String,
+    /// What rates are counted by: the address or, as whoever has one IPv6 address has 2^64, its network.
+    pub network: String,
+    /// What the client calls itself.
+    pub agent: Option<String>,
+}
+
+impl From<&str> for Source {
+    fn from(address: &str) -> Self {
+        Self { address: address.into(), network: address.into(), agent: None }
+    }
+}
+
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Signup {
     /// `[A-Za-z0-9_.-]{1,32}`, unique without case.
     pub username: String,
     pub email: String,
-    /// 8 to 128 characters.
+    /// 8 to 128 characters; none of the most common.
     pub password: String,
     pub display_name: Option<String>,
 }
@@ -41,16 +61,17 @@ pub struct Login {
     pub password: String,
 }
 
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct ChangePassword {
+    pub old: String,
+    /// 8 to 128 characters; none of the most common.
+    pub new: String,
+}
+
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct Guest {
     /// Default: one is made up.
     pub username: Option<String>,
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Refresh {
-    pub refresh_token: String,
 }
 
 /// What to change; a field left out stays, an empty `bio` is removed.
@@ -59,19 +80,6 @@ pub struct Refresh {
 pub struct PatchProfile {
     pub display_name: Option<String>,
     pub bio: Option<String>,
-}
-
-/// What signing up, logging in and refreshing answer.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SignedIn {
-    pub user: User,
-    /// Access token: `Authorization: Bearer`.
-    pub token: String,
-    /// Gives the next pair, once.
-    pub refresh_token: String,
-    /// Lifetime of `token`, in seconds.
-    pub expires_in: u64,
 }
 
 /// One page of users.
@@ -115,15 +123,15 @@ impl Accounts {
         }
     }
 
-    /// Makes an account and logs it in. `address` is the caller's, for the rate.
-    pub async fn sign_up(&self, input: Signup, address: &str) -> Result<SignedIn> {
+    /// Makes an account and logs it in.
+    pub async fn sign_up(&self, input: Signup, source: &Source) -> Result<SignedIn> {
         let mut check = Check::default();
         check.name("username", &input.username).email("email", &input.email).password("password", &input.password);
         if let Some(name) = &input.display_name {
             check.line("displayName", name, 1, 64);
         }
         check.done()?;
-        self.rates.signup(address).await?;
+        self.rates.signup(&source.network).await?;
         // Taken names are refused before the costly hash; the store decides again, atomically.
         if self.store.users.user_id_by_name(&input.username).await?.is_some() {
             return Err(DomainError::UsernameTaken);
@@ -142,12 +150,17 @@ impl Accounts {
         };
         self.store.users.create_user(&record).await?;
         self.names.taken(&record.username).await;
-        self.start_session(record).await
+        self.start_session(record, source).await
     }
 
     /// A wrong name and a wrong password cannot be told apart, by text or by time.
-    pub async fn log_in(&self, input: Login, address: &str) -> Result<SignedIn> {
-        self.rates.login(address).await?;
+    pub async fn log_in(&self, input: Login, source: &Source) -> Result<SignedIn> {
+        self.rates.login(&source.network).await?;
+        let given = match (&input.username, &input.email) {
+            (Some(given), None) | (None, Some(given)) => given,
+            _ => return Err(DomainError::invalid("username", "give either username or email")),
+        };
+        let attempt = self.rates.password(&account_key(given)).await?;
         // What cannot be a name is nobody's, and is no key for the store, whose keys have a longest length.
         let mut check = Check::default();
         let id = match (&input.username, &input.email) {
@@ -157,29 +170,29 @@ impl Accounts {
             (None, Some(email)) if check.email("email", email).done().is_ok() => {
                 self.store.users.user_id_by_email(email).await?
             }
-            (Some(_), None) | (None, Some(_)) => None,
-            _ => return Err(DomainError::invalid("username", "give either username or email")),
+            _ => None,
         };
-        let record = match id {
-            Some(id) => self.store.users.user(id).await?,
-            None => None,
-        };
+        // Nobody's id takes as long to look up as somebody's.
+        let record = self.store.users.user(id.unwrap_or_else(UserId::new)).await?;
         let hash = record.as_ref().and_then(|r| r.password_hash.clone());
         let right = self.passwords.verify(input.password, hash).await?;
         match record {
-            Some(record) if right => self.start_session(record).await,
+            Some(record) if right => {
+                self.rates.was_right(attempt).await?;
+                self.start_session(record, source).await
+            }
             _ => Err(DomainError::Unauthorized("wrong name or password")),
         }
     }
 
     /// An account without e-mail and password, if `auth.guests` allows.
-    pub async fn guest(&self, input: Guest, address: &str) -> Result<SignedIn> {
+    pub async fn guest(&self, input: Guest, source: &Source) -> Result<SignedIn> {
         if !self.guests {
             return Err(DomainError::Forbidden("guests are not allowed here"));
         }
         let username = input.username.unwrap_or_else(|| format!("guest-{:08x}", rand::random::<u32>()));
         Check::default().name("username", &username).done()?;
-        self.rates.signup(address).await?;
+        self.rates.signup(&source.network).await?;
         let record = UserRecord {
             id: UserId::new(),
             display_name: username.clone(),
@@ -194,53 +207,30 @@ impl Accounts {
         };
         self.store.users.create_user(&record).await?;
         self.names.taken(&record.username).await;
-        self.start_session(record).await
+        self.start_session(record, source).await
     }
 
-    async fn start_session(&self, record: UserRecord) -> Result<SignedIn> {
-        let (id, secret) = (SessionId::new(), random_secret());
-        let now = Timestamp::now();
-        let session = SessionRecord {
-            id,
-            user: record.id,
-            refresh_hash: hash_secret(&secret),
-            created_at: now,
-            expires_at: now.after(self.refresh_lifetime),
+    /// Puts another password in the place of the caller's, and ends all their other sessions: who knew the old one is
+    /// out.
+    pub async fn change_password(&self, viewer: &Viewer, input: ChangePassword) -> Result<()> {
+        Check::default().password("new", &input.new).done()?;
+        let record = self.store.users.user(viewer.user).await?.ok_or(DomainError::UserNotFound)?;
+        let Some(old) = record.password_hash else {
+            return Err(DomainError::Forbidden("this account has no password"));
         };
-        self.store.sessions.create_session(&session).await?;
-        self.signed_in(record, id, &secret).await
-    }
-
-    async fn signed_in(&self, record: UserRecord, session: SessionId, secret: &str) -> Result<SignedIn> {
-        let (token, lifetime) = self.identity.issue(record.id, session).await?;
-        let presence = self.presence.own(record.id).await?;
-        Ok(SignedIn {
-            user: own_user(record, presence),
-            token,
-            refresh_token: format!("{session}.{secret}"),
-            expires_in: lifetime.as_secs(),
-        })
-    }
-
-    /// Exchanges a refresh token for the next pair. A token used twice ends its session: one of the two users of it
-    /// is a thief (RFC 9700 §4.14.2).
-    pub async fn refresh(&self, input: &Refresh, address: &str) -> Result<SignedIn> {
-        const REFUSED: DomainError = DomainError::Unauthorized("the refresh token is not valid");
-        self.rates.login(address).await?;
-        let (session, secret) = input.refresh_token.split_once('.').ok_or(REFUSED)?;
-        let session: SessionId = session.parse().map_err(|_| REFUSED)?;
-        let next = random_secret();
-        let expires = Timestamp::now().after(self.refresh_lifetime);
-        let rotation =
-            self.store.sessions.rotate_refresh(session, hash_secret(secret), hash_secret(&next), expires).await?;
-        let Rotation::Rotated(record) = rotation else { return Err(REFUSED) };
-        let user = self.store.users.user(record.user).await?.ok_or(REFUSED)?;
-        self.signed_in(user, session, &next).await
-    }
-
-    /// Ends the session: its refresh token is refused and its sockets are closed.
-    pub async fn log_out(&self, viewer: &Viewer) -> Result<()> {
-        Ok(self.store.sessions.end_session(viewer.session).await?)
+        let attempt = self.rates.password(&viewer.user.to_string()).await?;
+        if !self.passwords.verify(input.old, Some(old.clone())).await? {
+            return Err(DomainError::Forbidden("the old password is wrong"));
+        }
+        self.rates.was_right(attempt).await?;
+        let next = self.passwords.hash(input.new).await?;
+        let ended = self.store.users.change_password(viewer.user, &old, &next, viewer.session).await?;
+        // Changed meanwhile: what was given is not the old one any more.
+        let ended = ended.ok_or(DomainError::Forbidden("the old password is wrong"))?;
+        for session in ended {
+            self.identity.forget_session(session).await;
+        }
+        Ok(())
     }
 
     /// The caller's own profile.
@@ -287,6 +277,7 @@ impl Accounts {
         if viewer.guest {
             return Err(DomainError::Forbidden("guests may not search for people"));
         }
+        self.rates.search(viewer.user).await?;
         let mut check = Check::default();
         check.name("query", query);
         if let Some(cursor) = cursor {
@@ -331,13 +322,9 @@ impl Accounts {
     }
 }
 
-fn random_secret() -> String {
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
-}
-
-/// The secret has 256 random bits, so a plain hash keeps it (no slow hash needed).
-fn hash_secret(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.as_bytes()).into()
+/// Whose password is tried, existing or not: of a fixed length, and nobody's name.
+fn account_key(given: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(given.to_ascii_lowercase()))
 }
 
 fn own_user(record: UserRecord, presence: UserPresence) -> User {

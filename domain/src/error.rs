@@ -115,6 +115,9 @@ impl From<StoreError> for DomainError {
             StoreError::NotAMember => Self::NotAMember,
             StoreError::AlreadyAMember => Self::AlreadyAMember,
             StoreError::RoomFull => Self::RoomFull("the room has as many members as it may"),
+            StoreError::Banned => Self::Forbidden("you are banned from this room"),
+            StoreError::TooManyBans => Self::RoomFull("the room has as many bans as it may"),
+            e @ StoreError::RolesChanged => Self::Unavailable(e.into()),
             StoreError::MessageNotFound => Self::MessageNotFound,
             StoreError::TooManyReactions => {
                 Self::invalid("emoji", "the message has as many different reactions as it may")

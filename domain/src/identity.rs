@@ -9,14 +9,14 @@ use anyhow::Context;
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
 use shared::{
-    SessionId, Timestamp, UserId,
+    EventId, SessionId, Timestamp, UserId,
     settings::Auth,
     token::{self, Claims, Kid, PublicKey, SigningKey, TokenError},
 };
-use store::{Arrival, Store};
+use store::{Arrival, Store, Ticket, UserRecord};
 use tokio::sync::OnceCell;
 
-use crate::{DomainError, Names, Result};
+use crate::{DomainError, Names, Result, secret};
 
 /// A caller whose token was valid.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,10 +44,25 @@ struct Verified {
     nbf: i64,
     exp: i64,
     scope: Option<Arc<str>>,
+    /// `None`: to be looked up.
+    card: Option<Card>,
 }
 
+/// Who a token's user is.
+struct Card {
+    username: String,
+    guest: bool,
+}
+
+/// From a ticket's making to its use.
+pub(crate) const TICKET_LIFETIME: Duration = Duration::from_secs(30);
 /// Tokens known to be right; some 200 bytes each.
 const VERIFIED: usize = 50_000;
+/// Sessions known to live; some 150 bytes each.
+const LIVE: u64 = 50_000;
+/// How long a session that was seen to live is taken to live on: with it, what a revoked session shows is refused
+/// everywhere within a second, whether or not the bus could say so.
+const LIVE_FOR: Duration = Duration::from_millis(500);
 
 pub struct Identity {
     store: Store,
@@ -60,6 +75,8 @@ pub struct Identity {
     /// By the token's SHA-256: a client shows the same token for all its requests and sockets, and comes back with it.
     /// Only the signature, which cannot become wrong, is not checked again.
     verified: quick_cache::sync::Cache<[u8; 32], Arc<Verified>>,
+    /// Only those that live: one that has ended is asked for each time.
+    live: Cache<SessionId, ()>,
 }
 
 impl Identity {
@@ -72,13 +89,18 @@ impl Identity {
             known: Cache::builder().max_capacity(1000).time_to_live(Duration::from_secs(300)).build(),
             unknown: Cache::builder().max_capacity(1000).time_to_live(Duration::from_secs(5)).build(),
             verified: quick_cache::sync::Cache::new(VERIFIED),
+            live: Cache::builder().max_capacity(LIVE).time_to_live(LIVE_FOR).build(),
         }
     }
 
     /// An access token and its lifetime. The first call makes and publishes the key.
-    pub async fn issue(&self, user: UserId, session: SessionId) -> Result<(String, Duration)> {
+    pub async fn issue(&self, user: &UserRecord, session: SessionId) -> Result<(String, Duration)> {
         let key = self.signing.get_or_try_init(|| self.make_key()).await?;
-        let claims = token::access_claims(user, session, self.access_lifetime);
+        let claims = Claims {
+            preferred_username: Some(user.username.clone()),
+            guest: user.guest,
+            ..token::access_claims(user.id, session, self.access_lifetime)
+        };
         Ok((key.sign(&claims).context("sign a token")?, self.access_lifetime))
     }
 
@@ -107,36 +129,90 @@ impl Identity {
         Ok(serde_json::json!({ "keys": keys.iter().map(PublicKey::to_jwk).collect::<Vec<_>>() }))
     }
 
-    /// The caller a token names. Costs one signature check (about 50 µs) for a token not seen lately, else 1 µs; the
-    /// store is asked only for a new `kid` and for a user not seen in the last 30 s.
+    /// The caller a token names, whose login has not ended: 401 within a second of its end, on every instance. As
+    /// [`Self::identify`], and one read for each session in half a second.
     pub async fn authenticate(&self, token: &str) -> Result<Viewer> {
+        let viewer = self.identify(token).await?;
+        let look = async {
+            match self.store.sessions.live(&[(viewer.user, viewer.session)]).await {
+                Ok(live) if live == [true] => Ok(()),
+                Ok(_) => Err(None),
+                Err(e) => Err(Some(e.to_string())),
+            }
+        };
+        match self.live.try_get_with(viewer.session, look).await {
+            Ok(()) => Ok(viewer),
+            Err(failure) => match failure.as_ref() {
+                None => Err(ENDED),
+                Some(cause) => Err(DomainError::Unavailable(anyhow::anyhow!("look for a session: {cause}"))),
+            },
+        }
+    }
+
+    /// The caller a token names. Whether their login still stands is for the caller to ask, as [`Self::arrive`] does.
+    /// Costs one signature check (about 30 µs) for a token not seen lately, else 1 µs; the store is asked only for a new
+    /// `kid`, and where the token does not name its user.
+    pub async fn identify(&self, token: &str) -> Result<Viewer> {
         let verified = self.verify(token, Timestamp::now()).await?;
-        let Some(card) = self.names.card(verified.user).await? else {
+        let Verified { user, session, .. } = *verified;
+        let scope = verified.scope.clone();
+        match &verified.card {
+            Some(Card { username, guest }) => {
+                Ok(Viewer { user, username: username.clone(), guest: *guest, session, scope })
+            }
+            None => self.viewer(user, session, scope).await,
+        }
+    }
+
+    /// A ticket that names the caller once, within [`TICKET_LIFETIME`].
+    pub(crate) async fn issue_ticket(&self, viewer: &Viewer) -> Result<String> {
+        let secret = secret::random();
+        let scope = viewer.scope.as_deref().map(str::to_owned);
+        let ticket = Ticket { user: viewer.user, session: viewer.session, scope };
+        self.store.tickets.put_ticket(secret::hash(&secret), &ticket, TICKET_LIFETIME).await?;
+        Ok(secret)
+    }
+
+    /// The caller a ticket names; the ticket is used up. As [`Self::identify`], their login may have ended. One read.
+    pub async fn redeem(&self, ticket: &str) -> Result<Viewer> {
+        const REFUSED: DomainError = DomainError::Unauthorized("the ticket is not valid");
+        if ticket.len() != secret::LENGTH {
+            return Err(REFUSED);
+        }
+        let taken = self.store.tickets.take_ticket(secret::hash(ticket), EventId::random()).await?;
+        let Ticket { user, session, scope } = taken.ok_or(REFUSED)?;
+        self.viewer(user, session, scope.map(Arc::from)).await
+    }
+
+    async fn viewer(&self, user: UserId, session: SessionId, scope: Option<Arc<str>>) -> Result<Viewer> {
+        let Some(card) = self.names.card(user).await? else {
             return Err(DomainError::Unauthorized("the account is gone"));
         };
-        Ok(Viewer {
-            user: verified.user,
-            username: card.username.clone(),
-            guest: card.guest,
-            session: verified.session,
-            scope: verified.scope.clone(),
-        })
+        Ok(Viewer { user, username: card.username.clone(), guest: card.guest, session, scope })
+    }
+
+    /// The session has ended: here nobody takes it to live any more.
+    pub(crate) async fn forget_session(&self, session: SessionId) {
+        self.live.invalidate(&session).await;
+    }
+
+    /// Which of these logins have ended, or expired? One read. For who keeps sockets open and may have missed it.
+    pub async fn ended(&self, logins: &[(UserId, SessionId)]) -> Result<Vec<(UserId, SessionId)>> {
+        let live = self.store.sessions.live(logins).await?;
+        Ok(logins.iter().zip(live).filter(|(_, live)| !live).map(|(login, _)| *login).collect())
     }
 
     /// Has the caller's login not ended? For who holds on to a viewer: ask after following the user's topic, and a
     /// session that ends later is heard of. One read.
     pub async fn check_session(&self, viewer: &Viewer) -> Result<()> {
-        match self.store.sessions.session(viewer.session).await? {
-            Some(_) => Ok(()),
-            None => Err(DomainError::Unauthorized("the session has ended")),
-        }
+        if self.ended(&[(viewer.user, viewer.session)]).await?.is_empty() { Ok(()) } else { Err(ENDED) }
     }
 
     /// [`Self::check_session`], and what a user who connects is shown of themselves. One read.
     pub async fn arrive(&self, viewer: &Viewer) -> Result<Arrival> {
         match self.store.sessions.arrival(viewer.user, viewer.session).await? {
             Some(arrival) => Ok(arrival),
-            None => Err(DomainError::Unauthorized("the session has ended")),
+            None => Err(ENDED),
         }
     }
 
@@ -150,8 +226,10 @@ impl Identity {
         }
         let kid = token::peek_kid(token).map_err(refused)?;
         let key = self.key(&kid).await?;
-        let Claims { sub: user, sid: session, nbf, exp, scope, .. } = token::verify(token, &key).map_err(refused)?;
-        let verified = Arc::new(Verified { kid, user, session, nbf, exp, scope: scope.map(Arc::from) });
+        let claims = token::verify(token, &key).map_err(refused)?;
+        let Claims { sub: user, sid: session, nbf, exp, scope, preferred_username, guest, .. } = claims;
+        let card = preferred_username.map(|username| Card { username, guest });
+        let verified = Arc::new(Verified { kid, user, session, nbf, exp, scope: scope.map(Arc::from), card });
         self.verified.insert(name, verified.clone());
         Ok(verified)
     }
@@ -187,6 +265,8 @@ impl Identity {
     }
 }
 
+const ENDED: DomainError = DomainError::Unauthorized("the session has ended");
+
 /// The reason goes no further than "expired" or "not valid".
 fn refused(e: TokenError) -> DomainError {
     DomainError::Unauthorized(match e {
@@ -209,10 +289,41 @@ mod tests {
         (Identity::new(store.clone(), &Auth::default(), names), store, dir)
     }
 
+    fn user() -> UserRecord {
+        UserRecord {
+            id: UserId::new(),
+            username: "ann".into(),
+            display_name: "Ann".into(),
+            email: None,
+            email_verified: false,
+            password_hash: None,
+            avatar_url: None,
+            bio: None,
+            created_at: Timestamp::now(),
+            guest: true,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_names_its_user_or_the_store_does() {
+        let (identity, store, _dir) = identity().await;
+        let (ann, session) = (user(), SessionId::new());
+        let (token, lifetime) = identity.issue(&ann, session).await.unwrap();
+        let viewer = identity.identify(&token).await.unwrap();
+        let expected = Viewer { user: ann.id, username: "ann".into(), guest: true, session, scope: None };
+        assert_eq!(viewer, expected, "the store knows no such user");
+        let nameless = token::access_claims(ann.id, session, lifetime);
+        let nameless = identity.signing.get().unwrap().sign(&nameless).unwrap();
+        assert!(matches!(identity.identify(&nameless).await, Err(DomainError::Unauthorized("the account is gone"))));
+        store.users.create_user(&ann).await.unwrap();
+        assert_eq!(identity.identify(&nameless).await.unwrap(), expected);
+        store.maintenance.close().await.unwrap();
+    }
+
     #[tokio::test]
     async fn a_token_seen_before_is_taken_without_its_signature_and_no_other_is() {
         let (identity, store, _dir) = identity().await;
-        let (token, _) = identity.issue(UserId::new(), SessionId::new()).await.unwrap();
+        let (token, _) = identity.issue(&user(), SessionId::new()).await.unwrap();
         let now = Timestamp::now();
         let first = identity.verify(&token, now).await.unwrap();
         assert!(Arc::ptr_eq(&first, &identity.verify(&token, now).await.unwrap()), "known by now");
@@ -226,7 +337,7 @@ mod tests {
     #[tokio::test]
     async fn a_token_seen_before_ends_in_time_and_with_its_key() {
         let (identity, store, _dir) = identity().await;
-        let (token, lifetime) = identity.issue(UserId::new(), SessionId::new()).await.unwrap();
+        let (token, lifetime) = identity.issue(&user(), SessionId::new()).await.unwrap();
         let now = Timestamp::now();
         let seen = identity.verify(&token, now).await.unwrap();
         let late = now.after(lifetime + Duration::from_secs(60));
@@ -235,6 +346,34 @@ mod tests {
         other.verified.insert(Sha256::digest(&token).into(), seen);
         assert!(other.verify(&token, now).await.is_err(), "its key is gone");
         other_store.maintenance.close().await.unwrap();
+        store.maintenance.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_ticket_is_good_once_and_for_thirty_seconds() {
+        let (identity, store, _dir) = identity().await;
+        let account = store::UserRecord {
+            id: UserId::new(),
+            username: "alice".into(),
+            display_name: "Alice".into(),
+            email: None,
+            email_verified: false,
+            password_hash: None,
+            avatar_url: None,
+            bio: None,
+            created_at: Timestamp::now(),
+            guest: true,
+        };
+        store.users.create_user(&account).await.unwrap();
+        let viewer = identity.viewer(account.id, SessionId::new(), Some("a b".into())).await.unwrap();
+        tokio::time::pause();
+        let (one, two) = (identity.issue_ticket(&viewer).await.unwrap(), identity.issue_ticket(&viewer).await.unwrap());
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert_eq!(identity.redeem(&one).await.unwrap(), viewer);
+        assert!(identity.redeem(&one).await.is_err(), "used");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(identity.redeem(&two).await.is_err(), "late");
+        tokio::time::resume();
         store.maintenance.close().await.unwrap();
     }
 }

@@ -20,6 +20,7 @@ mod passwords;
 pub mod presence;
 mod rates;
 pub mod rooms;
+mod secret;
 pub mod upkeep;
 mod validate;
 

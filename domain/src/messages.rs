@@ -21,7 +21,7 @@ pub use search::{SearchPage, SearchQuery};
 pub use sending::{Prepared, Sent};
 use shared::{RoomId, Settings, UserId, protocol::Message};
 pub use showing::named_message;
-pub(crate) use showing::{preview, show};
+pub(crate) use showing::{name_of, preview, show};
 use store::{Store, StoredMessage};
 
 use crate::{DomainError, Names, Result, Viewer, rates::Rates, rooms::Rooms};

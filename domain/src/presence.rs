@@ -56,7 +56,8 @@ impl Presence {
     }
 
     /// A socket of the viewer opened. `connection` is unique in this process; end it with [`Self::disconnected`]. Gives
-    /// their status as they see it themselves ([`Self::own`]). Two operations of the store, one where nothing is news.
+    /// their status as they see it themselves ([`Self::own`]). One operation of the store; two where the user's status
+    /// changes by it and they chose one, or have other connections.
     pub async fn connected(&self, viewer: &Viewer, connection: u64, kind: SocketKind) -> Result<Status> {
         self.put(viewer, connection, kind, None).await
     }
@@ -68,7 +69,14 @@ impl Presence {
 
     async fn put(&self, viewer: &Viewer, connection: u64, kind: SocketKind, focused: Option<bool>) -> Result<Status> {
         let device = Device { instance: self.instance, connection, kind, focused, since: Timestamp::now() };
-        let state = self.store.presence.put_device(viewer.user, &device).await?;
+        let alone = PresenceState { devices: vec![device.clone()], ..PresenceState::default() };
+        let alone = PresenceEvent {
+            user: viewer.user,
+            username: viewer.username.clone(),
+            published: derive(&alone, device.since, self.grace),
+            last_seen: None,
+        };
+        let state = self.store.presence.put_device(viewer.user, &device, &alone).await?;
         let status = derive(&state, Timestamp::now(), self.grace).status;
         if self.publish(viewer.user, &state, Some(&viewer.username)).await?.is_none() {
             self.settle(viewer.user).await?;

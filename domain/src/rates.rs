@@ -17,6 +17,12 @@ use crate::{DomainError, Result};
 const GRANT: u32 = 8;
 const GRANT_KEPT: Duration = Duration::from_secs(1);
 
+/// The time in which so many wrong passwords may be tried at one account.
+const WRONG_PASSWORDS_PER: Duration = Duration::from_secs(15 * 60);
+
+/// A try at a password.
+pub struct Attempt(String);
+
 struct Grant {
     left: u32,
     taken: Instant,
@@ -66,6 +72,44 @@ impl Rates {
     /// One attempt to log in from this address.
     pub async fn login(&self, address: &str) -> Result<()> {
         self.per_minute("login", address, self.settings.logins_per_minute).await
+    }
+
+    /// One try at the password of this account, to be [given back](Self::was_right) when it was right: it counts wrong
+    /// ones. Taken before, so that many at once are no more than they may be. Who goes on guessing keeps the owner from
+    /// logging in by password as long, never from the sessions they have.
+    pub async fn password(&self, account: &str) -> Result<Attempt> {
+        let attempt = Attempt(format!("password:{account}"));
+        if self.settings.enabled {
+            let (burst, refill) = self.wrong_passwords();
+            let taken = self.limits.take(&attempt.0, burst, refill, 1).await?;
+            if taken.granted == 0 {
+                return Err(DomainError::RateLimited { retry_after: taken.retry_after });
+            }
+        }
+        Ok(attempt)
+    }
+
+    /// The password was right.
+    pub async fn was_right(&self, attempt: Attempt) -> Result<()> {
+        if self.settings.enabled {
+            let (burst, refill) = self.wrong_passwords();
+            self.limits.give_back(&attempt.0, burst, refill, 1).await?;
+        }
+        Ok(())
+    }
+
+    fn wrong_passwords(&self) -> (u32, Duration) {
+        (self.settings.wrong_passwords, WRONG_PASSWORDS_PER)
+    }
+
+    /// One search for people by this user.
+    pub async fn search(&self, user: UserId) -> Result<()> {
+        self.per_minute("search", &user.to_string(), self.settings.searches_per_minute).await
+    }
+
+    /// One ticket for a socket of this user.
+    pub async fn ticket(&self, user: UserId) -> Result<()> {
+        self.per_minute("ticket", &user.to_string(), self.settings.tickets_per_minute).await
     }
 
     async fn per_minute(&self, what: &str, who: &str, burst: u32) -> Result<()> {

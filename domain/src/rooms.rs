@@ -1,11 +1,14 @@
 //! Rooms and membership: who may see, join and leave what.
 
 mod creating;
+mod governing;
 mod reading;
+pub(crate) mod roles;
 mod standing;
 
 use std::sync::Arc;
 
+pub use governing::{BanPage, BannedUser};
 pub use reading::{MemberPage, RoomPage, RoomSnapshot, RoomUnread, SyncPage, Unread};
 use shared::{
     RoomId, UserId,

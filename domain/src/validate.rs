@@ -2,7 +2,7 @@
 
 use shared::FieldProblem;
 
-use crate::{DomainError, Result};
+use crate::{DomainError, Result, passwords};
 
 /// Bytes of an idempotency key.
 const MAX_KEY: usize = 128;
@@ -66,9 +66,11 @@ impl Check {
         self.that(ok, field, "not an e-mail address")
     }
 
-    /// 8 to 128 characters, as OWASP ASVS 5.0 asks; no rules of composition.
+    /// A new password: 8 to 128 characters and none of the most common, as OWASP ASVS 5.0 asks; no rules of composition.
     pub fn password(&mut self, field: &str, password: &str) -> &mut Self {
-        self.that((8..=128).contains(&password.chars().count()), field, "use 8 to 128 characters")
+        let fits = passwords::LENGTH.contains(&password.chars().count());
+        self.that(fits, field, "use 8 to 128 characters");
+        self.that(!fits || !passwords::is_common(password), field, "too many people use this one")
     }
 
     /// `Err(Invalid)` with everything that was found.
@@ -108,7 +110,8 @@ mod tests {
         for bad in ["", "a", "a@", "@b", "a b@c.de", "a@b\n.de"] {
             assert!(!ok(|c| c.email("f", bad)), "{bad}");
         }
-        assert!(ok(|c| c.password("f", "12345678")) && !ok(|c| c.password("f", "1234567")));
+        assert!(ok(|c| c.password("f", "secure123")) && !ok(|c| c.password("f", "secure1")));
+        assert!(!ok(|c| c.password("f", "12345678")));
         assert!(!ok(|c| c.password("f", &"x".repeat(129))));
     }
 

@@ -17,9 +17,16 @@ use shared::{
     protocol::{ServerFrame, UserPresence, encode_frame},
 };
 use socket::{CloseCode, Outbound, Pulse, Pushed, text_frame};
-use store::{BusEvent, Inbox, Signal, Subscriptions, Topic, UserEvent, presence::PresenceEvent};
-use tokio::sync::{Mutex, Notify};
-use web::Drain;
+use store::{BusEvent, Inbox, PresenceState, Signal, Subscriptions, Topic, UserEvent, presence::PresenceEvent};
+use tokio::{
+    sync::{Mutex, Notify},
+    time::{Instant, timeout_at},
+};
+use web::{Drain, sessions::Logins};
+
+/// How long to wait when the store is away, first and at most.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRY: Duration = Duration::from_secs(4);
 
 struct Watch {
     watcher: u64,
@@ -46,6 +53,8 @@ pub(crate) struct Hub {
     /// Topics nobody needed when they were put here; bounded by those followed.
     stale: RefCell<HashSet<Topic>>,
     became_stale: Notify,
+    /// Events may have been lost, and so the end of a session.
+    lost: Notify,
     pulse: Rc<Pulse>,
     drain: Arc<Drain>,
 }
@@ -63,11 +72,13 @@ impl Hub {
             subscribing: Mutex::new(()),
             stale: RefCell::default(),
             became_stale: Notify::new(),
+            lost: Notify::new(),
             pulse,
             drain,
         });
         actix_web::rt::spawn(deliver(Rc::downgrade(&hub), domain.clone(), subscriber.inbox));
         actix_web::rt::spawn(unsubscribe_stale(hub.clone()));
+        actix_web::rt::spawn(web::sessions::watch(domain.clone(), hub.clone()));
         hub
     }
 
@@ -97,12 +108,6 @@ impl Hub {
             sockets.remove(&user);
             self.may_be_stale(Topic::User(user));
         }
-    }
-
-    fn end_session(&self, user: UserId, session: SessionId) {
-        let sockets = self.sockets.borrow();
-        let ended = sockets.get(&user).into_iter().flatten().filter(|own| own.session == session);
-        ended.for_each(|own| own.outbound.close(CloseCode::Unauthorized));
     }
 
     /// Follows these users; what happens to them is held until [`release`](Self::release), so that the snapshot read in
@@ -190,19 +195,42 @@ impl Hub {
     }
 }
 
+impl Logins for Hub {
+    fn logins(&self) -> HashSet<(UserId, SessionId)> {
+        let sockets = self.sockets.borrow();
+        sockets.iter().flat_map(|(user, own)| own.iter().map(|socket| (*user, socket.session))).collect()
+    }
+
+    fn close(&self, user: UserId, session: SessionId) {
+        let sockets = self.sockets.borrow();
+        let ended = sockets.get(&user).into_iter().flatten().filter(|own| own.session == session);
+        ended.for_each(|own| own.outbound.close(CloseCode::Unauthorized));
+    }
+
+    fn lost(&self) -> &Notify {
+        &self.lost
+    }
+}
+
 /// The worker's loop: takes in all that one wake-up brought, then wakes each touched socket once.
 async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
-    while let Some(first) = inbox.recv().await {
-        let Some(hub) = hub.upgrade() else { return };
+    // When those who watch are told again how things stand: the store was away when events had been missed.
+    let mut again: Option<Instant> = None;
+    let mut wait = FIRST_RETRY;
+    loop {
+        let mut next = match again {
+            None => inbox.recv().await,
+            Some(at) => timeout_at(at, inbox.recv()).await.unwrap_or(Some(Signal::Lost)),
+        };
+        let (Some(hub), true) = (hub.upgrade(), next.is_some()) else { return };
         let mut touched = Vec::new();
-        let mut lost = false;
-        let mut next = Some(first);
+        let mut lost = again.is_some_and(|at| at <= Instant::now());
         while let Some(signal) = next {
             match signal {
                 Signal::Event(BusEvent::Presence(event)) => hub.publish(&event, &mut touched),
                 Signal::Event(BusEvent::User(user, event)) => {
                     if let UserEvent::SessionEnded(session) = *event {
-                        hub.end_session(user, session);
+                        hub.close(user, session);
                     }
                 }
                 Signal::Event(BusEvent::Room(_) | BusEvent::Marked(_) | BusEvent::Typing(_)) => {}
@@ -211,7 +239,10 @@ async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
             next = inbox.try_recv();
         }
         if lost {
-            recover(&hub, &domain, &mut touched).await;
+            hub.lost.notify_one();
+            let recovered = recover(&hub, &domain, &mut touched).await;
+            again = recovered.is_err().then(|| Instant::now() + wait);
+            wait = if again.is_some() { (wait * 2).min(LAST_RETRY) } else { FIRST_RETRY };
         }
         touched.iter().for_each(Outbound::wake);
     }
@@ -230,26 +261,33 @@ async fn unsubscribe_stale(hub: Rc<Hub>) {
     }
 }
 
-/// Events were missed: tells every watcher how those they watch stand now. Telling one twice does no harm.
-async fn recover(hub: &Hub, domain: &Domain, touched: &mut Vec<Outbound>) {
+/// Events were missed: tells every watcher how those they watch stand now. Telling one twice does no harm. Awaited by the
+/// loop that delivers, so that nothing older comes after something newer. An error: some were not told.
+async fn recover(hub: &Hub, domain: &Domain, touched: &mut Vec<Outbound>) -> Result<()> {
+    let mut all = Ok(());
     for users in hub.watched().chunks(200) {
-        match domain.store.presence.presence(users).await {
-            Ok(states) => {
-                let cards = domain.names.cards_of(users.iter().copied()).await.unwrap_or_default();
-                for (user, state) in users.iter().zip(states) {
-                    let username = cards.get(user).map_or_else(String::new, |card| card.username.clone());
-                    let event = PresenceEvent {
-                        user: *user,
-                        username,
-                        last_seen: state.last_seen.filter(|_| state.devices.is_empty()),
-                        published: state.published,
-                    };
-                    hub.publish(&event, touched);
-                }
+        match states(domain, users).await {
+            Ok(events) => events.iter().for_each(|event| hub.publish(event, touched)),
+            Err(e) => {
+                tracing::warn!("cannot read presence after events were missed: {e}");
+                all = Err(e);
             }
-            Err(e) => tracing::warn!("cannot read presence after events were missed: {e}"),
         }
     }
+    all
+}
+
+/// How these users stand now.
+async fn states(domain: &Domain, users: &[UserId]) -> Result<Vec<PresenceEvent>> {
+    let states = domain.store.presence.presence(users).await?;
+    let cards = domain.names.cards_of(users.iter().copied()).await?;
+    let event = |(user, state): (&UserId, PresenceState)| PresenceEvent {
+        user: *user,
+        username: cards.get(user).map_or_else(String::new, |card| card.username.clone()),
+        last_seen: state.last_seen.filter(|_| state.devices.is_empty()),
+        published: state.published,
+    };
+    Ok(users.iter().zip(states).map(event).collect())
 }
 
 fn update(event: &PresenceEvent) -> ServerFrame {

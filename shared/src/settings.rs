@@ -3,9 +3,16 @@
 //! Every key has a default; an unknown key or a bad value is one readable line naming the key (exit 64, EX_USAGE).
 //! `docs/configuration.md` and `.env.example` list all of them and are checked against this file by a test.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use config::{Config, Environment, File, FileFormat};
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -107,6 +114,8 @@ pub struct Auth {
     pub guests: bool,
     pub access_token_seconds: u64,
     pub refresh_token_days: u64,
+    /// How often the sockets of logins that ended without a word are looked for, to be closed.
+    pub sessions_seconds: u64,
     /// Password hashes computed at the same time, in one process.
     pub hash_threads: usize,
 }
@@ -123,6 +132,9 @@ pub struct Http {
     /// Origins browsers may connect from, comma-separated; `*` for any. Requests without `Origin` are not browsers'.
     #[serde(deserialize_with = "comma_separated")]
     pub allowed_origins: Vec<String>,
+    /// Networks of the proxies in front of the services, comma-separated: their `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -137,6 +149,12 @@ pub struct Limits {
     pub signups_per_minute: u32,
     /// Per address.
     pub logins_per_minute: u32,
+    /// Per account, in 15 minutes.
+    pub wrong_passwords: u32,
+    /// Per user: searches for people.
+    pub searches_per_minute: u32,
+    /// Per user: tickets for sockets.
+    pub tickets_per_minute: u32,
     /// Characters of a message.
     pub content_chars: usize,
     /// Bytes of a client's frame.
@@ -267,6 +285,16 @@ fn hidden<S: Serializer>(_: &[SecretString], s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str("")
 }
 
+/// Networks in CIDR notation; a single address is one of its own.
+fn networks<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts: Vec<String> = comma_separated(d)?;
+    let read = |text: &String| {
+        let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        net.map_err(|_| serde::de::Error::custom(format!("{text:?} is no address and no network like 10.0.0.0/8")))
+    };
+    texts.iter().map(read).collect()
+}
+
 /// A comma-separated text or, in a file, a list.
 fn comma_separated<'de, D: Deserializer<'de>, T: From<String>>(d: D) -> Result<Vec<T>, D::Error> {
     #[derive(Deserialize)]
@@ -283,7 +311,7 @@ fn comma_separated<'de, D: Deserializer<'de>, T: From<String>>(d: D) -> Result<V
 }
 
 const fn local(port: u16) -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
+    SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
 }
 
 impl Default for Store {
@@ -332,13 +360,19 @@ impl Default for Notification {
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { guests: true, access_token_seconds: 900, refresh_token_days: 30, hash_threads: 2 }
+        Self { guests: true, access_token_seconds: 900, refresh_token_days: 30, sessions_seconds: 15, hash_threads: 2 }
     }
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { workers: 0, max_connections: 25_000, shutdown_seconds: 8, allowed_origins: vec!["*".into()] }
+        Self {
+            workers: 0,
+            max_connections: 25_000,
+            shutdown_seconds: 8,
+            allowed_origins: vec!["*".into()],
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 
@@ -350,6 +384,9 @@ impl Default for Limits {
             messages_burst: 40,
             signups_per_minute: 20,
             logins_per_minute: 30,
+            wrong_passwords: 10,
+            searches_per_minute: 60,
+            tickets_per_minute: 60,
             content_chars: 8000,
             frame_bytes: 64 * 1024,
             body_bytes: 256 * 1024,
@@ -426,12 +463,16 @@ impl Settings {
             ("presence.lease_seconds", self.presence.lease_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),
             ("auth.refresh_token_days", self.auth.refresh_token_days),
+            ("auth.sessions_seconds", self.auth.sessions_seconds),
             ("auth.hash_threads", self.auth.hash_threads as u64),
             ("http.max_connections", self.http.max_connections as u64),
             ("limits.messages_per_second", self.limits.messages_per_second.into()),
             ("limits.messages_burst", self.limits.messages_burst.into()),
             ("limits.signups_per_minute", self.limits.signups_per_minute.into()),
             ("limits.logins_per_minute", self.limits.logins_per_minute.into()),
+            ("limits.wrong_passwords", self.limits.wrong_passwords.into()),
+            ("limits.searches_per_minute", self.limits.searches_per_minute.into()),
+            ("limits.tickets_per_minute", self.limits.tickets_per_minute.into()),
             ("limits.content_chars", self.limits.content_chars as u64),
             ("limits.queue_frames", self.limits.queue_frames as u64),
             ("limits.queue_seconds", self.limits.queue_seconds),

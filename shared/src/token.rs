@@ -56,6 +56,12 @@ pub struct Claims {
     /// Space-separated (RFC 8693 §4.2); `notify` allows `POST /notify`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// The user's name, which never changes (OpenID Connect Core 1.0 §5.1). Without it whoever validates looks it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_username: Option<String>,
+    /// Goes with the name: is it a guest's?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guest: bool,
 }
 
 /// Why a token is refused. The caller is told no more than that it was.
@@ -194,6 +200,8 @@ pub fn access_claims(user: UserId, session: SessionId, lifetime: std::time::Dura
         nbf: now.as_secs(),
         exp: now.after(lifetime).as_secs(),
         scope: None,
+        preferred_username: None,
+        guest: false,
     }
 }
 

@@ -197,7 +197,6 @@ impl Connection {
 
     async fn serve<S: Session>(&mut self, session: &mut S) -> End {
         loop {
-            consume_budget().await;
             let full = session.is_full();
             let next = tokio::select! {
                 biased;
@@ -232,6 +231,8 @@ impl Connection {
     /// The next text or binary message; control frames are answered here.
     async fn next(&mut self) -> Result<AggregatedMessage, End> {
         loop {
+            // Other sockets have their turn, however much this one is sent.
+            consume_budget().await;
             let message = tokio::select! {
                 biased;
                 interrupt = self.outbound.interrupt() => return Err(match interrupt {
@@ -247,8 +248,6 @@ impl Connection {
                 Ok(Some(message @ (AggregatedMessage::Text(_) | AggregatedMessage::Binary(_)))) => return Ok(message),
                 Ok(Some(AggregatedMessage::Ping(payload))) => {
                     self.outbound.send(pong_frame(&payload));
-                    // Other sockets have their turn, however much one sends.
-                    consume_budget().await;
                 }
                 Ok(Some(AggregatedMessage::Pong(_))) => {}
                 Ok(Some(AggregatedMessage::Close(_))) => return Err(End::PeerClosed),

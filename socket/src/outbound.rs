@@ -5,6 +5,9 @@
 //! the kernel does not take waits for the connection's task. A queue over its limits is dropped at once; the connection
 //! is told and ends with 4408 if it can still be written.
 
+mod cork;
+mod replay;
+
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -21,6 +24,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+pub use self::{cork::Cork, replay::Replay};
 use crate::CloseCode;
 
 /// Frames given to the kernel in one call.
@@ -376,14 +380,12 @@ impl Outbound {
 
     /// Begins to send more than the queue holds, at the pace of the peer. For the connection's task alone.
     pub fn replay(&self) -> Replay {
-        self.inner.replaying.set(true);
-        Replay { outbound: self.clone() }
+        Replay::begin(self.clone())
     }
 
     /// What is sent meanwhile goes out with the reply that is about to come, in one call of the kernel. For a short wait.
     pub fn cork(&self) -> Cork {
-        self.inner.corks.set(self.inner.corks.get() + 1);
-        Cork(self.clone())
+        Cork::new(self.clone())
     }
 
     /// Must the connection end? It has been closed, the transport has ended, or the server stops.
@@ -416,72 +418,6 @@ impl Outbound {
 
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
-    }
-}
-
-/// While one lives, what is queued waits, unless half the queue is taken. Wake the socket after dropping it.
-pub struct Cork(Outbound);
-
-impl Drop for Cork {
-    fn drop(&mut self) {
-        self.0.inner.corks.set(self.0.inner.corks.get() - 1);
-    }
-}
-
-/// While it lives, what goes out is pulled by the peer: a frame is pushed when half the queue is free, so that together
-/// they may be more than the queue holds; the limit of time counts from the last progress, and progress is a sign of
-/// life. Nothing is read from the peer meanwhile, since it is the connection's task that waits here.
-pub struct Replay {
-    outbound: Outbound,
-}
-
-impl Replay {
-    /// Pushes a frame of at most half the queue's bytes as soon as there is room. `false`: the connection is about to
-    /// end, or the peer took nothing for the limit of time and is closed as a slow consumer. Cancel-safe.
-    pub async fn push(&self, frame: Bytes) -> bool {
-        self.room().await && !matches!(self.outbound.push(frame), Pushed::Overflowed | Pushed::Closed)
-    }
-
-    /// Lets the socket send what has been pushed.
-    pub fn flush(&self) {
-        self.outbound.wake();
-    }
-
-    async fn room(&self) -> bool {
-        let inner = &self.outbound.inner;
-        loop {
-            let stuck_at = {
-                let mut queue = inner.queue.borrow_mut();
-                if queue.stage != Stage::Open || inner.draining.get() {
-                    return false;
-                }
-                if inner.is_roomy(&queue) {
-                    return true;
-                }
-                queue.wants_room = true;
-                queue.since.unwrap_or_else(Instant::now) + inner.limits.time
-            };
-            if stuck_at <= Instant::now() {
-                inner.overflow(&mut inner.queue.borrow_mut());
-                self.flush();
-                return false;
-            }
-            self.flush();
-            let woken = poll_fn(|_| {
-                let queue = inner.queue.borrow();
-                let go_on = !queue.wants_room || queue.stage != Stage::Open || inner.draining.get();
-                if go_on { Poll::Ready(()) } else { Poll::Pending }
-            });
-            // Out of time: the peer may have taken something meanwhile, which the next round sees.
-            let _ = timeout_at(stuck_at, woken).await;
-        }
-    }
-}
-
-impl Drop for Replay {
-    fn drop(&mut self) {
-        self.outbound.inner.replaying.set(false);
-        self.flush();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The embedded engine: one process, one directory, one writer thread with group commit, readers on snapshots.
 //!
 //! Reading order: [`keys`] → [`codec`] → [`kv`] → [`tx`] → [`writer`] → [`mod@open`], then a file for each trait. What
-//! is durable is in the database; connections, leases, instances and rates are in memory, as they end with the process.
+//! is durable is in the database; connections, leases, instances, rates and tickets are in memory, as they end with the process.
 
 mod api_keys;
 mod backup;
@@ -29,9 +29,11 @@ mod recent;
 mod registry;
 mod replies;
 mod retention;
+mod room_admin;
 mod rooms;
 mod sessions;
 mod signing_keys;
+mod tickets;
 mod tx;
 mod user_log;
 mod users;
@@ -70,6 +72,7 @@ pub struct Embedded {
     presence: Arc<Mutex<presence_table::PresenceTable>>,
     instances: Mutex<registry::Instances>,
     buckets: Mutex<limits::Buckets>,
+    tickets: Mutex<tickets::Kept>,
 }
 
 impl Embedded {
@@ -85,6 +88,7 @@ impl Embedded {
             presence: Arc::default(),
             instances: Mutex::default(),
             buckets: Mutex::default(),
+            tickets: Mutex::default(),
         }))
     }
 

@@ -19,6 +19,13 @@ pub enum StoreError {
     AlreadyAMember,
     #[error("room full")]
     RoomFull,
+    #[error("banned from the room")]
+    Banned,
+    #[error("too many bans")]
+    TooManyBans,
+    /// Somebody's role is not the one that was decided by: decide anew.
+    #[error("roles have changed")]
+    RolesChanged,
     #[error("no such message")]
     MessageNotFound,
     #[error("too many different reactions")]

@@ -3,9 +3,8 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`rooms`] → [`log`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] → [`ops`] →
-//! [`api_keys`] → [`backup`], then
-//! an engine: [`embedded`] or [`redis`].
+//! Reading order: [`error`] → [`users`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`log`] → [`user_log`] → [`bus`] →
+//! [`presence`] → [`notify`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod backup;
@@ -17,7 +16,9 @@ pub mod notify;
 pub mod ops;
 pub mod presence;
 pub mod redis;
+pub mod room_admin;
 pub mod rooms;
+pub mod sessions;
 pub mod user_log;
 pub mod users;
 
@@ -36,18 +37,22 @@ pub use notify::{
 };
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
+pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
+pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
-pub use users::{Arrival, ProfilePatch, Rotation, SessionRecord, Sessions, UserRecord, Users};
+pub use users::{ProfilePatch, UserRecord, Users};
 
 /// An open store. Clones share it.
 #[derive(Clone)]
 pub struct Store {
     pub users: Arc<dyn Users>,
     pub sessions: Arc<dyn Sessions>,
+    pub tickets: Arc<dyn Tickets>,
     pub signing_keys: Arc<dyn SigningKeys>,
     pub rooms: Arc<dyn Rooms>,
+    pub room_admin: Arc<dyn RoomAdmin>,
     pub log: Arc<dyn RoomLog>,
     pub user_log: Arc<dyn UserLog>,
     pub bus: Arc<dyn Bus>,
@@ -67,15 +72,17 @@ impl Store {
     /// One engine that is everything.
     pub(crate) fn from_engine<E>(engine: Arc<E>) -> Self
     where
-        E: Users + Sessions + SigningKeys + Rooms + RoomLog + UserLog + Bus + Presence + NotifyQueue,
-        E: Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
+        E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
+        E: NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
         E: 'static,
     {
         Self {
             users: engine.clone(),
             sessions: engine.clone(),
+            tickets: engine.clone(),
             signing_keys: engine.clone(),
             rooms: engine.clone(),
+            room_admin: engine.clone(),
             log: engine.clone(),
             user_log: engine.clone(),
             bus: engine.clone(),

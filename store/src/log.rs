@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shared::{
     EventId, MessageId, RoomId, Timestamp, UserId,
-    protocol::{MessageType, Position},
+    protocol::{MessageType, Position, Role},
 };
 
 use crate::{Actor, Result};
@@ -179,7 +179,7 @@ pub struct Change {
     pub rev: u64,
     pub event_id: EventId,
     pub at: Timestamp,
-    /// The author, the one who deleted, the one who joined or left.
+    /// The author, the one who deleted, the one who joined or left, the one whose role it is.
     pub user: UserId,
     pub body: ChangeBody,
 }
@@ -204,6 +204,21 @@ pub enum ChangeBody {
     },
     Joined,
     Left,
+    /// `user` has this role now.
+    Role {
+        role: Role,
+    },
+    /// `user` was taken out of the room.
+    Removed {
+        by: UserId,
+    },
+}
+
+impl ChangeBody {
+    /// Does `user` of the change cease to be a member by it?
+    pub fn ends_membership(&self) -> bool {
+        matches!(self, Self::Left | Self::Removed { .. })
+    }
 }
 
 /// A change as it crosses the bus.
@@ -211,7 +226,7 @@ pub enum ChangeBody {
 pub struct RoomEvent {
     pub room: RoomId,
     pub change: Change,
-    /// Name of `change.user` when it happened.
+    /// Name of `change.user` when it happened; empty for a role that came by another's leaving.
     pub username: String,
 }
 

@@ -59,13 +59,12 @@ pub trait NotifyQueue: Send + Sync {
         after: u64,
         limit: usize,
     ) -> Result<Option<Briefing>>;
-    /// Rooms due at `now`. Each is hidden from other takers for `lease`, then due again unless finished.
+    /// Rooms due at `now`, none twice. Each is hidden from other takers for `lease`, then due again unless concluded; a
+    /// lease of zero hides it from nobody, so whoever takes until nothing is due must conclude what they take.
     async fn take_due(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<DueRoom>>;
-    /// Messages up to `seq` are considered (the mark only moves forward). The room leaves the queue if that is its
-    /// head; else it is due at once.
-    async fn finish_due(&self, room: RoomId, seq: u64) -> Result<()>;
-    /// [`Self::put_outcomes`] and [`Self::finish_due`] in one step: both happen, or neither. Of a room that is gone
-    /// nothing is kept.
+    /// Messages up to `seq` are considered (the mark only moves forward), and this came of it for these members, kept as
+    /// [`Self::put_outcomes`] keeps it: both happen, or neither. The room leaves the queue if that is its head; else it
+    /// is due at once. Of a room that is gone nothing is kept.
     async fn conclude(&self, room: RoomId, seq: u64, outcomes: &[(UserId, Outcome)]) -> Result<()>;
 }
 

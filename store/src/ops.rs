@@ -83,6 +83,8 @@ pub struct Taken {
 pub trait Limits: Send + Sync {
     /// Takes up to `want` tokens from the bucket `key`, which holds `burst` at most and gains `burst` in `refill`.
     async fn take(&self, key: &str, burst: u32, refill: Duration, want: u32) -> Result<Taken>;
+    /// Puts tokens back that were taken and not used; never over `burst`.
+    async fn give_back(&self, key: &str, burst: u32, refill: Duration, count: u32) -> Result<()>;
 }
 
 #[async_trait]

@@ -85,8 +85,10 @@ pub enum Publishing {
 pub trait Presence: Send + Sync {
     /// Renews this process's lease until `now + ttl`.
     async fn beat(&self, instance: InstanceId, now: Timestamp, ttl: Duration) -> Result<()>;
-    /// Adds a connection, or replaces it with the same (instance, connection). Gives the state with it.
-    async fn put_device(&self, user: UserId, device: &Device) -> Result<PresenceState>;
+    /// Adds a connection, or replaces it with the same (instance, connection). Gives the state with it. Where it is then
+    /// the user's only one and they chose nothing, `alone` is published in the same step, if it differs from what was
+    /// published last: most connects are of that kind, and need no [`Self::publish`].
+    async fn put_device(&self, user: UserId, device: &Device, alone: &PresenceEvent) -> Result<PresenceState>;
     /// Removes a connection; when it was the last, `last_seen` is `at`, and the user is due ([`Self::due_users`]) at
     /// `at + grace`.
     async fn remove_device(
@@ -110,4 +112,10 @@ pub trait Presence: Send + Sync {
     /// Claims processes whose lease ended at `now` and removes their connections: their users' `last_seen` is set and
     /// they are due at `now`. Bounded work for each call; gives how many users were touched.
     async fn reap(&self, now: Timestamp, limit: usize) -> Result<usize>;
+}
+
+/// What [`Presence::put_device`] has nothing to tell of: for tests of other things.
+#[cfg(test)]
+pub(crate) fn silent(user: UserId) -> PresenceEvent {
+    PresenceEvent { user, username: String::new(), published: Published::default(), last_seen: None }
 }

@@ -24,9 +24,11 @@ mod presence;
 mod reactions;
 mod replicas;
 mod retention;
+mod room_admin;
 mod rooms;
 mod scripts;
 mod sessions;
+mod tickets;
 mod user_log;
 mod users;
 

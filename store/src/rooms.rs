@@ -90,7 +90,8 @@ pub struct RoomView {
 
 #[async_trait]
 pub trait Rooms: Send + Sync {
-    /// Makes a room with its first members, in order: the first is owner, each is one change (`Joined`).
+    /// Makes a room with its first members, in order: the first is owner, but of a direct room, which has none; each is
+    /// one change (`Joined`).
     /// [`HandleTaken`](crate::StoreError::HandleTaken) leaves nothing behind. `RoomAdded` in each member's own log,
     /// published.
     /// A room of that id that is there already is left as it is: opening a direct room twice is opening it once
@@ -101,9 +102,12 @@ pub trait Rooms: Send + Sync {
     async fn room_id_by_handle(&self, handle: &str) -> Result<Option<RoomId>>;
     /// Adds a member: one change (`Joined`), the user's index, `RoomAdded` to them. Their read mark is the head.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`AlreadyAMember`](crate::StoreError::AlreadyAMember),
-    /// [`RoomFull`](crate::StoreError::RoomFull) at `max_members`.
+    /// [`RoomFull`](crate::StoreError::RoomFull) at `max_members`,
+    /// [`Banned`](crate::StoreError::Banned).
     async fn join(&self, room: RoomId, user: &Actor, role: Role, max_members: u64) -> Result<Joined>;
     /// Removes a member: one change (`Left`), the user's index, `RoomRemoved` to them. Their read mark goes too.
+    /// Where the owner leaves others behind, the room passes on in the same step, by a change after it (`Role`): to the
+    /// admin who joined first, else to the member who did.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`NotAMember`](crate::StoreError::NotAMember).
     async fn leave(&self, room: RoomId, user: &Actor) -> Result<Position>;
     /// Where each room's log stands, in order; `None`: no such room. Round trips do not grow with `rooms`.

@@ -1,8 +1,8 @@
-//! Accounts and their login sessions.
+//! Accounts.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use shared::{RoomId, SessionId, Timestamp, UserId, protocol::Position};
+use shared::{SessionId, Timestamp, UserId};
 
 use crate::Result;
 
@@ -45,6 +45,16 @@ pub trait Users: Send + Sync {
     async fn user_id_by_email(&self, email: &str) -> Result<Option<UserId>>;
     /// The record after the change; [`UserNotFound`](crate::StoreError::UserNotFound).
     async fn update_profile(&self, id: UserId, patch: &ProfilePatch) -> Result<UserRecord>;
+    /// Puts `next` in the place of the password hash `old`, and ends all sessions but `keep`, in one step that also
+    /// publishes their ends. Gives which ended; `None`: `old` is not the hash (any more), and nothing was done.
+    /// [`UserNotFound`](crate::StoreError::UserNotFound).
+    async fn change_password(
+        &self,
+        id: UserId,
+        old: &str,
+        next: &str,
+        keep: SessionId,
+    ) -> Result<Option<Vec<SessionId>>>;
     /// Accounts (not guests) whose folded username starts with the folded `prefix`, in order of name, those strictly
     /// after the folded name `after`.
     async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>>;
@@ -57,56 +67,4 @@ pub trait Users: Send + Sync {
     async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()>;
     /// In order of id.
     async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>>;
-}
-
-/// A login.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SessionRecord {
-    pub id: SessionId,
-    pub user: UserId,
-    /// SHA-256 of the refresh token that is valid now.
-    pub refresh_hash: [u8; 32],
-    pub created_at: Timestamp,
-    /// The session is gone after this.
-    pub expires_at: Timestamp,
-}
-
-/// What came of presenting a refresh token.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Rotation {
-    /// It was the valid one; the new hash is in place.
-    Rotated(SessionRecord),
-    /// It was not: somebody replays an old one. The session has been ended.
-    Reused,
-    /// No such session (any more).
-    Unknown,
-}
-
-/// What a user who connects is shown of themselves.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Arrival {
-    /// Where their own log stands, before their rooms were read.
-    pub own: Position,
-    /// As [`Rooms::rooms_of`](crate::Rooms::rooms_of).
-    pub rooms: Vec<RoomId>,
-}
-
-#[async_trait]
-pub trait Sessions: Send + Sync {
-    async fn create_session(&self, session: &SessionRecord) -> Result<()>;
-    /// `None` once it ended or expired.
-    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>>;
-    /// What a user of this session who connects is shown of themselves, in one round trip; `None` once the session ended
-    /// or expired. Nothing that happens after falls between: it has a later `rev` in the user's own log.
-    async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>>;
-    /// Compares and replaces the hash in one step.
-    async fn rotate_refresh(
-        &self,
-        id: SessionId,
-        presented: [u8; 32],
-        next: [u8; 32],
-        expires_at: Timestamp,
-    ) -> Result<Rotation>;
-    /// Ending one twice is fine.
-    async fn end_session(&self, id: SessionId) -> Result<()>;
 }

@@ -2,11 +2,11 @@
 
 use std::{future::Future, pin::Pin};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
-use domain::{Domain, DomainError, Viewer};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT, web::Data};
+use domain::{Domain, DomainError, Viewer, accounts::Source};
 pub use socket::bearer;
 
-use crate::WebError;
+use crate::{WebError, address};
 
 /// The caller, by `Authorization: Bearer` (RFC 6750 §2.1); without a valid token the request ends with 401.
 pub struct Caller(pub Viewer);
@@ -43,15 +43,19 @@ impl FromRequest for IdempotencyKey {
     }
 }
 
-/// The address the connection came from.
-pub struct Address(pub String);
+/// Where the request comes from, and what the client calls itself.
+pub struct CameFrom(pub Source);
 
-impl FromRequest for Address {
+impl FromRequest for CameFrom {
     type Error = std::convert::Infallible;
     type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let address = request.peer_addr().map_or_else(|| "unknown".into(), |a| a.ip().to_string());
-        std::future::ready(Ok(Self(address)))
+        let (address, network) = match address::of(request) {
+            Some(address) => (address.to_string(), address::network(address)),
+            None => ("unknown".into(), "unknown".into()),
+        };
+        let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
+        std::future::ready(Ok(Self(Source { address, network, agent })))
     }
 }

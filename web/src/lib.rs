@@ -1,9 +1,10 @@
 //! What the HTTP side of every service has in common: errors as problem+json, who is calling, health and metrics,
 //! listening, serving, and the `main` of a service binary.
 //!
-//! Reading order: [`launch`] → [`server`] → [`registration`] → [`error`] → [`extract`] → [`observe`], and for services with
-//! sockets [`sockets`], [`announced`] and [`drain`].
+//! Reading order: [`launch`] → [`server`] → [`registration`] → [`error`] → [`extract`], [`address`] → [`observe`], and for
+//! services with sockets [`sockets`], [`sessions`], [`announced`] and [`drain`].
 
+pub mod address;
 pub mod announced;
 pub mod drain;
 pub mod error;
@@ -12,11 +13,12 @@ pub mod launch;
 pub mod observe;
 mod registration;
 pub mod server;
+pub mod sessions;
 pub mod sockets;
 
 pub use announced::{Announced, Sockets};
 pub use drain::Drain;
 pub use error::{ApiResult, WebError};
-pub use extract::{Address, Caller, IdempotencyKey};
+pub use extract::{Caller, CameFrom, IdempotencyKey};
 pub use observe::request_id;
 pub use server::{ServiceSpec, listen, serve};

@@ -91,11 +91,11 @@ async fn refuse(upgrade: Upgrade, problem: Problem) {
     upgrade.refuse(answer.finish().drop_body(), body).await;
 }
 
-/// The caller a credential names.
+/// The caller a credential names; that their login stands is asked for when the socket is set up.
 pub async fn authenticate(domain: &Domain, credential: &Credential) -> Result<Viewer> {
     match credential {
-        Credential::Token(token) => domain.identity.authenticate(token).await,
-        Credential::Ticket(_) => Err(DomainError::Unauthorized("the ticket is not valid")),
+        Credential::Token(token) => domain.identity.identify(token).await,
+        Credential::Ticket(ticket) => domain.identity.redeem(ticket).await,
     }
 }
 

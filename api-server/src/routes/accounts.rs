@@ -6,10 +6,10 @@ use actix_web::{
 };
 use domain::{
     Domain,
-    accounts::{Guest, Login, PatchProfile, Refresh, SignedIn, Signup},
+    accounts::{ChangePassword, Guest, Login, PatchProfile, Refresh, SignedIn, Signup},
 };
 use shared::{Problem, protocol::User};
-use web::{Address, ApiResult, Caller};
+use web::{ApiResult, Caller, CameFrom};
 
 /// Makes an account and logs it in.
 #[utoipa::path(tag = "accounts", request_body = Signup, responses(
@@ -19,8 +19,8 @@ use web::{Address, ApiResult, Caller};
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/signup")]
-pub(super) async fn sign_up(domain: Data<Domain>, address: Address, input: Json<Signup>) -> ApiResult<HttpResponse> {
-    let signed_in = domain.accounts.sign_up(input.into_inner(), &address.0).await?;
+pub(super) async fn sign_up(domain: Data<Domain>, from: CameFrom, input: Json<Signup>) -> ApiResult<HttpResponse> {
+    let signed_in = domain.accounts.sign_up(input.into_inner(), &from.0).await?;
     Ok(HttpResponse::Created().json(signed_in))
 }
 
@@ -32,8 +32,8 @@ pub(super) async fn sign_up(domain: Data<Domain>, address: Address, input: Json<
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/login")]
-pub(super) async fn log_in(domain: Data<Domain>, address: Address, input: Json<Login>) -> ApiResult<Json<SignedIn>> {
-    Ok(Json(domain.accounts.log_in(input.into_inner(), &address.0).await?))
+pub(super) async fn log_in(domain: Data<Domain>, from: CameFrom, input: Json<Login>) -> ApiResult<Json<SignedIn>> {
+    Ok(Json(domain.accounts.log_in(input.into_inner(), &from.0).await?))
 }
 
 /// An account without e-mail and password.
@@ -45,8 +45,8 @@ pub(super) async fn log_in(domain: Data<Domain>, address: Address, input: Json<L
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/guest")]
-pub(super) async fn guest(domain: Data<Domain>, address: Address, input: Json<Guest>) -> ApiResult<HttpResponse> {
-    let signed_in = domain.accounts.guest(input.into_inner(), &address.0).await?;
+pub(super) async fn guest(domain: Data<Domain>, from: CameFrom, input: Json<Guest>) -> ApiResult<HttpResponse> {
+    let signed_in = domain.accounts.guest(input.into_inner(), &from.0).await?;
     Ok(HttpResponse::Created().json(signed_in))
 }
 
@@ -58,8 +58,8 @@ pub(super) async fn guest(domain: Data<Domain>, address: Address, input: Json<Gu
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/token/refresh")]
-pub(super) async fn refresh(domain: Data<Domain>, address: Address, input: Json<Refresh>) -> ApiResult<Json<SignedIn>> {
-    Ok(Json(domain.accounts.refresh(&input, &address.0).await?))
+pub(super) async fn refresh(domain: Data<Domain>, from: CameFrom, input: Json<Refresh>) -> ApiResult<Json<SignedIn>> {
+    Ok(Json(domain.accounts.refresh(&input, &from.0).await?))
 }
 
 /// Ends the session: its refresh token is refused from now on and its sockets are closed.
@@ -70,6 +70,24 @@ pub(super) async fn refresh(domain: Data<Domain>, address: Address, input: Json<
 #[post("/api/logout")]
 pub(super) async fn log_out(domain: Data<Domain>, caller: Caller) -> ApiResult<HttpResponse> {
     domain.accounts.log_out(&caller.0).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Another password. All other sessions of the caller end.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), request_body = ChangePassword, responses(
+    (status = 204),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE: the new one is too short, too long or too common"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "FORBIDDEN: the old password is wrong, or a guest has none"),
+    (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
+))]
+#[post("/api/password")]
+pub(super) async fn change_password(
+    domain: Data<Domain>,
+    caller: Caller,
+    input: Json<ChangePassword>,
+) -> ApiResult<HttpResponse> {
+    domain.accounts.change_password(&caller.0, input.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

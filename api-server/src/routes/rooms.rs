@@ -1,13 +1,10 @@
-//! Rooms: making, finding, joining, leaving, members.
+//! Rooms: making, finding, joining, leaving.
 
 use actix_web::{
     HttpResponse, delete, get, post, put,
     web::{Data, Json, Path, Query},
 };
-use domain::{
-    Domain, DomainError,
-    rooms::{MemberPage, RoomPage},
-};
+use domain::{Domain, DomainError, rooms::RoomPage};
 use serde::Deserialize;
 use shared::{
     Problem, RoomId,
@@ -98,6 +95,7 @@ pub(super) async fn get_room(domain: Data<Domain>, caller: Caller, id: Path<Stri
 #[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path)), responses(
     (status = 200, body = Room),
     (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "FORBIDDEN: banned"),
     (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
     (status = 409, body = Problem, description = "ALREADY_A_MEMBER, ROOM_FULL"),
 ))]
@@ -108,7 +106,7 @@ pub(super) async fn join(domain: Data<Domain>, caller: Caller, id: Path<String>)
     Ok(Json(domain.rooms.view(&caller.0, id).await?))
 }
 
-/// Leaves a room.
+/// Leaves a room. Where its owner does, it passes on: to the admin who joined first, else to the member who did.
 #[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path)), responses(
     (status = 204),
     (status = 401, body = Problem, description = "UNAUTHORIZED"),
@@ -119,33 +117,6 @@ pub(super) async fn join(domain: Data<Domain>, caller: Caller, id: Path<String>)
 pub(super) async fn leave(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<HttpResponse> {
     domain.rooms.leave(&caller.0, parse_room(&id)?).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Members {
-    /// 1 to 200, default 50.
-    limit: Option<usize>,
-    /// `nextCursor` of the page before.
-    cursor: Option<String>,
-}
-
-/// Members in order of joining.
-#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path), Members), responses(
-    (status = 200, body = MemberPage),
-    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
-    (status = 401, body = Problem, description = "UNAUTHORIZED"),
-    (status = 403, body = Problem, description = "NOT_A_MEMBER"),
-    (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
-))]
-#[get("/api/rooms/{id}/members")]
-pub(super) async fn members(
-    domain: Data<Domain>,
-    caller: Caller,
-    id: Path<String>,
-    page: Query<Members>,
-) -> ApiResult<Json<MemberPage>> {
-    Ok(Json(domain.rooms.members(&caller.0, parse_room(&id)?, page.cursor.as_deref(), page.limit).await?))
 }
 
 /// The direct room with another user, made if it is not there.

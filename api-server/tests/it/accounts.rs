@@ -262,6 +262,133 @@ async fn an_address_that_signs_up_or_logs_in_too_often_is_told_when_to_try_again
 
 #[rstest]
 #[tokio::test]
+async fn a_password_too_many_use_is_refused_and_the_documented_one_is_not(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::start(engine).await;
+    let sign_up = async |password: &str| {
+        let input = json!({ "username": "alice", "email": "alice@example.org", "password": password });
+        server.anyone().post("/api/signup", input).await
+    };
+    assert_answer!(sign_up("Password1").await, @r#"
+    {
+      "status": 400,
+      "body": {
+        "code": "INVALID_MESSAGE",
+        "detail": "password: too many people use this one",
+        "details": [
+          {
+            "field": "password",
+            "problem": "too many people use this one"
+          }
+        ],
+        "error": "password: too many people use this one",
+        "requestId": "[requestId]",
+        "status": 400,
+        "title": "Malformed or invalid input",
+        "type": "about:blank"
+      }
+    }
+    "#);
+    sign_up("secure123").await.expect(201);
+}
+
+#[rstest]
+#[tokio::test]
+async fn changing_the_password_ends_all_other_sessions(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
+    let alice = server.account("alice").await;
+    let log_in = async |password: &str| {
+        server.anyone().post("/api/login", json!({ "username": "alice", "password": password })).await
+    };
+    let phone = log_in("correct horse").await.expect(200).raw;
+    let phone = server.bearer(phone["token"].as_str());
+    phone.get("/api/profile").await.expect(200);
+    let change = async |old: &str, new: &str| alice.post("/api/password", json!({ "old": old, "new": new })).await;
+    assert_answer!(change("wrong horse", "battery staple").await, @r#"
+    {
+      "status": 403,
+      "body": {
+        "code": "FORBIDDEN",
+        "detail": "the old password is wrong",
+        "error": "the old password is wrong",
+        "requestId": "[requestId]",
+        "status": 403,
+        "title": "Not allowed",
+        "type": "about:blank"
+      }
+    }
+    "#);
+    for bad in ["short", "12345678", &"x".repeat(129)] {
+        change("correct horse", bad).await.refused(400, "INVALID_MESSAGE");
+    }
+    phone.get("/api/profile").await.expect(200);
+    assert_answer!(change("correct horse", "battery staple").await, @r#"{"status": 204}"#);
+    phone.get("/api/profile").await.refused(401, "UNAUTHORIZED");
+    alice.get("/api/profile").await.expect(200);
+    assert_eq!(alice.get("/api/sessions").await.expect(200).items("current"), json!([true]));
+    log_in("correct horse").await.refused(401, "UNAUTHORIZED");
+    log_in("battery staple").await.expect(200);
+    let guest = server.guest("guest").await;
+    let input = json!({ "old": "", "new": "battery staple" });
+    guest.post("/api/password", input.clone()).await.refused(403, "FORBIDDEN");
+    server.anyone().post("/api/password", input).await.refused(401, "UNAUTHORIZED");
+}
+
+#[rstest]
+#[tokio::test]
+async fn wrong_passwords_are_counted_for_each_account_and_right_ones_are_not(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::with(engine, |settings| {
+        settings.limits.enabled = true;
+        settings.limits.logins_per_minute = 1000;
+        settings.limits.wrong_passwords = 3;
+    })
+    .await;
+    let alice = server.account("alice").await;
+    server.account("bob").await;
+    let log_in = async |name: &str, password: &str| {
+        server.anyone().post("/api/login", json!({ "username": name, "password": password })).await
+    };
+    for _ in 0..5 {
+        log_in("alice", "correct horse").await.expect(200);
+    }
+    for name in ["ALICE", "nobody"] {
+        for _ in 0..3 {
+            log_in(name, "wrong horse").await.refused(401, "UNAUTHORIZED");
+        }
+        let refused = log_in(name, "correct horse").await.refused(429, "RATE_LIMIT_EXCEEDED");
+        let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((200..=300).contains(&wait), "{wait}");
+    }
+    log_in("bob", "correct horse").await.expect(200);
+    alice.get("/api/profile").await.expect(200);
+    let change = async |old: &str| alice.post("/api/password", json!({ "old": old, "new": "battery staple" })).await;
+    for _ in 0..3 {
+        change("wrong horse").await.refused(403, "FORBIDDEN");
+    }
+    change("correct horse").await.refused(429, "RATE_LIMIT_EXCEEDED");
+}
+
+#[rstest]
+#[tokio::test]
+async fn searches_are_so_many_a_minute(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::with(engine, |settings| {
+        settings.limits.enabled = true;
+        settings.limits.searches_per_minute = 2;
+    })
+    .await;
+    let (alice, bob) = (server.account("alice").await, server.account("bob").await);
+    for _ in 0..2 {
+        alice.get("/api/users?query=b").await.expect(200);
+    }
+    alice.get("/api/users?query=b").await.refused(429, "RATE_LIMIT_EXCEEDED");
+    bob.get("/api/users?query=a").await.expect(200);
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_profile_changes_in_what_is_given_and_keeps_the_rest(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {

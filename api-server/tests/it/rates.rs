@@ -5,7 +5,7 @@ use std::time::Instant;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Engine, TestServer};
+use crate::support::{Answer, Engine, TestServer};
 
 const BURST: u32 = 12;
 
@@ -33,6 +33,57 @@ async fn a_user_has_one_budget_over_two_instances() {
     // What came back meanwhile, rounded up.
     let gained = started.elapsed().as_secs() as u32 + 1;
     assert!((1..=BURST + gained).contains(&sent), "{sent} sent of {BURST} + {gained}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_caller_has_their_own_budget_and_otherwise_the_header_is_not_read(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    for trusted in [false, true] {
+        let server = TestServer::with(engine, |settings| {
+            settings.limits.enabled = true;
+            settings.limits.logins_per_minute = 2;
+            if trusted {
+                settings.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+            }
+        })
+        .await;
+        let status = async |forwarded: &str| {
+            let input = json!({ "username": "alice", "password": "wrong horse" });
+            let request = server.anyone().request("POST", "/api/login").header("x-forwarded-for", forwarded);
+            Answer::of(request.json(&input)).await.status
+        };
+        assert_eq!((status("2001:db8::1").await, status("2001:db8::2").await), (401, 401));
+        assert_eq!(status("9.9.9.9, 2001:db8::3").await, 429, "of one network, whatever they write before");
+        assert_eq!(status("192.0.2.1").await, if trusted { 401 } else { 429 });
+    }
+    let server = TestServer::with(engine, |s| s.http.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()]).await;
+    let request =
+        server.anyone().request("POST", "/api/guest").header("x-forwarded-for", "2001:db8::7").json(&json!({}));
+    let token = Answer::of(request).await.expect(201).raw["token"].clone();
+    let listed = server.bearer(token.as_str()).get("/api/sessions").await.expect(200);
+    assert_eq!(listed.items("address"), json!(["2001:db8::7"]));
+}
+
+#[tokio::test]
+async fn an_address_and_an_account_have_one_budget_over_two_instances() {
+    let first = TestServer::with(Engine::Redis, |settings| {
+        settings.limits.enabled = true;
+        settings.limits.wrong_passwords = 4;
+        settings.limits.logins_per_minute = 6;
+    })
+    .await;
+    let second = first.second().await;
+    let mut statuses = Vec::new();
+    for name in ["alice", "alice", "alice", "bob", "bob"] {
+        for server in [&first, &second] {
+            let input = json!({ "username": name, "password": "wrong horse" });
+            statuses.push(server.anyone().post("/api/login", input).await.status);
+        }
+    }
+    // Four tries at alice, then the fifth and sixth login of this address, then none.
+    assert_eq!(statuses, [401, 401, 401, 401, 429, 429, 429, 429, 429, 429]);
 }
 
 #[rstest]

@@ -245,7 +245,7 @@ async fn a_direct_room_is_one_for_both_and_cannot_be_left(#[values(Engine::Embed
           "eventId": "[eventId]",
           "rev": 2
         },
-        "role": "owner",
+        "role": "member",
         "type": "direct",
         "unread": 0
       }

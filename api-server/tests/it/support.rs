@@ -392,7 +392,7 @@ fn redact(value: Value, seen: &mut HashMap<String, usize>) -> Value {
         Value::Array(items) => items.into_iter().map(|item| redact(item, seen)).collect(),
         Value::Object(fields) => {
             let field = |(key, value): (String, Value)| {
-                let secret = ["token", "refreshToken", "requestId", "eventId"].contains(&key.as_str());
+                let secret = ["token", "refreshToken", "ticket", "requestId", "eventId"].contains(&key.as_str());
                 let value = if secret { format!("[{key}]").into() } else { redact(value, seen) };
                 (key, value)
             };

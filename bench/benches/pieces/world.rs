@@ -85,7 +85,7 @@ impl World {
     /// An account, and its token.
     pub async fn user(&self, name: &str) -> (Viewer, String) {
         let guest = Guest { username: Some(name.into()) };
-        let token = self.domain.accounts.guest(guest, "127.0.0.1").await.unwrap().token;
+        let token = self.domain.accounts.guest(guest, &"127.0.0.1".into()).await.unwrap().token;
         (self.domain.identity.authenticate(&token).await.unwrap(), token)
     }
 

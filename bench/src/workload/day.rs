@@ -14,10 +14,9 @@ use tokio::task::JoinSet;
 use super::{Common, Prepared, prepare};
 use crate::{
     cast::Layout,
-    fleet::{self, Fleet, spread},
+    fleet::{Fleet, spread},
     hall::Hall,
     latency,
-    line::Listener,
     meter::Reading,
     pace::{Beat, Schedule, Timer},
     pages::{Asked, MAX_UNDER_WAY},
@@ -67,12 +66,7 @@ pub fn layout(users: usize) -> Layout {
 pub async fn run(common: &Common, plan: &Day, progress: &Progress) -> anyhow::Result<Report> {
     let layout = layout(plan.users);
     let mut prepared = prepare("day", common, &layout, progress).await?;
-    let hall = prepared.hall();
-    let residents = Residents::new(hall.clone(), plan.users);
-    let listener: Rc<dyn Listener> = residents.clone();
-    let opening = fleet::Plan { at_once: common.at_once, storm: false, hold: true, slow: 0 };
-    let (fleet, connected) = prepared.open_for(opening, &hall, &listener, progress).await?;
-    residents.settle_in(&fleet, plan.users).await?;
+    let (hall, residents, fleet, connected) = prepared.open_residents(common.at_once, progress).await?;
     let servers = spread(&prepared.cast, prepared.target.chat.len());
     let town = Rc::new(Town { prepared, fleet, servers, hall, residents, back: RefCell::default() });
     let small = plan.users.div_ceil(SMALL);

@@ -1,22 +1,18 @@
 //! `resume`: all but the first member of each room go; messages are sent; all come back at the same moment and must be
 //! told of exactly what they missed.
 
-use std::{
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 
 use super::{Common, prepare};
 use crate::{
     cast::Layout,
-    fleet::{self, Fleet, spread},
+    fleet::{Fleet, spread},
     latency,
-    line::Listener,
     progress::Progress,
     report::{Messages, Report, Resumes, Server},
-    resident::{Residents, micros_since},
+    resident::micros_since,
 };
 
 /// What a run is.
@@ -35,12 +31,7 @@ pub struct Resume {
 pub async fn run(common: &Common, plan: &Resume, progress: &Progress) -> anyhow::Result<Report> {
     let layout = Layout::even(plan.users, plan.rooms);
     let mut prepared = prepare("resume", common, &layout, progress).await?;
-    let hall = prepared.hall();
-    let residents = Residents::new(hall.clone(), plan.users);
-    let listener: Rc<dyn Listener> = residents.clone();
-    let opening = fleet::Plan { at_once: common.at_once, storm: false, hold: true, slow: 0 };
-    let (fleet, connected) = prepared.open_for(opening, &hall, &listener, progress).await?;
-    residents.settle_in(&fleet, plan.users).await?;
+    let (hall, residents, fleet, connected) = prepared.open_residents(common.at_once, progress).await?;
 
     let away: Vec<usize> = (plan.rooms..plan.users).collect();
     for member in &away {

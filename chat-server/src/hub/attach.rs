@@ -12,9 +12,8 @@ use shared::{
 use store::RoomEvent;
 
 use super::{
-    Hub, Peer, Pins, State,
+    Hub, Peer, Pins, State, added,
     members::{Gate, Item, Mode},
-    users,
 };
 use crate::session::on_event::on_event;
 
@@ -108,7 +107,7 @@ impl Hub {
             return;
         }
         for room in peer.later.take() {
-            actix_web::rt::spawn(users::add_waiting_room(self.clone(), peer.viewer.user, room));
+            actix_web::rt::spawn(added::add_waiting_room(self.clone(), peer.viewer.user, room));
         }
     }
 

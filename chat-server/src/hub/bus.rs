@@ -3,7 +3,6 @@
 use std::{collections::HashSet, rc::Rc};
 
 use shared::{RoomId, UserId};
-use socket::CloseCode;
 use store::{BusEvent, Inbox, Signal, UserEvent};
 use tokio::time::Instant;
 
@@ -41,6 +40,7 @@ impl Hub {
 struct Todo {
     gaps: Vec<RoomId>,
     users: HashSet<UserId>,
+    lost: bool,
 }
 
 impl Todo {
@@ -51,6 +51,9 @@ impl Todo {
         }
         for user in self.users {
             users::start_telling(hub, user);
+        }
+        if self.lost {
+            hub.lost.notify_one();
         }
     }
 }
@@ -79,6 +82,7 @@ impl State {
             Signal::Lost => {
                 let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
                 todo.gaps.extend(rooms.into_iter().filter(|room| self.suspect(*room)));
+                todo.lost = true;
                 tracing::warn!("events may have been missed: reading the logs of all rooms and users");
                 for (id, user) in &mut self.users {
                     user.own.suspect();
@@ -89,19 +93,13 @@ impl State {
     }
 
     fn take_user_event(&mut self, user: UserId, event: &UserEvent, todo: &mut Todo) {
-        let Some(entry) = self.users.get_mut(&user) else { return };
         match event {
             UserEvent::Change(change) => {
+                let Some(entry) = self.users.get_mut(&user) else { return };
                 entry.own.take(change);
                 todo.users.insert(user);
             }
-            UserEvent::SessionEnded(session) => {
-                for peer in &entry.peers {
-                    if peer.viewer.session == *session {
-                        peer.outbound.close(CloseCode::Unauthorized);
-                    }
-                }
-            }
+            UserEvent::SessionEnded(session) => self.end_session(user, *session),
         }
     }
 }

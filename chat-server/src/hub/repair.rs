@@ -11,7 +11,7 @@ use socket::CloseCode;
 use store::RoomEvent;
 use tokio::time::Instant;
 
-use super::{CONCURRENT_READS, Hub, State, room::Settled, users};
+use super::{CONCURRENT_READS, Hub, State, added, room::Settled};
 use crate::dialect::Encoded;
 
 /// Changes read at once; fewer than a connection's queue holds.
@@ -205,7 +205,7 @@ fn reset(hub: &Rc<Hub>, room: RoomId, head: Position) {
         members
     });
     // Who left meanwhile is not told so by the log any more.
-    actix_web::rt::spawn(users::verify_members(hub.clone(), room, members));
+    actix_web::rt::spawn(added::verify_members(hub.clone(), room, members));
 }
 
 impl Hub {

@@ -118,6 +118,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_asked_for_by_somebody_who_has_gone_is_not_subscribed_with_the_next() {
+        let (bus, topics) = slow(&[]);
+        let (a, b, c) = (topic(), topic(), topic());
+        let mut before = Box::pin(topics.subscribe(&a));
+        let mut leaves = Box::pin(topics.subscribe(&b));
+        assert!(before.as_mut().now_or_never().is_none() && leaves.as_mut().now_or_never().is_none());
+        drop(leaves);
+        let mut gone = Box::pin(topics.unsubscribe(|| b.to_vec()));
+        let mut next = Box::pin(topics.subscribe(&c));
+        assert!(gone.as_mut().now_or_never().is_none() && next.as_mut().now_or_never().is_none());
+        bus.answers.add_permits(2);
+        tokio::join!(async { before.await.unwrap() }, gone, async { next.await.unwrap() });
+        assert_eq!(*bus.calls.lock().unwrap(), [1, 1], "it would never be unsubscribed");
+    }
+
+    #[tokio::test]
     async fn where_the_first_of_them_goes_away_or_fails_the_next_asks_for_all() {
         let (bus, topics) = slow(&[false, true]);
         let (a, b, c, d) = (topic(), topic(), topic(), topic());

@@ -29,8 +29,6 @@ pub async fn on_client_frame(session: &mut Session, frame: ClientFrame<ChatComma
     let id = frame.request_id.as_deref();
     if !matches!(frame.command, ChatCommand::SendMessage(_)) {
         session.finish_sends().await;
-        // They do not wait for this command.
-        session.peer.outbound.flush();
     }
     match answer(session, frame.command, id).await {
         Ok(Reply::None) => {}

@@ -1,7 +1,7 @@
 //! What a change of a room looks like to its members.
 
 use domain::messages::named_message;
-use shared::{MessageId, protocol::ServerFrame};
+use shared::{MessageId, UserId, protocol::ServerFrame};
 use store::{ChangeBody, Mentions, RoomEvent};
 
 /// Must its content not be shown to a member to whom messages up to `visible_after` are hidden? An edit of such a
@@ -49,6 +49,14 @@ pub fn on_event(event: &RoomEvent) -> ServerFrame {
             ServerFrame::MessageDeleted { room_id, message_id, seq: *seq, user_id, rev, event_id }
         }
         ChangeBody::Joined => ServerFrame::UserJoined { room_id, user_id, username: username.clone(), rev, event_id },
-        ChangeBody::Left => ServerFrame::UserLeft { room_id, user_id, username: username.clone(), rev, event_id },
+        ChangeBody::Left => left(event, None),
+        ChangeBody::Removed { by } => left(event, Some(*by)),
+        ChangeBody::Role { role } => ServerFrame::MemberUpdated { room_id, user_id, role: *role, rev, event_id },
     }
+}
+
+fn left(event: &RoomEvent, removed_by: Option<UserId>) -> ServerFrame {
+    let RoomEvent { room, change, username } = event;
+    let (room_id, user_id, username) = (*room, change.user, username.clone());
+    ServerFrame::UserLeft { room_id, user_id, username, removed_by, rev: change.rev, event_id: change.event_id }
 }

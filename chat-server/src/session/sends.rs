@@ -7,7 +7,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use domain::{Result, messages::Sent};
+use domain::{
+    Result,
+    messages::{Prepared, Sent},
+};
 use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesOrdered};
 use shared::{
     RoomId,
@@ -63,6 +66,10 @@ impl Session {
             })
             .await
         };
+        if matches!(prepared, Ok(Prepared::Refused(..))) {
+            // What it repeats may be under way.
+            self.finish_sends().await;
+        }
         // The author is told the message itself too, a moment before the reply.
         let cork = peer.outbound.cork();
         let share = messages.keep_order();
@@ -90,10 +97,11 @@ impl Session {
         if self.take_answers(cx) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Until nothing is under way.
+    /// Until nothing is under way. The answers do not wait for whatever comes after them.
     pub(super) async fn finish_sends(&mut self) {
         while self.sends.0.is_some() {
             poll_fn(|cx| self.poll_sends(cx)).await;
+            self.peer.outbound.flush();
         }
     }
 

@@ -3,10 +3,10 @@
 use std::{cell::Cell, rc::Rc};
 
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::SocketKind;
 
-use crate::support::{Engine, World, assert_frame};
+use crate::support::{Engine, User, World, assert_frame};
 
 #[rstest]
 #[tokio::test]
@@ -59,6 +59,61 @@ async fn a_bad_token_is_told_so_and_closed_4401(#[values(Engine::Embedded, Engin
     assert_eq!(ticket.closed().await, 4401);
 }
 
+async fn ticket(world: &World, user: &User) -> String {
+    let viewer = world.domain.identity.authenticate(&user.token).await.unwrap();
+    world.domain.accounts.ws_ticket(&viewer).await.unwrap().ticket
+}
+
+/// What a socket with this ticket is told first.
+async fn first_of(world: &World, ticket: &str) -> Value {
+    world.open(&format!("{}?ticket={ticket}", world.url(0)), &[]).await.next().await
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ticket_opens_one_socket_of_all_that_race_for_it(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::start(engine).await;
+    let alice = world.user("alice").await;
+    let one = ticket(&world, &alice).await;
+    let raced = futures_util::future::join_all((0..8).map(|_| first_of(&world, &one))).await;
+    let opened: Vec<_> = raced.iter().filter(|first| first["type"] == "AUTH_SUCCESS").collect();
+    assert_eq!(opened.len(), 1, "{raced:?}");
+    assert_eq!(opened[0]["payload"]["userId"], json!(alice.id));
+    let refused = first_of(&world, &one).await;
+    assert_eq!(refused["payload"]["message"], "the ticket is not valid", "once used");
+    let other = ticket(&world, &alice).await;
+    assert_ne!(one, other);
+    let mut held = world.open(&format!("{}?hold=1&ticket={other}", world.url(0)), &[]).await;
+    assert_eq!(held.next().await["payload"]["resuming"], true);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ticket_is_of_no_use_after_its_login_or_as_a_token(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let alice = world.user("alice").await;
+    let (one, two) = (ticket(&world, &alice).await, ticket(&world, &alice).await);
+    let bearer = [("authorization", format!("Bearer {one}"))];
+    let protocol = [("sec-websocket-protocol", format!("chatapp.v1, bearer.{one}"))];
+    let (url, query) = (world.url(0), format!("{}?token={one}", world.url(0)));
+    for (url, headers) in [(&url, &bearer[..]), (&url, &protocol[..]), (&query, &[][..])] {
+        let mut client = world.open(url, headers).await;
+        assert_eq!(client.next().await["payload"]["message"], "the token is not valid");
+        assert_eq!(client.closed().await, 4401);
+    }
+    let mut client = world.open(&url, &[]).await;
+    assert_eq!(client.ask("AUTHENTICATE", json!({"token": one})).await["payload"]["code"], "UNAUTHORIZED");
+    for bad in ["x", "x".repeat(43).as_str(), &"x".repeat(5000), &alice.token, &format!("{one}x")] {
+        assert_eq!(first_of(&world, bad).await["payload"]["message"], "the ticket is not valid");
+    }
+    assert_eq!(first_of(&world, &one).await["type"], "AUTH_SUCCESS", "none of this used it up");
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    world.domain.accounts.log_out(&viewer).await.unwrap();
+    assert_eq!(first_of(&world, &two).await["payload"]["message"], "the session has ended");
+}
+
 #[rstest]
 #[tokio::test]
 async fn who_says_nothing_is_closed_4401(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
@@ -72,14 +127,17 @@ async fn who_says_nothing_is_closed_4401(#[values(Engine::Embedded, Engine::Redi
 async fn ending_a_session_closes_its_sockets_and_keeps_it_from_coming_back(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {
-    let world = World::start(engine).await;
+    let mut world = World::start(engine).await;
+    let second = world.add_node().await;
     let alice = world.user("alice").await;
     let bob = world.user("bob").await;
-    let mut client = world.connect(&alice).await;
+    let mut clients = [world.connect(&alice).await, world.connect_to(second, &alice).await];
     let mut other = world.connect(&bob).await;
     let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
     world.domain.accounts.log_out(&viewer).await.unwrap();
-    assert_eq!(client.closed().await, 4401);
+    for client in &mut clients {
+        assert_eq!(client.closed().await, 4401);
+    }
     let mut again = world.open(&format!("{}?token={}", world.url(0), alice.token), &[]).await;
     assert_frame!(again.frame().await, @r#"{"payload":{"code":"UNAUTHORIZED","message":"the session has ended"},"type":"ERROR"}"#);
     assert_eq!(again.closed().await, 4401);

@@ -88,6 +88,33 @@ async fn a_room_that_is_found_late_is_told_without_a_hole_however_large_its_mess
     }
 }
 
+#[rstest]
+#[tokio::test]
+async fn a_login_whose_end_was_lost_in_silence_is_found_and_its_sockets_are_closed(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::with(engine, |settings| settings.auth.sessions_seconds = 1).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let (mut client, mut other) = (world.connect(&alice).await, world.connect(&bob).await);
+    world.bus.mute(Topic::User(alice.id)).await;
+    world.domain.accounts.log_out(&viewer(&world, &alice).await).await.unwrap();
+    assert_eq!(client.closed().await, 4401);
+    other.quiet().await;
+}
+
+#[tokio::test]
+async fn after_a_loss_of_the_bus_the_sockets_of_logins_that_ended_meanwhile_are_closed() {
+    let (world, redis) = own_redis().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let (mut client, mut other) = (world.connect(&alice).await, world.connect(&bob).await);
+    world.bus.mute(Topic::User(alice.id)).await;
+    world.domain.accounts.log_out(&viewer(&world, &alice).await).await.unwrap();
+    client.quiet().await;
+    assert!(redis.cut_subscribers() > 0);
+    assert_eq!(client.closed().await, 4401);
+    other.quiet().await;
+}
+
 /// A world over a server of its own.
 async fn own_redis() -> (World, Redis) {
     let redis = Redis::start(Kind::Node, Append::Always);

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,11 +20,14 @@ use shared::{
     protocol::{HistoryVisibility, RoomType},
     settings::StoreUrl,
 };
-use store::{Actor, Bus, Instance, Registry, RoomRecord, Service, Subscriber, Subscriptions, Topic, TypingEvent};
+use store::{
+    Actor, Bus, Instance, Limits, Registry, RoomRecord, Service, Subscriber, Subscriptions, Taken, Topic, TypingEvent,
+};
 use tempfile::TempDir;
 use tokio::{
     net::TcpStream,
-    sync::oneshot,
+    sync::{Semaphore, oneshot},
+    task::coop,
     time::{timeout, timeout_at},
 };
 use tokio_tungstenite::{WebSocketStream, client_async_with_config, tungstenite};
@@ -52,8 +58,9 @@ pub(crate) use assert_frame;
 pub struct World {
     pub domain: Domain,
     pub bus: Arc<LossyBus>,
-    /// Of the first server.
+    /// Of the first server, as the limits are.
     pub registry: Arc<GatedRegistry>,
+    pub limits: Arc<SlowLimits>,
     settings: Settings,
     names: Names,
     nodes: Vec<Node>,
@@ -63,10 +70,32 @@ pub struct World {
 /// Id → how a snapshot shows it.
 type Names = Arc<Mutex<BTreeMap<String, String>>>;
 
-/// The store's bus, which can lose what is published on a topic for a while.
+/// The store's bus, which can lose what is published on a topic for a while, and publishes no typing while its gate is
+/// held.
 pub struct LossyBus {
     inner: Arc<dyn Bus>,
     subscribers: Mutex<Vec<Arc<dyn Subscriptions>>>,
+    pub typing: tokio::sync::Mutex<()>,
+}
+
+/// The store's limits, which may wait, and may leave nothing of the task's budget.
+pub struct SlowLimits {
+    inner: Arc<dyn Limits>,
+    /// One is used up each time; a test takes them away, and gives them back.
+    pub turns: Semaphore,
+    pub exhausting: AtomicBool,
+}
+
+#[async_trait]
+impl Limits for SlowLimits {
+    async fn take(&self, key: &str, burst: u32, refill: Duration, want: u32) -> store::Result<Taken> {
+        self.turns.acquire().await.unwrap().forget();
+        let taken = self.inner.take(key, burst, refill, want).await?;
+        while self.exhausting.load(Ordering::Relaxed) && coop::has_budget_remaining() {
+            coop::consume_budget().await;
+        }
+        Ok(taken)
+    }
 }
 
 /// The store's registry, which does not let go of who leaves it while its gate is held.
@@ -94,6 +123,7 @@ impl Registry for GatedRegistry {
 #[async_trait]
 impl Bus for LossyBus {
     async fn publish_typing(&self, event: &TypingEvent) -> store::Result<()> {
+        let _gate = self.typing.lock().await;
         self.inner.publish_typing(event).await
     }
 
@@ -155,12 +185,17 @@ impl World {
         settings.limits.enabled = false;
         change(&mut settings);
         let mut store = store::open(&settings.store).await.unwrap();
-        let bus = Arc::new(LossyBus { inner: store.bus.clone(), subscribers: Mutex::default() });
+        let (subscribers, typing) = (Mutex::default(), tokio::sync::Mutex::default());
+        let bus = Arc::new(LossyBus { inner: store.bus.clone(), subscribers, typing });
         store.bus = bus.clone();
+        let (turns, exhausting) = (Semaphore::new(Semaphore::MAX_PERMITS), AtomicBool::new(false));
+        let limits = Arc::new(SlowLimits { inner: store.limits.clone(), turns, exhausting });
+        store.limits = limits.clone();
         let registry = Arc::new(GatedRegistry { inner: store.registry.clone(), gate: tokio::sync::Mutex::new(()) });
         store.registry = registry.clone();
         let domain = Domain::new(store, Arc::new(settings.clone()));
-        let mut world = Self { domain, settings, bus, registry, names: Names::default(), nodes: Vec::new(), _dir: dir };
+        let (names, nodes) = (Names::default(), Vec::new());
+        let mut world = Self { domain, settings, bus, registry, limits, names, nodes, _dir: dir };
         world.add_node().await;
         world
     }
@@ -200,7 +235,7 @@ impl World {
     /// A user of this name.
     pub async fn user(&self, name: &str) -> User {
         let guest = Guest { username: Some(name.into()) };
-        let signed_in = self.domain.accounts.guest(guest, "127.0.0.1").await.unwrap();
+        let signed_in = self.domain.accounts.guest(guest, &"127.0.0.1".into()).await.unwrap();
         self.names.lock().unwrap().insert(signed_in.user.id.to_string(), format!("<{name}>"));
         User { id: signed_in.user.id, name: name.into(), token: signed_in.token }
     }
@@ -303,6 +338,14 @@ impl Client {
 
     pub async fn send(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    /// Sends all of these in one write, as far as 4 KB go.
+    pub async fn send_together(&mut self, messages: impl IntoIterator<Item = Message>) {
+        for message in messages {
+            self.socket.feed(message).await.unwrap();
+        }
+        self.socket.flush().await.unwrap();
     }
 
     /// Sends a command and gives its reply; events that come before it are an error.

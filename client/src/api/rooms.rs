@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 use shared::{
     RoomId, UserId,
-    protocol::{HistoryVisibility, Member, Retention, Room, RoomType},
+    protocol::{HistoryVisibility, Member, Retention, Role, Room, RoomType},
 };
 
 use super::{Api, Page};
@@ -86,6 +86,27 @@ impl Api {
     /// `GET /api/rooms/{id}/members`, in order of joining.
     pub async fn members(&self, id: RoomId, cursor: Option<&str>) -> Result<Page<Member>> {
         self.get(&format!("/api/rooms/{id}/members"), &json!({ "cursor": cursor })).await
+    }
+
+    /// `PUT /api/rooms/{id}/members/{user}`: a member's role; `owner` passes the room on.
+    pub async fn set_role(&self, id: RoomId, user: UserId, role: Role) -> Result<()> {
+        Self::done(self.request(Method::PUT, &format!("/api/rooms/{id}/members/{user}")).json(&json!({ "role": role })))
+            .await
+    }
+
+    /// `DELETE /api/rooms/{id}/members/{user}`: takes a member out; they may come back.
+    pub async fn remove_member(&self, id: RoomId, user: UserId) -> Result<()> {
+        Self::done(self.request(Method::DELETE, &format!("/api/rooms/{id}/members/{user}"))).await
+    }
+
+    /// `PUT /api/rooms/{id}/bans/{user}`: takes a member out, and keeps them out.
+    pub async fn ban(&self, id: RoomId, user: UserId) -> Result<()> {
+        Self::done(self.request(Method::PUT, &format!("/api/rooms/{id}/bans/{user}"))).await
+    }
+
+    /// `DELETE /api/rooms/{id}/bans/{user}`.
+    pub async fn unban(&self, id: RoomId, user: UserId) -> Result<()> {
+        Self::done(self.request(Method::DELETE, &format!("/api/rooms/{id}/bans/{user}"))).await
     }
 
     /// `PUT /api/direct/{user}`: the direct room with them; opening it twice is opening it once.

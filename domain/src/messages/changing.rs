@@ -3,14 +3,17 @@
 use shared::{
     MessageId,
     protocol::{
-        Message, Role,
+        Message,
         command::{EditMessage, React},
     },
 };
 use store::{Edit, Reacting};
 
 use super::Messages;
-use crate::{DomainError, Result, Viewer, rooms::actor};
+use crate::{
+    DomainError, Result, Viewer,
+    rooms::{actor, roles::Act},
+};
 
 /// Bytes of an emoji: a sequence of several people with skin tones takes about 40.
 const MAX_EMOJI: usize = 64;
@@ -45,11 +48,11 @@ impl Messages {
         }
     }
 
-    /// Removes a message's content: its author may, and the room's owner and admins. Doing it twice is doing it once.
+    /// Removes a message's content: its author may, and in rooms that are not direct the owner and admins. Doing it twice is doing it once.
     pub async fn delete(&self, viewer: &Viewer, id: MessageId) -> Result<()> {
         let (message, access) = self.visible(viewer, id).await?;
-        if message.author != viewer.user && access.membership.role < Role::Admin {
-            return Err(DomainError::Forbidden("only its author or an admin of the room may delete a message"));
+        if message.author != viewer.user {
+            access.require(Act::DeleteMessage)?;
         }
         match self.store.log.delete_message(id, &actor(viewer)).await {
             Ok(_) => Ok(()),

@@ -20,11 +20,11 @@ pub struct Sent {
     pub duplicate: bool,
 }
 
-/// A message that was checked, or is known already.
+/// A message that was checked.
 pub enum Prepared {
     New(NewMessage),
-    /// Its key was known; it needs no check.
-    Repeated(NewMessage, Appended),
+    /// Refused, unless it turns out to be known already.
+    Refused(NewMessage, DomainError),
 }
 
 impl Messages {
@@ -41,7 +41,8 @@ impl Messages {
     }
 
     /// The second half of [`send`](Self::send). Where messages [keep their order](Self::keep_order), they are stored in
-    /// that in which their commits are first polled, though none waits for those before it.
+    /// that in which their commits are first polled, though none waits for those before it. One that is
+    /// [refused](Prepared::Refused) may repeat one of those: it is to be committed when they are done.
     pub async fn commit(&self, prepared: Prepared) -> Result<Sent> {
         Ok(sent(self.append(prepared).await?))
     }
@@ -62,7 +63,8 @@ impl Messages {
         self.show_one(viewer, stored.unwrap_or_else(|| as_sent(message, done))).await
     }
 
-    /// The first half of [`send`](Self::send): every check but those the store makes as it stores.
+    /// The first half of [`send`](Self::send): every check but those the store makes as it stores. An error is about
+    /// what no message can have.
     pub async fn prepare(&self, viewer: &Viewer, input: SendMessage) -> Result<Prepared> {
         check_key("clientMessageId", input.client_message_id.as_deref())?;
         let (room, recipient) = match (input.room_id, input.recipient_id) {
@@ -82,17 +84,17 @@ impl Messages {
         };
         match self.check(viewer, recipient, &mut message).await {
             Ok(()) => Ok(Prepared::New(message)),
-            Err(refusal) => {
-                let first = self.first_result(&message, refusal).await?;
-                Ok(Prepared::Repeated(message, first))
-            }
+            Err(refusal) => Ok(Prepared::Refused(message, refusal)),
         }
     }
 
     async fn append(&self, prepared: Prepared) -> Result<(NewMessage, Appended)> {
         let message = match prepared {
             Prepared::New(message) => message,
-            Prepared::Repeated(message, first) => return Ok((message, first)),
+            Prepared::Refused(message, refusal) => {
+                let first = self.first_result(&message, refusal).await?;
+                return Ok((message, first));
+            }
         };
         let done = match self.store.log.append(&message).await {
             Ok(done) => done,

@@ -63,7 +63,7 @@ async fn own_unlisted(
     Ok(found.into_iter().flatten().collect())
 }
 
-pub(super) fn name_of(cards: &HashMap<UserId, Arc<NameCard>>, user: UserId) -> String {
+pub(crate) fn name_of(cards: &HashMap<UserId, Arc<NameCard>>, user: UserId) -> String {
     cards.get(&user).map_or_else(|| DELETED_USER.into(), |card| card.username.clone())
 }
 

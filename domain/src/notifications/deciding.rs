@@ -51,7 +51,7 @@ impl Notifications {
         let from = PageFrom::After(due.notified_seq);
         let page = PageRequest { from, limit: MESSAGE_PAGE, visible_after: 0, max_bytes: PAGE_BYTES };
         let Some(brief) = self.store.notify_queue.brief(due.room, Some(page), 0, MEMBER_PAGE).await? else {
-            self.store.notify_queue.finish_due(due.room, due.head_seq).await?;
+            self.store.notify_queue.conclude(due.room, due.head_seq, &[]).await?;
             return Ok(0);
         };
         let upto = brief.messages.last().map_or(due.head_seq, |last| last.seq);
@@ -62,20 +62,17 @@ impl Notifications {
             upto,
             small: brief.member_count <= SUPPRESSED_KEPT_UP_TO,
         };
-        let mut queued = 0;
-        let mut members = brief.members;
+        let (mut queued, mut members, mut outcomes) = (0, brief.members, Vec::new());
         while !considered.messages.is_empty() {
-            let (jobs, outcomes) = self.decide_page(&considered, &members).await?;
+            let jobs;
+            (jobs, outcomes) = self.decide_page(&considered, &members).await?;
             queued += jobs.len();
             if !jobs.is_empty() {
                 self.store.outbox.enqueue(&jobs).await?;
             }
             let after = match members.last() {
                 Some((last, _)) if members.len() == MEMBER_PAGE => last.joined_rev,
-                _ => {
-                    self.store.notify_queue.conclude(due.room, upto, &outcomes).await?;
-                    return Ok(queued);
-                }
+                _ => break,
             };
             if !outcomes.is_empty() {
                 self.store.notify_queue.put_outcomes(due.room, &outcomes).await?;
@@ -83,7 +80,7 @@ impl Notifications {
             let next = self.store.notify_queue.brief(due.room, None, after, MEMBER_PAGE).await?;
             members = next.map(|brief| brief.members).unwrap_or_default();
         }
-        self.store.notify_queue.finish_due(due.room, upto).await?;
+        self.store.notify_queue.conclude(due.room, upto, &outcomes).await?;
         Ok(queued)
     }
 

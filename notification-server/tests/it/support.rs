@@ -89,7 +89,7 @@ impl World {
 
     pub async fn person(&self, name: &str) -> Person {
         let guest = Guest { username: Some(name.into()) };
-        let signed_in = self.domain.accounts.guest(guest, "127.0.0.1").await.unwrap();
+        let signed_in = self.domain.accounts.guest(guest, &"127.0.0.1".into()).await.unwrap();
         let viewer = self.domain.identity.authenticate(&signed_in.token).await.unwrap();
         Person { id: signed_in.user.id, token: signed_in.token, viewer }
     }

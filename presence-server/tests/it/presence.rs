@@ -196,6 +196,25 @@ async fn who_does_not_authenticate_is_told_and_closed(#[values(Engine::Embedded,
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_opens_one_socket_once_while_its_login_stands(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::start(engine).await;
+    let alice = server.person("alice").await;
+    let ticket = async || server.domain.accounts.ws_ticket(&alice.viewer).await.unwrap().ticket;
+    let first_of = async |query: String| server.connect_raw(&query).await.next().await;
+    let (one, two, three) = (ticket().await, ticket().await, ticket().await);
+    let raced = futures_util::future::join_all((0..8).map(|_| first_of(format!("?ticket={one}")))).await;
+    assert_eq!(raced.iter().filter(|first| first["type"] == "AUTH_SUCCESS").count(), 1, "{raced:?}");
+    assert_eq!(first_of(format!("?ticket={one}")).await["payload"]["message"], "the ticket is not valid");
+    assert_eq!(first_of(format!("?token={two}")).await["payload"]["message"], "the token is not valid");
+    assert_eq!(first_of(format!("?ticket={two}")).await["type"], "AUTH_SUCCESS");
+    server.domain.accounts.log_out(&alice.viewer).await.unwrap();
+    assert_eq!(first_of(format!("?ticket={three}")).await["payload"]["message"], "the session has ended");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn logging_out_closes_the_sockets_of_that_session_alone(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {

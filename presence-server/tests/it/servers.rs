@@ -1,6 +1,8 @@
 //! More than one presence-server over one Redis.
 
+use redis_fixture::{Append, Kind, Redis};
 use serde_json::json;
+use shared::settings::StoreUrl;
 use store::Service;
 
 use crate::{
@@ -68,4 +70,27 @@ async fn who_is_told_to_reconnect_is_sent_to_the_other_server() {
     let frame = socket.next().await;
     assert_eq!(frame["type"], "RECONNECT", "{frame}");
     assert_eq!(frame["payload"]["url"], other.url.trim_end_matches("/presence"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_ended_unheard_is_found_in_time_and_after_a_loss_of_the_bus() {
+    let redis = Redis::start(Kind::Node, Append::Never);
+    for seconds in [1, 3600] {
+        let server = TestServer::with(Engine::Redis, |settings| {
+            settings.store.url = StoreUrl::Redis(redis.url().into());
+            settings.auth.sessions_seconds = seconds;
+        })
+        .await;
+        let (alice, bob) = server.friends().await;
+        let (mut alices, mut bobs) = (server.connect(&alice).await, server.connect(&bob).await);
+        let key = format!("{}{{u:{}}}:sessions", server.domain.settings.store.key_prefix, alice.viewer.user);
+        let removed = redis.command(&["HDEL", &key, &alice.viewer.session.to_string()]).unwrap();
+        assert!(removed.starts_with(":1"), "{removed}");
+        if seconds > 1 {
+            alices.is_quiet().await;
+            redis.cut_subscribers();
+        }
+        assert_eq!(alices.close_code().await, 4401);
+        bobs.is_quiet().await;
+    }
 }

@@ -84,7 +84,7 @@ impl TestServer {
 
     pub async fn person(&self, name: &str) -> Person {
         let guest = Guest { username: Some(name.into()) };
-        let token = self.domain.accounts.guest(guest, "test").await.unwrap().token;
+        let token = self.domain.accounts.guest(guest, &"test".into()).await.unwrap().token;
         Person { viewer: self.domain.identity.authenticate(&token).await.unwrap(), token }
     }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::object::{HistoryVisibility, MessageType, Position, Retention, RoomType};
+use super::object::{HistoryVisibility, MessageType, Position, Retention, Role, RoomType};
 use crate::{FieldProblem, MessageId, RoomId, UserId};
 
 /// Longest `requestId` that is echoed, in bytes.
@@ -64,6 +64,12 @@ pub struct CreateRoom {
     pub history_visibility: Option<HistoryVisibility>,
     /// Default: all messages are kept.
     pub retention: Option<Retention>,
+}
+
+/// The body of `PUT /api/rooms/{id}/members/{userId}`.
+#[derive(Debug, Clone, PartialEq, Deserialize, utoipa::ToSchema)]
+pub struct SetRole {
+    pub role: Role,
 }
 
 /// Goes to a room, or to a user through their direct room: exactly one of the two.

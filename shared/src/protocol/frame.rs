@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::object::{Member, Message, Position, Receipt, Room, Status, UserPresence};
+use super::object::{Member, Message, Position, Receipt, Role, Room, Status, UserPresence};
 use crate::{ErrorCode, EventId, FieldProblem, MessageId, NotificationId, RoomId, SessionId, Timestamp, UserId};
 
 /// How a log went on for a client that named its position in it.
@@ -169,6 +169,17 @@ pub enum ServerFrame {
         room_id: RoomId,
         user_id: UserId,
         username: String,
+        /// Who took them out of the room; absent where they left by themselves.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        removed_by: Option<UserId>,
+        rev: u64,
+        event_id: EventId,
+    },
+    /// A member has this role now.
+    MemberUpdated {
+        room_id: RoomId,
+        user_id: UserId,
+        role: Role,
         rev: u64,
         event_id: EventId,
     },

@@ -32,6 +32,13 @@ fn one_numeric_api_key_is_still_a_text() {
 }
 
 #[test]
+fn trusted_proxies_are_networks_or_single_addresses() {
+    let s = load(&[("CHATAPP__HTTP__TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7,2001:db8::/32")]).unwrap();
+    let shown: Vec<String> = s.http.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
+}
+
+#[test]
 fn a_bad_value_or_key_is_one_line_that_names_it() {
     for (name, value, says) in [
         ("CHATAPP__API__LISTEN", "nonsense", "api.listen"),
@@ -47,6 +54,8 @@ fn a_bad_value_or_key_is_one_line_that_names_it() {
         ("CHATAPP__STORE__WAIT_REPLICAS", "1", "store.wait_replicas"),
         ("CHATAPP__STORE__WAIT_MS", "0", "store.wait_ms"),
         ("CHATAPP__NOTIFICATION__API_KEYS", "short", "notification.api_keys"),
+        ("CHATAPP__HTTP__TRUSTED_PROXIES", "10.0.0.0/33", "10.0.0.0/33"),
+        ("CHATAPP__HTTP__TRUSTED_PROXIES", "10.0.0.1, proxy.example", "proxy.example"),
     ] {
         let line = load(&[(name, value)]).unwrap_err().to_string();
         assert!(line.contains(says), "{name}={value}: {line}");

@@ -186,6 +186,46 @@ async fn a_client_that_does_not_read_its_replies_is_not_read_from() {
 }
 
 #[tokio::test]
+async fn however_much_one_client_sends_others_have_their_turn_in_between() {
+    let server = Echo::start(|_| {});
+    let much = [client_frame(0x81, b"NOTHING"), client_frame(0x89, b""), client_frame(0x8a, b"")];
+    for frame in much {
+        let mut socket = raw(&server).await;
+        // One read of the server holds them all: nothing is waited for between them.
+        let mut bytes = client_frame(0x81, b"WAIT FOR A TURN");
+        bytes.extend(frame.repeat(1000));
+        bytes.extend(client_frame(0x81, b"HAD IT A TURN?"));
+        socket.write_all(&bytes).await.unwrap();
+        let mut answer = [0; 2];
+        loop {
+            timeout(LONG, socket.read_exact(&mut answer)).await.unwrap().unwrap();
+            if answer != *b"\x8a\x00" {
+                break;
+            }
+        }
+        let mut text = vec![0; answer[1].into()];
+        socket.read_exact(&mut text).await.unwrap();
+        assert_eq!(text, b"yes", "{:?}", &frame[..1]);
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_a_request_before_the_one_for_a_socket_is_not_lost() {
+    let server = Echo::start(|_| {});
+    let mut socket = server.connect().await;
+    let plain = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let requests = format!("{plain}{plain}{}", support::request("Sec-WebSocket-Version: 13\r\n"));
+    socket.write_all(&[requests.as_bytes(), &client_frame(0x81, b"hello")].concat()).await.unwrap();
+    let mut answers = Vec::new();
+    while !answers.ends_with(b"\x81\x05hello") {
+        answers.push(timeout(LONG, socket.read_u8()).await.unwrap().unwrap());
+    }
+    let answers = String::from_utf8_lossy(&answers);
+    let statuses: Vec<&str> = answers.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ")).collect();
+    assert_eq!(statuses, ["400 Bad Request", "400 Bad Request", "101 Switching Protocols"]);
+}
+
+#[tokio::test]
 async fn a_drain_says_so_and_closes_1012_at_once() {
     let server = Echo::start(|_| {});
     let mut client = Client::connect(&server).await;

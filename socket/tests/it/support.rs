@@ -1,6 +1,11 @@
 //! An echo server on a port of its own, and clients.
 
-use std::{cell::RefCell, convert::Infallible, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    convert::Infallible,
+    rc::Rc,
+    time::Duration,
+};
 
 use actix_http::{HttpService, Request, Response, StatusCode};
 use futures_util::{FutureExt, SinkExt, StreamExt};
@@ -33,6 +38,8 @@ struct Worker {
     options: Options,
     pulse: Rc<Pulse>,
     subscribers: RefCell<Vec<Outbound>>,
+    /// Has another task run since `WAIT FOR A TURN`?
+    had_a_turn: Cell<bool>,
 }
 
 pub struct Echo {
@@ -69,6 +76,10 @@ impl Echo {
         format!("ws://127.0.0.1:{}/echo", self.port)
     }
 
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()
+    }
+
     pub async fn stopped(self) {
         self.done.await.unwrap();
     }
@@ -80,7 +91,12 @@ async fn serve(listener: std::net::TcpListener, options: Options, stop: Cancella
         let (options, stop) = (options.clone(), stop.clone());
         let start = move || {
             let pulse = Pulse::start(options.heartbeat, stop.clone());
-            let worker = Worker { options: options.clone(), pulse, subscribers: RefCell::default() };
+            let worker = Worker {
+                options: options.clone(),
+                pulse,
+                subscribers: RefCell::default(),
+                had_a_turn: Cell::default(),
+            };
             let worker = Rc::new(worker);
             Rc::new(move |upgrade| open(worker.clone(), upgrade).boxed_local()) as socket::Serve
         };
@@ -172,6 +188,13 @@ impl socket::Session for EchoSession {
         } else if text == "BAD" {
             self.outbound.push(text_frame("bad"));
             return Flow::Bad;
+        } else if text == "WAIT FOR A TURN" {
+            let worker = self.worker.clone();
+            worker.had_a_turn.set(false);
+            actix_rt::spawn(async move { worker.had_a_turn.set(true) });
+        } else if text == "HAD IT A TURN?" {
+            self.outbound.push(text_frame(if self.worker.had_a_turn.get() { "yes" } else { "no" }));
+        } else if text == "NOTHING" {
         } else {
             self.outbound.push(text_frame(text));
         }
@@ -246,13 +269,17 @@ pub async fn refusal(server: &Echo, extra: &str) -> String {
 }
 
 async fn ask(server: &Echo, extra: &str) -> TcpStream {
-    let mut socket = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
-    let request = format!(
+    let mut socket = server.connect().await;
+    socket.write_all(request(extra).as_bytes()).await.unwrap();
+    socket
+}
+
+/// A request for a socket, with these lines in its head too.
+pub fn request(extra: &str) -> String {
+    format!(
         "GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n{extra}\r\n"
-    );
-    socket.write_all(request.as_bytes()).await.unwrap();
-    socket
+    )
 }
 
 /// A masked frame; the mask is zero, so that bytes are what they are.

@@ -11,7 +11,7 @@ use shared::{
 };
 
 pub(super) use self::message::{decode_message, encode_message, kind_code};
-use crate::{Head, Marks, Membership, Result, StoreError};
+use crate::{Ban, Head, Marks, Membership, Result, StoreError};
 
 pub(super) fn to_json<T: Serialize>(record: &T) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(record).context("encode a record")?)
@@ -70,6 +70,15 @@ impl<'a> Row<'a> {
 
     pub(super) fn room(&mut self) -> Result<RoomId> {
         RoomId::from_slice(&self.take::<16>()?).ok_or_else(|| corrupt(self.what))
+    }
+
+    pub(super) fn role(&mut self) -> Result<Role> {
+        match self.byte()? {
+            0 => Ok(Role::Member),
+            1 => Ok(Role::Admin),
+            2 => Ok(Role::Owner),
+            _ => Err(corrupt("role")),
+        }
     }
 
     /// A length or count.
@@ -150,27 +159,34 @@ impl HeadRow {
     }
 }
 
-pub(super) fn encode_membership(m: &Membership) -> Vec<u8> {
-    let role = match m.role {
+const fn role_code(role: Role) -> u8 {
+    match role {
         Role::Member => 0,
         Role::Admin => 1,
         Role::Owner => 2,
-    };
-    let row = RowOut::default().bytes(m.user.as_bytes()).byte(role);
+    }
+}
+
+pub(super) fn encode_membership(m: &Membership) -> Vec<u8> {
+    let row = RowOut::default().bytes(m.user.as_bytes()).byte(role_code(m.role));
     row.number(m.joined_seq).number(m.joined_rev).time(m.joined_at).done()
 }
 
 pub(super) fn decode_membership(bytes: &[u8]) -> Result<Membership> {
     let mut row = Row::new(bytes, "membership");
     let user = row.user()?;
-    let role = match row.byte()? {
-        0 => Role::Member,
-        1 => Role::Admin,
-        2 => Role::Owner,
-        _ => return Err(corrupt("role")),
-    };
+    let role = row.role()?;
     let (joined_seq, joined_rev, joined_at) = (row.number()?, row.number()?, row.time()?);
     Ok(Membership { user, role, joined_seq, joined_rev, joined_at })
+}
+
+pub(super) fn encode_ban(ban: &Ban) -> Vec<u8> {
+    RowOut::default().bytes(ban.user.as_bytes()).bytes(ban.by.as_bytes()).time(ban.at).done()
+}
+
+pub(super) fn decode_ban(bytes: &[u8]) -> Result<Ban> {
+    let mut row = Row::new(bytes, "ban");
+    Ok(Ban { user: row.user()?, by: row.user()?, at: row.time()? })
 }
 
 /// Where a user's own log stands.
@@ -201,6 +217,8 @@ pub(super) enum What {
     Deleted(u64),
     Joined,
     Left,
+    Role(Role),
+    Removed { by: UserId },
 }
 
 /// A change without its number (in its key) and without any content.
@@ -224,6 +242,8 @@ impl ChangeRow {
             What::Reacted { seq, emoji, added } => {
                 row.byte(if *added { 5 } else { 6 }).number(*seq).bytes(emoji.as_bytes())
             }
+            What::Role(role) => row.byte(7).byte(role_code(*role)),
+            What::Removed { by } => row.byte(8).bytes(by.as_bytes()),
         }
         .done()
     }
@@ -241,6 +261,8 @@ impl ChangeRow {
                 let seq = row.number()?;
                 What::Reacted { seq, emoji: row.text(row.rest().len())?, added: tag == 5 }
             }
+            7 => What::Role(row.role()?),
+            8 => What::Removed { by: row.user()? },
             _ => return Err(corrupt("change")),
         };
         Ok(Self { event_id, at, user, what })

@@ -173,6 +173,8 @@ fn fill_in(read: &impl Read, (room, floor): (RoomId, u64), rev: u64, row: Change
         What::Deleted(seq) => ChangeBody::Deleted { seq },
         What::Joined => ChangeBody::Joined,
         What::Left => ChangeBody::Left,
+        What::Role(role) => ChangeBody::Role { role },
+        What::Removed { by } => ChangeBody::Removed { by },
     };
     Ok(Change { rev, event_id: row.event_id, at: row.at, user: row.user, body })
 }

@@ -10,8 +10,8 @@
 //! | state | `e` folded address | user |
 //! | state | `#` | accounts and guests there are (u64) |
 //! | state | `c` owner contact | empty |
-//! | state | `S` session | [`SessionRecord`](crate::SessionRecord), JSON |
-//! | state | `T` expiry session | empty |
+//! | state | `S` user session | [`SessionRecord`](crate::SessionRecord), JSON |
+//! | state | `T` expiry user session | empty |
 //! | state | `k` kid | expiry, then the public key, JSON |
 //! | state | `r` room | [`RoomRecord`](crate::RoomRecord), JSON |
 //! | state | `h` room | head row: head, when due for notification, notified seq |
@@ -19,6 +19,8 @@
 //! | state | `p` folded name, escaped; room | empty; public rooms in order of name |
 //! | state | `m` room user | membership row |
 //! | state | `j` room joinedRev | membership row; members in order of joining |
+//! | state | `f` room joinedRev | user; admins in order of joining |
+//! | state | `B` room user | ban row |
 //! | state | `i` user room | empty; the rooms of a user |
 //! | state | `w` room user | marks: read (u64), delivered (u64) |
 //! | state | `d` room seq | empty; deleted messages |
@@ -211,12 +213,21 @@ pub(super) fn contacts(owner: UserId) -> Span {
     state(b'c', &[owner.as_bytes()]).prefix()
 }
 
-pub(super) fn session(id: SessionId) -> Key {
-    state(b'S', &[id.as_bytes()])
+pub(super) fn session(user: UserId, id: SessionId) -> Key {
+    state(b'S', &[user.as_bytes(), id.as_bytes()])
 }
 
-pub(super) fn session_expiry(at: Timestamp, id: SessionId) -> Key {
-    state(b'T', &[&time(at), id.as_bytes()])
+pub(super) fn sessions(user: UserId) -> Span {
+    state(b'S', &[user.as_bytes()]).prefix()
+}
+
+pub(super) fn session_expiry(at: Timestamp, user: UserId, id: SessionId) -> Key {
+    state(b'T', &[&time(at), user.as_bytes(), id.as_bytes()])
+}
+
+/// The session that a key of [`session_expiry`] names.
+pub(super) fn session_of_expiry(expiry: &[u8]) -> Key {
+    state(b'S', &[&expiry[expiry.len().saturating_sub(2 * ID)..]])
 }
 
 /// Sessions that expired at `now` or before.
@@ -282,6 +293,27 @@ pub(super) fn joined(room: RoomId, rev: u64) -> Key {
 /// Members who joined after the change `rev`.
 pub(super) fn joined_after(room: RoomId, rev: u64) -> Span {
     state(b'j', &[room.as_bytes()]).prefix().above(joined(room, rev))
+}
+
+pub(super) fn admin(room: RoomId, joined_rev: u64) -> Key {
+    state(b'f', &[room.as_bytes(), &joined_rev.to_be_bytes()])
+}
+
+pub(super) fn admins(room: RoomId) -> Span {
+    state(b'f', &[room.as_bytes()]).prefix()
+}
+
+pub(super) fn ban(room: RoomId, user: UserId) -> Key {
+    state(b'B', &[room.as_bytes(), user.as_bytes()])
+}
+
+/// Bans of users after this one.
+pub(super) fn bans(room: RoomId, after: Option<UserId>) -> Span {
+    let all = state(b'B', &[room.as_bytes()]).prefix();
+    match after {
+        Some(user) => all.above(ban(room, user)),
+        None => all,
+    }
 }
 
 pub(super) fn room_of(user: UserId, room: RoomId) -> Key {

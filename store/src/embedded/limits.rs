@@ -51,10 +51,25 @@ impl Buckets {
     }
 }
 
+impl Buckets {
+    fn give_back(&mut self, key: &str, (burst, refill): (u32, Duration), count: u32, now: Instant) {
+        let Some(full_at) = self.full_at.get_mut(key) else { return };
+        match full_at.checked_sub(refill / burst.max(1) * count) {
+            Some(sooner) if sooner > now => *full_at = sooner,
+            _ => drop(self.full_at.remove(key)),
+        }
+    }
+}
+
 #[async_trait]
 impl Limits for Embedded {
     async fn take(&self, key: &str, burst: u32, refill: Duration, want: u32) -> Result<Taken> {
         Ok(self.buckets.lock().take(key, (burst, refill), want, Instant::now()))
+    }
+
+    async fn give_back(&self, key: &str, burst: u32, refill: Duration, count: u32) -> Result<()> {
+        self.buckets.lock().give_back(key, (burst, refill), count, Instant::now());
+        Ok(())
     }
 }
 

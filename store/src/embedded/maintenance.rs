@@ -12,7 +12,7 @@ use super::{
     kv::{Order, Read},
     log::day,
     notify_queue::nothing_in,
-    retention, sessions, signing_keys,
+    retention, signing_keys,
     tx::Tx,
 };
 use crate::{Finding, Health, Maintenance, Result, StoreError, log::DEDUPE_KEPT};
@@ -54,7 +54,7 @@ fn sweep_sessions(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     let ended = first_keys(tx, &keys::expired_sessions(now))?;
     let swept = ended.len();
     for key in ended {
-        tx.delete(keys::session(sessions::session_id(keys::last_id(&key))?));
+        tx.delete(keys::session_of_expiry(&key));
         delete(tx, key);
     }
     Ok(swept)

@@ -57,6 +57,7 @@ pub(super) fn member_head(read: &impl Read, room: RoomId, user: UserId) -> Resul
 /// A change about to be recorded.
 pub(super) struct Recording<'a> {
     pub(super) room: RoomId,
+    /// The change's user.
     pub(super) by: &'a Actor,
     pub(super) at: Timestamp,
     pub(super) body: ChangeBody,
@@ -77,6 +78,8 @@ pub(super) fn record_change(tx: &mut Tx, head: &mut Head, recording: Recording) 
         ChangeBody::Deleted { seq } => What::Deleted(*seq),
         ChangeBody::Joined => What::Joined,
         ChangeBody::Left => What::Left,
+        ChangeBody::Role { role } => What::Role(*role),
+        ChangeBody::Removed { by } => What::Removed { by: *by },
     };
     let row = ChangeRow { event_id: head.event_id, at, user: by.id, what };
     tx.put(keys::change(room, head.rev), row.encode())?;
@@ -95,21 +98,37 @@ pub(super) fn add_member(tx: &mut Tx, head: &mut Head, room: RoomId, user: &Acto
     record_change(tx, head, Recording { room, by: user, at, body: ChangeBody::Joined })?;
     head.members += 1;
     let joined = Membership { user: user.id, role, joined_seq: head.seq, joined_rev: head.rev, joined_at: at };
-    let row = codec::encode_membership(&joined);
-    tx.put(keys::joined(room, joined.joined_rev), row.clone())?;
-    tx.put(keys::member(room, user.id), row)?;
+    put_member(tx, room, &joined)?;
     tx.put(keys::room_of(user.id, room), Vec::new())?;
     put_marks(tx, room, user.id, head.seq)?;
     record_user_change(tx, user.id, UserChangeBody::RoomAdded(room))?;
     Ok(joined)
 }
 
-/// The reverse of [`add_member`]. The caller puts the head.
-pub(super) fn remove_member(tx: &mut Tx, head: &mut Head, room: RoomId, user: &Actor) -> Result<()> {
-    let membership = find_member(tx, room, user.id)?.ok_or(StoreError::NotAMember)?;
-    let recording = Recording { room, by: user, at: Timestamp::now(), body: ChangeBody::Left };
-    record_change(tx, head, recording)?;
+/// A member's rows.
+pub(super) fn put_member(tx: &mut Tx, room: RoomId, member: &Membership) -> Result<()> {
+    let row = codec::encode_membership(member);
+    tx.put(keys::joined(room, member.joined_rev), row.clone())?;
+    tx.put(keys::member(room, member.user), row)?;
+    if member.role == Role::Admin {
+        tx.put(keys::admin(room, member.joined_rev), member.user.as_bytes().to_vec())?;
+    }
+    Ok(())
+}
+
+/// The reverse of [`add_member`], told by `body`. The caller puts the head.
+pub(super) fn remove_member(
+    tx: &mut Tx,
+    head: &mut Head,
+    (room, membership): (RoomId, &Membership),
+    user: &Actor,
+    body: ChangeBody,
+) -> Result<()> {
+    record_change(tx, head, Recording { room, by: user, at: Timestamp::now(), body })?;
     head.members = head.members.saturating_sub(1);
+    if membership.role == Role::Admin {
+        tx.delete(keys::admin(room, membership.joined_rev));
+    }
     tx.delete(keys::joined(room, membership.joined_rev));
     tx.delete(keys::member(room, user.id));
     tx.delete(keys::room_of(user.id, room));

@@ -44,23 +44,23 @@ fn take(tx: &mut Tx, now: Timestamp, lease: Duration, limit: usize) -> Result<Ve
         last = key.to_vec();
         RoomId::from_slice(keys::last_id(key)).ok_or_else(|| codec::corrupt("due room"))
     })?;
-    let begins = if due.len() < limit { span.hi } else { last };
+    let (begins, again) = (if due.len() < limit { span.hi } else { last }, now.after(lease));
     let mut rooms = Vec::with_capacity(due.len());
     for room in due {
         let mut row = find_head(tx, room)?.ok_or_else(|| codec::corrupt("due room"))?;
-        move_due(tx, room, &mut row, Some(now.after(lease)))?;
+        move_due(tx, room, &mut row, Some(again))?;
         put_head(tx, room, &row)?;
         rooms.push(DueRoom { room, notified_seq: row.notified, head_seq: row.head.seq });
     }
     if let Some(recent) = tx.recent() {
-        recent.due_begins(&begins);
+        // With no lease they stand where they were taken from.
+        let moved = rooms.iter().map(|due| keys::due(again, due.room).bytes);
+        recent.due_begins(&moved.fold(begins, Vec::min));
     }
     Ok(rooms)
 }
 
-fn finish(tx: &mut Tx, room: RoomId, seq: u64) -> Result<()> {
-    // A room that is not there has nothing to finish.
-    let Some(mut row) = find_head(tx, room)? else { return Ok(()) };
+fn finish(tx: &mut Tx, room: RoomId, mut row: HeadRow, seq: u64) -> Result<()> {
     row.notified = row.notified.max(seq.min(row.head.seq));
     let due = (row.notified < row.head.seq).then(Timestamp::now);
     move_due(tx, room, &mut row, due)?;
@@ -113,18 +113,13 @@ impl NotifyQueue for Embedded {
         self.write(move |tx| take(tx, now, lease, limit)).await
     }
 
-    async fn finish_due(&self, room: RoomId, seq: u64) -> Result<()> {
-        self.write(move |tx| finish(tx, room, seq)).await
-    }
-
     async fn conclude(&self, room: RoomId, seq: u64, outcomes: &[(UserId, Outcome)]) -> Result<()> {
         let outcomes = outcomes.to_vec();
         self.write(move |tx| {
-            if find_head(tx, room)?.is_none() {
-                return Ok(());
-            }
+            // A room that is not there has nothing to finish.
+            let Some(row) = find_head(tx, room)? else { return Ok(()) };
             put_outcomes(tx, room, &outcomes)?;
-            finish(tx, room, seq)
+            finish(tx, room, row, seq)
         })
         .await
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::{Result, StoreError};
 
 /// What this program writes. Raise it when a row or key changes its meaning.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 /// Locked by the process that has the store open.
 pub(super) const LOCK: &str = "lock";
 /// A process that is ending may hold the lock a moment longer: tried so often, this far apart.
@@ -161,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_format_is_refused_and_named() {
-        for (format, whose) in [(FORMAT + 1, "a newer version (format 4;"), (FORMAT - 1, "an older version (format 2;")]
+        for (format, whose) in [(FORMAT + 1, "a newer version (format 5;"), (FORMAT - 1, "an older version (format 3;")]
         {
             let dir = tempfile::tempdir().unwrap();
             let kv = open(dir.path()).await.unwrap();

@@ -47,6 +47,11 @@ impl Embedded {
         }
     }
 
+    /// To who watches; under the table's lock, so that they see the changes in their order.
+    fn deliver(&self, event: &PresenceEvent) {
+        self.dispatcher.deliver(&BusEvent::Presence(Arc::new(event.clone())));
+    }
+
     /// Writes down what is to outlive the process.
     async fn remember(&self, users: Vec<UserId>) -> Result<()> {
         let table = self.presence.clone();
@@ -61,8 +66,15 @@ impl Presence for Embedded {
         Ok(())
     }
 
-    async fn put_device(&self, user: UserId, device: &Device) -> Result<PresenceState> {
-        self.with_user(user, |table| table.put_device(user, device)).await
+    async fn put_device(&self, user: UserId, device: &Device, alone: &PresenceEvent) -> Result<PresenceState> {
+        self.with_user(user, |table| {
+            let (state, news) = table.put_device(user, device, alone);
+            if news {
+                self.deliver(alone);
+            }
+            state
+        })
+        .await
     }
 
     async fn remove_device(
@@ -107,8 +119,7 @@ impl Presence for Embedded {
         self.with_user(event.user, |table| {
             let publishing = table.publish(event, version);
             if publishing == Publishing::Sent {
-                // Under the table's lock, so that watchers see the changes in their order.
-                self.dispatcher.deliver(&BusEvent::Presence(Arc::new(event.clone())));
+                self.deliver(event);
             }
             publishing
         })

@@ -93,8 +93,8 @@ impl PresenceTable {
         self.leases.insert(instance, until);
     }
 
-    /// Gives the state with the device.
-    pub(super) fn put_device(&mut self, user: UserId, device: &Device) -> PresenceState {
+    /// Gives the state with the device, and whether `alone` is to be sent, and is in it.
+    pub(super) fn put_device(&mut self, user: UserId, device: &Device, alone: &PresenceEvent) -> (PresenceState, bool) {
         let state = &mut self.change(user).state;
         let same = |d: &&mut Device| d.instance == device.instance && d.connection == device.connection;
         match state.devices.iter_mut().find(same) {
@@ -105,9 +105,14 @@ impl PresenceTable {
                 state.devices.push(device.clone());
             }
         }
+        let chose = state.chosen != ChosenStatus::default() || state.text.is_some();
+        let news = state.devices.len() == 1 && !chose && state.published != alone.published;
+        if news {
+            state.published = alone.published.clone();
+        }
         let state = state.clone();
         self.users_of.entry(device.instance).or_default().insert(user);
-        state
+        (state, news)
     }
 
     /// Was it the user's last?
@@ -236,7 +241,7 @@ mod tests {
     use shared::protocol::Status;
 
     use super::*;
-    use crate::SocketKind;
+    use crate::{SocketKind, presence::silent};
 
     const GRACE: Duration = Duration::from_secs(5);
     const LEASE: Duration = Duration::from_secs(30);
@@ -252,11 +257,11 @@ mod tests {
     #[test]
     fn a_deadline_set_while_another_is_in_hand_survives_its_finish() {
         let (mut table, user, instance) = (PresenceTable::default(), UserId::new(), InstanceId::new());
-        table.put_device(user, &device(instance, 1));
+        table.put_device(user, &device(instance, 1), &silent(user));
         assert!(table.remove_device(user, (instance, 1), at(0), GRACE));
         assert_eq!(table.take_due(at(4), LEASE, 9), []);
         assert_eq!(table.take_due(at(5), LEASE, 9), [user]);
-        table.put_device(user, &device(instance, 2));
+        table.put_device(user, &device(instance, 2), &silent(user));
         assert!(table.remove_device(user, (instance, 2), at(6), GRACE));
         table.finish_due(user);
         assert_eq!(table.take_due(at(11), LEASE, 9), [user]);
@@ -271,9 +276,9 @@ mod tests {
         table.beat(dead, at(10));
         table.beat(live, at(100));
         for user in &users {
-            table.put_device(*user, &device(dead, 1));
+            table.put_device(*user, &device(dead, 1), &silent(*user));
         }
-        table.put_device(users[0], &device(live, 1));
+        table.put_device(users[0], &device(live, 1), &silent(users[0]));
         assert_eq!(table.reap(at(9), 9), []);
         let mut reaped = table.reap(at(10), 2);
         assert_eq!(reaped.len(), 2);
@@ -292,7 +297,7 @@ mod tests {
         let (mut table, instance) = (PresenceTable::default(), InstanceId::new());
         let (gone, here, shown) = (UserId::new(), UserId::new(), UserId::new());
         table.set_chosen(gone, ChosenStatus::Busy, None);
-        table.put_device(here, &device(instance, 1));
+        table.put_device(here, &device(instance, 1), &silent(here));
         let published = Published { status: Status::Online, text: None };
         let event = PresenceEvent { user: shown, username: "s".into(), published, last_seen: None };
         assert_eq!(table.publish(&event, 0), Publishing::Sent);

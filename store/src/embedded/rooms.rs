@@ -13,9 +13,8 @@ use super::{
     marks::find_marks,
     membership::{
         add_member, blank_head, find_head, find_member, find_message, find_record, head, is_member, put_head,
-        remove_member,
     },
-    mentions,
+    mentions, room_admin,
     tx::Tx,
 };
 use crate::{Actor, Head, Joined, Membership, Result, RoomRecord, RoomView, Rooms, StoreError};
@@ -49,7 +48,7 @@ fn create(tx: &mut Tx, room: &RoomRecord, members: &[Actor]) -> Result<()> {
     }
     let mut row = blank_head();
     for (i, member) in members.iter().enumerate() {
-        let role = if i == 0 { Role::Owner } else { Role::Member };
+        let role = if i == 0 && room.kind != RoomType::Direct { Role::Owner } else { Role::Member };
         if !is_member(tx, room.id, member.id)? {
             add_member(tx, &mut row.head, room.id, member, role)?;
         }
@@ -66,6 +65,9 @@ fn join(tx: &mut Tx, room: RoomId, user: &Actor, (role, max_members): (Role, u64
     let mut row = head(tx, room)?;
     if is_member(tx, room, user.id)? {
         return Err(StoreError::AlreadyAMember);
+    }
+    if tx.get(&keys::ban(room, user.id))?.is_some() {
+        return Err(StoreError::Banned);
     }
     if row.head.members >= max_members {
         return Err(StoreError::RoomFull);
@@ -144,13 +146,7 @@ impl Rooms for Embedded {
 
     async fn leave(&self, room: RoomId, user: &Actor) -> Result<Position> {
         let user = user.clone();
-        self.write(move |tx| {
-            let mut row = head(tx, room)?;
-            remove_member(tx, &mut row.head, room, &user)?;
-            put_head(tx, room, &row)?;
-            Ok(row.head.position())
-        })
-        .await
+        self.write(move |tx| room_admin::leave(tx, room, &user)).await
     }
 
     async fn positions(&self, rooms: &[RoomId]) -> Result<Vec<Option<Position>>> {

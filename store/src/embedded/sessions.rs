@@ -1,27 +1,37 @@
 //! Login sessions, with an index by expiry for the sweep.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use async_trait::async_trait;
 use shared::{SessionId, Timestamp, UserId};
 
-use super::{Embedded, codec, keys, kv::Read, rooms, tx::Tx, user_log};
-use crate::{Arrival, BusEvent, Result, Rotation, SessionRecord, Sessions, UserEvent};
+use super::{
+    Embedded, codec, keys,
+    kv::{Order, Read},
+    rooms,
+    tx::Tx,
+    user_log,
+};
+use crate::{Arrival, BusEvent, Exchange, Result, Rotation, SessionRecord, Sessions, UserEvent};
 
 /// Rooms of a user that are read on the caller's thread: their keys are neighbours, 2 KiB, so a block or two.
 const ROOMS_HERE: usize = 64;
 
-pub(super) fn session_id(bytes: &[u8]) -> Result<SessionId> {
-    SessionId::from_slice(bytes).ok_or_else(|| codec::corrupt("session id"))
+fn stored(read: &impl Read, user: UserId, id: SessionId) -> Result<Option<SessionRecord>> {
+    read.get(&keys::session(user, id))?.map(|row| codec::from_json(&row)).transpose()
 }
 
-fn stored(read: &impl Read, id: SessionId) -> Result<Option<SessionRecord>> {
-    read.get(&keys::session(id))?.map(|row| codec::from_json(&row)).transpose()
+fn all(read: &impl Read, user: UserId) -> Result<Vec<SessionRecord>> {
+    read.collect(&keys::sessions(user), Order::Ascending, usize::MAX, |_, row| codec::from_json(row))
+}
+
+fn is_live(session: &SessionRecord) -> bool {
+    session.expires_at > Timestamp::now()
 }
 
 /// One that has not expired.
-fn live(read: &impl Read, id: SessionId) -> Result<Option<SessionRecord>> {
-    Ok(stored(read, id)?.filter(|s| s.expires_at > Timestamp::now()))
+fn live(read: &impl Read, user: UserId, id: SessionId) -> Result<Option<SessionRecord>> {
+    Ok(stored(read, user, id)?.filter(is_live))
 }
 
 /// Of a session's row, what says whether it lives.
@@ -30,50 +40,92 @@ struct Ends {
     expires_at: Timestamp,
 }
 
+fn lives(read: &impl Read, user: UserId, id: SessionId) -> Result<bool> {
+    let ends: Option<Ends> = read.get(&keys::session(user, id))?.map(|row| codec::from_json(&row)).transpose()?;
+    Ok(ends.is_some_and(|ends| ends.expires_at > Timestamp::now()))
+}
+
 fn put(tx: &mut Tx, session: &SessionRecord) -> Result<()> {
-    if let Some(old) = stored(tx, session.id)? {
-        tx.delete(keys::session_expiry(old.expires_at, old.id));
-    }
-    tx.put(keys::session_expiry(session.expires_at, session.id), Vec::new())?;
-    tx.put(keys::session(session.id), codec::to_json(session)?)
+    tx.put(keys::session_expiry(session.expires_at, session.user, session.id), Vec::new())?;
+    tx.put(keys::session(session.user, session.id), codec::to_json(session)?)
+}
+
+fn remove(tx: &mut Tx, session: &SessionRecord) {
+    tx.delete(keys::session(session.user, session.id));
+    tx.delete(keys::session_expiry(session.expires_at, session.user, session.id));
 }
 
 fn end(tx: &mut Tx, session: &SessionRecord) {
-    tx.delete(keys::session(session.id));
-    tx.delete(keys::session_expiry(session.expires_at, session.id));
+    remove(tx, session);
     tx.publish(BusEvent::User(session.user, Arc::new(UserEvent::SessionEnded(session.id))));
 }
 
-fn rotate(tx: &mut Tx, mut session: SessionRecord, presented: [u8; 32], next: Next) -> Result<Rotation> {
-    if session.refresh_hash != presented {
+fn create(tx: &mut Tx, session: &SessionRecord, keep: usize) -> Result<()> {
+    let (mut others, expired): (Vec<_>, Vec<_>) = all(tx, session.user)?.into_iter().partition(is_live);
+    expired.iter().for_each(|expired| remove(tx, expired));
+    others.retain(|other| other.id != session.id);
+    others.sort_by_key(|other| Reverse((other.used_at, *other.id.as_bytes())));
+    others.iter().skip(keep.max(1) - 1).for_each(|surplus| end(tx, surplus));
+    if let Some(same) = stored(tx, session.user, session.id)? {
+        remove(tx, &same);
+    }
+    put(tx, session)
+}
+
+fn rotate(tx: &mut Tx, session: SessionRecord, exchange: Exchange) -> Result<Rotation> {
+    if session.refresh_hash != exchange.presented {
         end(tx, &session);
         return Ok(Rotation::Reused);
     }
-    tx.delete(keys::session_expiry(session.expires_at, session.id));
-    (session.refresh_hash, session.expires_at) = next;
-    tx.put(keys::session_expiry(session.expires_at, session.id), Vec::new())?;
-    tx.put(keys::session(session.id), codec::to_json(&session)?)?;
+    remove(tx, &session);
+    let Exchange { next: refresh_hash, at: used_at, expires_at, .. } = exchange;
+    let session = SessionRecord { refresh_hash, used_at, expires_at, ..session };
+    put(tx, &session)?;
     Ok(Rotation::Rotated(session))
 }
 
-/// The hash that follows and when the session then expires.
-type Next = ([u8; 32], Timestamp);
+/// Ends these; gives those that lived.
+fn end_all(tx: &mut Tx, sessions: Vec<SessionRecord>) -> Vec<SessionId> {
+    sessions.iter().for_each(|session| end(tx, session));
+    sessions.iter().filter(|session| is_live(session)).map(|session| session.id).collect()
+}
+
+/// Ends all of the user's but `except`; gives which lived.
+pub(super) fn end_others(tx: &mut Tx, user: UserId, except: Option<SessionId>) -> Result<Vec<SessionId>> {
+    let mut sessions = all(tx, user)?;
+    sessions.retain(|session| Some(session.id) != except);
+    Ok(end_all(tx, sessions))
+}
 
 #[async_trait]
 impl Sessions for Embedded {
-    async fn create_session(&self, session: &SessionRecord) -> Result<()> {
+    async fn create_session(&self, session: &SessionRecord, keep: usize) -> Result<()> {
         let session = session.clone();
-        self.write(move |tx| put(tx, &session)).await
+        self.write(move |tx| create(tx, &session, keep)).await
     }
 
-    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>> {
-        self.read_point(|read| live(read, id)).await
+    async fn sessions(&self, user: UserId) -> Result<Vec<SessionRecord>> {
+        let mut sessions = self.read(move |read| all(read, user)).await?;
+        sessions.retain(is_live);
+        sessions.sort_by_key(|session| (session.created_at, *session.id.as_bytes()));
+        Ok(sessions)
+    }
+
+    async fn session(&self, user: UserId, id: SessionId) -> Result<Option<SessionRecord>> {
+        self.read_point(|read| live(read, user, id)).await
+    }
+
+    async fn live(&self, logins: &[(UserId, SessionId)]) -> Result<Vec<bool>> {
+        if let [(user, id)] = logins {
+            return self.read_point(|read| Ok(vec![lives(read, *user, *id)?])).await;
+        }
+        let logins = logins.to_vec();
+        self.read(move |read| logins.into_iter().map(|(user, id)| lives(read, user, id)).collect()).await
     }
 
     async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>> {
         let here = self.read_point(|read| {
-            let ends: Option<Ends> = read.get(&keys::session(id))?.map(|row| codec::from_json(&row)).transpose()?;
-            if ends.is_none_or(|ends| ends.expires_at <= Timestamp::now()) {
+            if !lives(read, user, id)? {
                 return Ok(None);
             }
             let own = user_log::position(read, user)?;
@@ -87,27 +139,24 @@ impl Sessions for Embedded {
         Ok(Some(arrival))
     }
 
-    async fn rotate_refresh(
-        &self,
-        id: SessionId,
-        presented: [u8; 32],
-        next: [u8; 32],
-        expires_at: Timestamp,
-    ) -> Result<Rotation> {
-        self.write(move |tx| match live(tx, id)? {
-            Some(session) => rotate(tx, session, presented, (next, expires_at)),
+    async fn rotate_refresh(&self, user: UserId, id: SessionId, exchange: &Exchange) -> Result<Rotation> {
+        let exchange = *exchange;
+        self.write(move |tx| match live(tx, user, id)? {
+            Some(session) => rotate(tx, session, exchange),
             None => Ok(Rotation::Unknown),
         })
         .await
     }
 
-    async fn end_session(&self, id: SessionId) -> Result<()> {
-        self.write(move |tx| {
-            if let Some(session) = stored(tx, id)? {
-                end(tx, &session);
-            }
-            Ok(())
-        })
-        .await
+    async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool> {
+        let ended = self.write(move |tx| {
+            let session = stored(tx, user, id)?;
+            Ok(end_all(tx, session.into_iter().collect()))
+        });
+        Ok(!ended.await?.is_empty())
+    }
+
+    async fn end_sessions(&self, user: UserId, except: Option<SessionId>) -> Result<Vec<SessionId>> {
+        self.write(move |tx| end_others(tx, user, except)).await
     }
 }

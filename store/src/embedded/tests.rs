@@ -15,8 +15,8 @@ use shared::{
 
 use super::*;
 use crate::{
-    Actor, BusEvent, ChangeBody, Changes, ChosenStatus, InboxItem, Job, JobState, Mentions, NewMessage, PageFrom,
-    PageRequest, RoomRecord, Rotation, SessionRecord, Signal, Topic, UserChangeBody, UserEvent, UserRecord,
+    Actor, BusEvent, ChangeBody, Changes, ChosenStatus, Exchange, InboxItem, Job, JobState, Mentions, NewMessage,
+    PageFrom, PageRequest, RoomRecord, Rotation, SessionRecord, Signal, Topic, UserChangeBody, UserEvent, UserRecord,
     log::CHANGES_KEPT, notify::INBOX_KEPT,
 };
 
@@ -268,9 +268,9 @@ async fn a_room_is_due_once_and_again_for_what_came_meanwhile() {
     assert_eq!(take(now).await, [], "leased");
     assert_eq!(take(now.after(lease)).await, [(0, 2)], "the lease ended");
     store.log.append(&message(id, &alice, "3")).await.unwrap();
-    store.notify_queue.finish_due(id, 2).await.unwrap();
+    store.notify_queue.conclude(id, 2, &[]).await.unwrap();
     assert_eq!(take(Timestamp::now()).await, [(2, 3)]);
-    store.notify_queue.finish_due(id, 3).await.unwrap();
+    store.notify_queue.conclude(id, 3, &[]).await.unwrap();
     assert_eq!(take(now.after(DAY)).await, []);
     store.log.append(&message(id, &alice, "4")).await.unwrap();
     assert_eq!(take(Timestamp::now()).await, [(3, 4)]);
@@ -369,21 +369,27 @@ async fn a_replayed_refresh_token_ends_the_session_and_tells_so() {
         user,
         refresh_hash: [1; 32],
         created_at: now,
+        used_at: now,
         expires_at: now.after(DAY),
+        agent: None,
+        address: None,
     };
     let mut subscriber = store.bus.subscriber();
     subscriber.subscriptions.subscribe(&[Topic::User(user)]).await.unwrap();
-    store.sessions.create_session(&session).await.unwrap();
+    store.sessions.create_session(&session, 9).await.unwrap();
     let later = now.after(2 * DAY);
-    let rotate = async |old, new| store.sessions.rotate_refresh(session.id, [old; 32], [new; 32], later).await.unwrap();
+    let rotate = async |old, new| {
+        let exchange = Exchange { presented: [old; 32], next: [new; 32], at: now, expires_at: later };
+        store.sessions.rotate_refresh(user, session.id, &exchange).await.unwrap()
+    };
     let rotated = SessionRecord { refresh_hash: [2; 32], expires_at: later, ..session.clone() };
     assert_eq!(rotate(1, 2).await, Rotation::Rotated(rotated.clone()));
     store.maintenance.sweep(now.after(DAY)).await.unwrap();
-    assert_eq!(store.sessions.session(session.id).await.unwrap(), Some(rotated), "swept by its old expiry");
+    assert_eq!(store.sessions.session(user, session.id).await.unwrap(), Some(rotated), "swept by its old expiry");
     assert_eq!(rotate(1, 3).await, Rotation::Reused);
     assert_eq!(rotate(2, 3).await, Rotation::Unknown);
-    assert_eq!(store.sessions.session(session.id).await.unwrap(), None);
-    store.sessions.end_session(session.id).await.unwrap();
+    assert_eq!(store.sessions.session(user, session.id).await.unwrap(), None);
+    store.sessions.end_session(user, session.id).await.unwrap();
     let Some(Signal::Event(BusEvent::User(_, event))) = subscriber.inbox.try_recv() else { panic!("not told") };
     assert_eq!(*event, UserEvent::SessionEnded(session.id));
     assert!(subscriber.inbox.try_recv().is_none(), "told twice");

@@ -1,11 +1,12 @@
 //! Accounts and contacts. A command does all of a change, so nothing is ever half claimed.
 
 use async_trait::async_trait;
-use shared::UserId;
+use shared::{SessionId, UserId};
 
 use super::{
     Embedded, codec, keys,
     kv::{Order, Read},
+    sessions,
     tx::Tx,
     user_log::record_user_change,
 };
@@ -56,6 +57,21 @@ fn patch(tx: &mut Tx, id: UserId, patch: ProfilePatch) -> Result<UserRecord> {
     Ok(user)
 }
 
+fn change_password(
+    tx: &mut Tx,
+    id: UserId,
+    [old, next]: [String; 2],
+    keep: SessionId,
+) -> Result<Option<Vec<SessionId>>> {
+    let mut user = read_user(tx, id)?.ok_or(StoreError::UserNotFound)?;
+    if user.password_hash.as_ref() != Some(&old) {
+        return Ok(None);
+    }
+    user.password_hash = Some(next);
+    tx.put(keys::user(id), codec::to_json(&user)?)?;
+    sessions::end_others(tx, id, Some(keep)).map(Some)
+}
+
 /// A change in the owner's own log, where it is one.
 fn set_contact(tx: &mut Tx, owner: UserId, user: UserId, added: bool) -> Result<()> {
     let key = keys::contact(owner, user);
@@ -103,6 +119,17 @@ impl Users for Embedded {
     async fn update_profile(&self, id: UserId, changes: &ProfilePatch) -> Result<UserRecord> {
         let changes = changes.clone();
         self.write(move |tx| patch(tx, id, changes)).await
+    }
+
+    async fn change_password(
+        &self,
+        id: UserId,
+        old: &str,
+        next: &str,
+        keep: SessionId,
+    ) -> Result<Option<Vec<SessionId>>> {
+        let hashes = [old, next].map(str::to_owned);
+        self.write(move |tx| change_password(tx, id, hashes, keep)).await
     }
 
     async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>> {

@@ -27,6 +27,26 @@ pub(super) fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     Ok(serde_json::from_str(text).map_err(|e| anyhow::Error::new(e).context("decode from Redis"))?)
 }
 
+pub(super) fn hex(bytes: &[u8; 32]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(64), |mut out, byte| {
+        // Writing into a string cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut out = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(out)
+}
+
 pub(super) fn parse<T: FromStr>(text: &str, what: &'static str) -> Result<T> {
     text.parse().map_err(|_| corrupt(what))
 }
@@ -55,7 +75,7 @@ pub(super) const fn role_text(role: Role) -> &'static str {
     }
 }
 
-fn role(text: &str) -> Result<Role> {
+pub(super) fn role(text: &str) -> Result<Role> {
     match text {
         "member" => Ok(Role::Member),
         "admin" => Ok(Role::Admin),
@@ -109,6 +129,7 @@ mod tests {
             "u 1",
             "s x",
             "r 1 2 3 4 5\n\n",
+            "p 1 - 0 - 0 king\n\n",
         ];
         for text in texts {
             assert!(message::message(id, 1, text).is_err(), "{text:?}");

@@ -31,7 +31,7 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_millis(200);
 /// Commands that may wait to be written on one connection; more make their callers wait.
 const BUFFER: usize = 4096;
 /// Connections for commands to a single node; one more is for the bus.
-const POOL: usize = 2;
+const POOL: usize = 1;
 
 /// Where the store is.
 pub(super) enum Address {
@@ -257,12 +257,36 @@ impl Connections {
     /// Runs one script many times, together as [`Self::ask_all`] does.
     pub(super) async fn run_all<T: FromRedisValue>(&self, what: &'static str, calls: Vec<Call>) -> Result<Vec<T>> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
-        let commands: Vec<Cmd> = calls.iter().map(Call::command).collect();
+        self.run_among(what, calls.iter().map(Call::command).collect(), first).await
+    }
+
+    /// Runs a script between two commands, together: one round trip. Of any slots, so not in a cluster.
+    pub(super) async fn run_between<B, T, A>(
+        &self,
+        what: &'static str,
+        before: Cmd,
+        call: Call,
+        after: Cmd,
+    ) -> Result<(B, T, A)>
+    where
+        (B, T, A): FromRedisValue,
+    {
+        let answers: Vec<Value> = self.run_among(what, vec![before, call.command(), after], &call).await?;
+        redis::from_redis_value(Value::Array(answers)).map_err(|e| fault(e.into(), what))
+    }
+
+    /// Commands together, some of which run this script. All of them are idempotent: they are asked again where the
+    /// server did not know it.
+    async fn run_among<T: FromRedisValue>(
+        &self,
+        what: &'static str,
+        commands: Vec<Cmd>,
+        call: &Call,
+    ) -> Result<Vec<T>> {
         self.within(what, async {
             match self.query_all(&commands).await {
-                // Nothing that this repeats can have been done twice: the callers' scripts are idempotent.
                 Err(e) if is_unknown_script(&e) => {
-                    self.load(first).await?;
+                    self.load(call).await?;
                     self.query_all(&commands).await
                 }
                 other => other,
@@ -363,6 +387,8 @@ pub(super) fn fault(error: RedisError, what: &'static str) -> StoreError {
                 | ServerErrorKind::TryAgain
                 | ServerErrorKind::Moved
                 | ServerErrorKind::Ask
+                // It did not run, and was loaded just now: others empty the server meanwhile.
+                | ServerErrorKind::NoScript
         ),
         // Codes the library does not know; in a pipeline they are in the text alone.
         ErrorKind::Extension => {

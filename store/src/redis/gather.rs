@@ -2,7 +2,8 @@
 //!
 //! While one group is on its way the next one gathers, and groups begin at least [`PACE`] apart: a lone append goes out
 //! at once, a crowd shares what a round trip costs (on both sides: system calls, wake-ups, a write of the append-only
-//! file). Order is kept: appends are run as they were queued, and one group ends before the next begins.
+//! file). Order is kept: appends are run as they were queued, one group ends before the next begins, and none is asked
+//! again once a later one has run ([`settled`]).
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ const PACE: Duration = Duration::from_millis(2);
 /// The answer of a script: strings.
 type Answer = Vec<String>;
 
-/// The sending end. Dropping it ends the task once the queue is drained.
+/// The sending end, for calls of one script. Dropping it ends the task once the queue is drained.
 pub(super) struct Gather {
     queue: mpsc::Sender<Asked>,
 }
@@ -87,22 +88,33 @@ async fn gather<T>(mut queue: mpsc::Receiver<T>, mut serve: impl AsyncFnMut(Vec<
 async fn serve(connection: &ConnectionManager, group: Vec<Asked>) {
     // Whoever has gone before it was sent is not asked for.
     let group: Vec<Asked> = group.into_iter().filter(|asked| !asked.reply.is_closed()).collect();
-    let mut answers = ask(connection, group.iter()).await;
-    if let Some(unknown) = answers.iter().position(lacks_script) {
-        let load = async { group[unknown].call.script.load_async(&mut connection.clone()).await };
-        if let Err(e) = load.await {
-            tracing::debug!(error = %e, "a script cannot be loaded");
-        }
-        let missed = group.iter().zip(&answers).filter(|(_, answer)| lacks_script(answer)).map(|(asked, _)| asked);
-        let mut again = ask(connection, missed).await.into_iter();
-        for answer in answers.iter_mut().filter(|answer| lacks_script(answer)) {
-            *answer = again.next().unwrap_or_else(|| Err(missing()));
-        }
+    let mut answers = ask(connection, &group, Script::Known).await;
+    let settled = settled(&answers);
+    if settled < group.len() {
+        answers.truncate(settled);
+        answers.extend(ask(connection, &group[settled..], Script::Sent).await);
     }
     for (asked, answer) in group.into_iter().zip(answers) {
         // A caller that went away has lost interest; the write stands.
         let _ = asked.reply.send(answer.map_err(|e| fault(e, asked.what)));
     }
+}
+
+/// Is the script sent before the calls?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Script {
+    Known,
+    Sent,
+}
+
+/// How many calls of a group are not asked again: those after them did not run, because the server has lost its script
+/// (a restart, a failover), and are asked once more behind it.
+///
+/// The server runs the calls of one asking in their order, but another process may load the script between two of them.
+/// So a call is asked again only where nothing behind it has run: whatever runs, runs after all before it that run. One
+/// that was overtaken is unavailable, which is for its caller to repeat.
+fn settled(answers: &[RedisResult<Answer>]) -> usize {
+    answers.iter().rposition(|answer| !lacks_script(answer)).map_or(0, |last| last + 1)
 }
 
 fn lacks_script(answer: &RedisResult<Answer>) -> bool {
@@ -114,19 +126,22 @@ fn missing() -> RedisError {
 }
 
 /// One pipeline; one answer for each call, whatever becomes of the others.
-async fn ask(connection: &ConnectionManager, group: impl Iterator<Item = &Asked>) -> Vec<RedisResult<Answer>> {
+async fn ask(connection: &ConnectionManager, calls: &[Asked], script: Script) -> Vec<RedisResult<Answer>> {
+    let Some(first) = calls.first() else { return Vec::new() };
     let mut pipeline = Pipeline::new();
-    for asked in group {
+    if script == Script::Sent {
+        pipeline.load_script(first.call.script);
+    }
+    let before = pipeline.len();
+    for asked in calls {
         pipeline.add_command(asked.call.command());
     }
     let count = pipeline.len();
-    if count == 0 {
-        return Vec::new();
-    }
     match connection.clone().send_packed_commands(&pipeline, 0, count).await {
-        Ok(values) if values.len() == count => values.into_iter().map(read).collect(),
-        Ok(_) => (0..count).map(|_| Err(missing())).collect(),
-        Err(e) => vec![Err(e); count],
+        // What the loading came to, the calls tell.
+        Ok(values) if values.len() == count => values.into_iter().skip(before).map(read).collect(),
+        Ok(_) => calls.iter().map(|_| Err(missing())).collect(),
+        Err(e) => vec![Err(e); calls.len()],
     }
 }
 
@@ -136,7 +151,27 @@ fn read(value: Value) -> RedisResult<Answer> {
 
 #[cfg(test)]
 mod tests {
+    use redis::ServerErrorKind;
+
     use super::*;
+
+    #[test]
+    fn what_lacked_its_script_is_asked_again_only_where_nothing_behind_it_has_run() {
+        let ran = || Ok(vec!["OK".to_owned()]);
+        let lacks = || Err(RedisError::from((ErrorKind::Server(ServerErrorKind::NoScript), "no such script")));
+        let fails = || Err(RedisError::from((ErrorKind::Extension, "out of memory")));
+        for (answers, expected) in [
+            (vec![], 0),
+            (vec![ran(), ran()], 2),
+            (vec![lacks(), lacks()], 0),
+            (vec![ran(), lacks(), lacks()], 1),
+            (vec![lacks(), ran()], 2),
+            (vec![lacks(), ran(), lacks()], 2),
+            (vec![lacks(), fails(), lacks()], 2),
+        ] {
+            assert_eq!(settled(&answers), expected, "{answers:?}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_lone_call_goes_at_once_and_a_crowd_goes_together_in_order_when_the_pace_allows() {

@@ -2,7 +2,7 @@
 //!
 //! The prefix stands before everything and holds no brace, so that the first `{…}` is always our own hash tag.
 
-use shared::{InstanceId, NotificationId, RoomId, SessionId, UserId, protocol::RoomType};
+use shared::{InstanceId, NotificationId, RoomId, UserId, protocol::RoomType};
 
 use crate::{Service, Topic};
 
@@ -53,6 +53,8 @@ room_keys! {
     room() = "";
     members() = ":members";
     joined() = ":joined";
+    admins() = ":admins";
+    bans() = ":bans";
     marks() = ":marks";
     messages() = ":messages";
     changes() = ":changes";
@@ -76,8 +78,8 @@ keys! {
     user_rooms(user: UserId) = "{{u:{user}}}:rooms";
     user_intents(user: UserId) = "{{u:{user}}}:intents";
     contacts(user: UserId) = "{{u:{user}}}:contacts";
+    sessions(user: UserId) = "{{u:{user}}}:sessions";
     user_log(user: UserId) = "{{u:{user}}}:log";
-    devices(user: UserId) = "{{u:{user}}}:devices";
     presence(user: UserId) = "{{u:{user}}}:presence";
     inbox_items(user: UserId) = "{{u:{user}}}:inbox:items";
     inbox_order(user: UserId) = "{{u:{user}}}:inbox:order";
@@ -95,7 +97,7 @@ keys! {
     public_rooms() = "public-rooms";
     intents(shard: u8) = "intents:{shard:02}";
 
-    session(session: SessionId) = "session:{session}";
+    ticket(hash: &str) = "ticket:{hash}";
     signing_key(kid: &str) = "jwk:{kid}";
     signing_keys() = "jwks";
 

@@ -111,15 +111,16 @@ impl RoomLog for Engine {
     async fn append(&self, message: &NewMessage) -> Result<Appended> {
         let (room, author, keys) = (message.room, message.author.id, &self.keys);
         let event_id = EventId::random();
-        let (dedupe, kept) = match &message.client_message_id {
-            Some(key) => (dedupe_name(key), millis(DEDUPE_KEPT)),
-            None => (format!("e:{event_id}"), if self.connections.is_cluster() { RESEND_KEPT_MS } else { 0 }),
+        let dedupe = match &message.client_message_id {
+            Some(key) => Some((dedupe_name(key), millis(DEDUPE_KEPT))),
+            None if self.connections.is_cluster() => Some((format!("e:{event_id}"), RESEND_KEPT_MS)),
+            None => None,
         };
         let reply_to = message.reply_to.filter(|id| id.room == room);
-        let append = Call::new(&scripts::APPEND)
+        let mentions = codec::message::mentions(&message.mentions);
+        let mut append = Call::new(&scripts::APPEND)
             .keys([keys.room(room), keys.members(room), keys.messages(room), keys.changes(room), keys.marks(room)])
-            .keys([keys.due(shard_of(room)), keys.room_channel(room), keys.dedupe(room, author, &dedupe)])
-            .keys([keys.mentions(room), keys.replies(room)])
+            .keys([keys.due(shard_of(room)), keys.room_channel(room)])
             .arg(author.to_string())
             .arg(event_id.to_string())
             .arg(codec::message::meta(message)?)
@@ -127,11 +128,15 @@ impl RoomLog for Engine {
             .arg(json(&message.author.username)?)
             .arg(room.to_string())
             .arg(millis(message.notify_after))
-            .arg(if kept == 0 { String::new() } else { content_hash(message) })
             .arg(CHANGES_KEPT)
-            .arg(kept)
-            .arg(reply_to.map_or(0, |id| id.seq))
-            .arg(codec::message::mentions(&message.mentions));
+            .arg(&mentions)
+            .arg(reply_to.map_or(0, |id| id.seq));
+        if reply_to.is_some() || !mentions.is_empty() {
+            append = append.keys([keys.mentions(room), keys.replies(room)]);
+        }
+        if let Some((name, kept)) = dedupe {
+            append = append.key(keys.dedupe(room, author, &name)).arg(content_hash(message)).arg(kept);
+        }
         let what = "append a message";
         let answer: Vec<String> = match &self.gather {
             Some(gather) => gather.run(what, append).await?,

@@ -107,10 +107,6 @@ impl NotifyQueue for Engine {
         taken.into_iter().flatten().map(due).collect()
     }
 
-    async fn finish_due(&self, room: RoomId, seq: u64) -> Result<()> {
-        self.conclude(room, seq, &[]).await
-    }
-
     async fn conclude(&self, room: RoomId, seq: u64, outcomes: &[(UserId, Outcome)]) -> Result<()> {
         let mut finish = Call::new(&scripts::FINISH_DUE)
             .keys([self.keys.due(shard_of(room)), self.keys.room(room), self.keys.outcomes(room)])

@@ -94,4 +94,9 @@ impl Limits for Engine {
         let (granted, wait): (u32, u64) = self.connections.run("take tokens", take).await?;
         Ok(Taken { granted, retry_after: Duration::from_millis(wait) })
     }
+
+    async fn give_back(&self, key: &str, burst: u32, _: Duration, count: u32) -> Result<()> {
+        let give = Call::new(&scripts::GIVE_BACK_TOKENS).key(self.keys.bucket(key)).arg(burst).arg(count);
+        self.connections.run::<i64>("give tokens back", give).await.map(drop)
+    }
 }

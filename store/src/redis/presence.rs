@@ -1,4 +1,5 @@
-//! Presence: a user's devices and what was published, in the user's tag; leases and grace deadlines in one of their own.
+//! Presence: a user's devices and what was published, one hash in the user's tag; leases and grace deadlines in one of
+//! their own.
 //!
 //! A process's users stand in a set before their first device and leave it after the last, so that whoever reaps its
 //! lease finds every device it left behind, and every end of grace it did not come to note.
@@ -6,7 +7,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Cmd, Value, cmd};
+use redis::{Cmd, cmd};
 use serde::Deserialize;
 use shared::{InstanceId, Timestamp, UserId};
 
@@ -24,8 +25,16 @@ const REAPING: Duration = Duration::from_secs(10);
 /// Users read at once while reaping.
 const BATCH: usize = 64;
 
+/// The fields that are devices, and no others.
+const DEVICE: &str = "d:";
+
+/// What the fields of an instance's devices begin with.
+fn devices_of(instance: InstanceId) -> String {
+    format!("{DEVICE}{instance}:")
+}
+
 fn device_name(instance: InstanceId, connection: u64) -> String {
-    format!("{instance}:{connection}")
+    format!("{DEVICE}{instance}:{connection}")
 }
 
 fn chosen_text(chosen: ChosenStatus) -> &'static str {
@@ -37,36 +46,32 @@ fn chosen_text(chosen: ChosenStatus) -> &'static str {
     }
 }
 
-/// How many were new, the version, the fields of the state and the devices.
-type Put = (i64, u64, Vec<Option<String>>, Vec<String>);
+/// The fields of the hash with their values; of a field given twice the last counts.
+type Fields = Vec<(String, String)>;
 
-fn read_state(presence: &str) -> Cmd {
-    cmd("HMGET").arg(presence).arg(&["chosen", "text", "last_seen", "published", "version"]).to_owned()
+fn state(fields: &[(String, String)]) -> Result<PresenceState> {
+    let mut state = PresenceState::default();
+    for (name, value) in fields {
+        match name.as_str() {
+            "chosen" => state.chosen = chosen(value)?,
+            "text" => state.text = Some(value.clone()),
+            "last_seen" => state.last_seen = Some(Timestamp::from_millis(parse(value, "a time")?)),
+            "published" => state.published = from_json(value)?,
+            "version" => state.version = parse(value, "a version")?,
+            name if name.starts_with(DEVICE) => state.devices.push(from_json(value)?),
+            _ => return Err(corrupt("a presence")),
+        }
+    }
+    state.devices.sort_by_key(|device| (*device.instance.as_bytes(), device.connection));
+    Ok(state)
 }
 
-/// From `chosen text last_seen published version` and the devices.
-fn state(fields: &[Option<String>], devices: &[String]) -> Result<PresenceState> {
-    let [chosen, text, last_seen, published, version] = fields else { return Err(corrupt("a presence")) };
-    let mut devices: Vec<Device> = devices.iter().map(|device| from_json(device)).collect::<Result<_>>()?;
-    devices.sort_by_key(|device| (*device.instance.as_bytes(), device.connection));
-    let chosen = chosen.as_deref().map(|name| ChosenStatus::deserialize(serde::de::value::StrDeserializer::new(name)));
-    let chosen = chosen.transpose().map_err(|_: serde::de::value::Error| corrupt("a chosen status"))?;
-    let last_seen: Option<i64> = last_seen.as_deref().map(|at| parse(at, "a time")).transpose()?;
-    Ok(PresenceState {
-        devices,
-        chosen: chosen.unwrap_or_default(),
-        text: text.clone(),
-        last_seen: last_seen.map(Timestamp::from_millis),
-        published: published.as_deref().map(from_json).transpose()?.unwrap_or_default(),
-        version: version.as_deref().map(|version| parse(version, "a version")).transpose()?.unwrap_or_default(),
-    })
+fn chosen(name: &str) -> Result<ChosenStatus> {
+    let name = serde::de::value::StrDeserializer::new(name);
+    ChosenStatus::deserialize(name).map_err(|_: serde::de::value::Error| corrupt("a chosen status"))
 }
 
 impl Engine {
-    fn presence_keys(&self, user: UserId) -> [String; 2] {
-        [self.keys.devices(user), self.keys.presence(user)]
-    }
-
     /// Removes a device, or all of an instance; gives how many were removed, are left, are left of the instance.
     async fn drop_devices(
         &self,
@@ -76,8 +81,8 @@ impl Engine {
         at: Timestamp,
     ) -> Result<(u64, u64, u64)> {
         let mut remove = Call::new(&scripts::REMOVE_DEVICE)
-            .keys(self.presence_keys(user))
-            .arg(instance.to_string())
+            .key(self.keys.presence(user))
+            .arg(devices_of(instance))
             .arg(at.as_millis());
         if let Some(connection) = connection {
             remove = remove.arg(device_name(instance, connection));
@@ -98,9 +103,9 @@ impl Engine {
     async fn forget_user(&self, instance: InstanceId, user: UserId) -> Result<()> {
         let remove = self.on_instance_users("SREM", instance, user);
         self.connections.ask::<i64>("forget a user of an instance", &remove).await?;
-        let names = cmd("HKEYS").arg(self.keys.devices(user)).to_owned();
+        let names = cmd("HKEYS").arg(self.keys.presence(user)).to_owned();
         let names: Vec<String> = self.connections.ask("look for devices", &names).await?;
-        let own = format!("{instance}:");
+        let own = devices_of(instance);
         if names.iter().any(|name| name.starts_with(&own)) {
             let add = self.on_instance_users("SADD", instance, user);
             self.connections.ask::<i64>("note a user of an instance", &add).await?;
@@ -144,32 +149,28 @@ impl Presence for Engine {
         self.connections.ask::<i64>("renew a lease", &add).await.map(drop)
     }
 
-    async fn put_device(&self, user: UserId, device: &Device) -> Result<PresenceState> {
-        let [devices, presence] = self.presence_keys(user);
-        let name = device_name(device.instance, device.connection);
+    async fn put_device(&self, user: UserId, device: &Device, alone: &PresenceEvent) -> Result<PresenceState> {
         let note = self.on_instance_users("SADD", device.instance, user);
-        let put = [
-            cmd("HSET").arg(&devices).arg(name).arg(json(device)?).to_owned(),
-            cmd("HINCRBY").arg(&presence).arg("version").arg(1).to_owned(),
-            read_state(&presence),
-            cmd("HVALS").arg(&devices).to_owned(),
-        ];
+        let put = Call::new(&scripts::PUT_DEVICE)
+            .keys([self.keys.presence(user), self.keys.presence_channel(user)])
+            .arg(device_name(device.instance, device.connection))
+            .arg(json(device)?)
+            .arg(json(&alone.published)?)
+            .arg(json(alone)?)
+            .arg(json(&Published::default())?);
         // Again after it: another connection's end may have taken the user off the set meanwhile.
-        let what = "put a device";
-        let (_, _, fields, devices): Put = if self.connections.is_cluster() {
+        let fields: Fields = if self.connections.is_cluster() {
             // Of two slots, so in order only one after the other.
             self.connections.ask::<i64>("note a user of an instance", &note).await?;
-            let put = self.connections.ask_atomic(what, put.into()).await?;
+            let put = self.connections.run("put a device", put).await?;
             self.connections.ask::<i64>("note a user of an instance", &note).await?;
             put
         } else {
-            let (begin, end) = (cmd("MULTI"), cmd("EXEC"));
-            let commands = [note.clone(), begin].into_iter().chain(put).chain([end, note]).collect();
-            let mut answers: Vec<Value> = self.connections.ask_all(what, commands).await?;
-            let executed = answers.len().checked_sub(2).map(|at| answers.swap_remove(at));
-            redis::from_redis_value(executed.unwrap_or_default()).map_err(|_| corrupt("a device's presence"))?
+            let (_, put, _): (i64, _, i64) =
+                self.connections.run_between("put a device", note.clone(), put, note).await?;
+            put
         };
-        state(&fields, &devices)
+        state(&fields)
     }
 
     async fn remove_device(
@@ -193,23 +194,9 @@ impl Presence for Engine {
     }
 
     async fn presence(&self, users: &[UserId]) -> Result<Vec<PresenceState>> {
-        // The version before the devices: read apart, they can only make a publication stale, never wrong.
-        let states = users.iter().map(|user| read_state(&self.keys.presence(*user)));
-        let devices = users.iter().map(|user| cmd("HVALS").arg(self.keys.devices(*user)).to_owned());
-        let what = "read presence";
-        let (states, devices) = if self.connections.is_cluster() {
-            // What is asked together is answered in any order there.
-            let states: Vec<Vec<Option<String>>> = self.connections.ask_all(what, states.collect()).await?;
-            (states, self.connections.ask_all(what, devices.collect()).await?)
-        } else {
-            let mut states = self.connections.ask_all(what, states.chain(devices).collect()).await?;
-            let devices: Vec<Vec<Option<String>>> = states.split_off(users.len());
-            (states, devices)
-        };
-        let read = |(fields, devices): (&Vec<Option<String>>, Vec<Option<String>>)| {
-            state(fields, &devices.into_iter().flatten().collect::<Vec<String>>())
-        };
-        states.iter().zip(devices).map(read).collect()
+        let states = users.iter().map(|user| cmd("HGETALL").arg(self.keys.presence(*user)).to_owned()).collect();
+        let states: Vec<Fields> = self.connections.ask_all("read presence", states).await?;
+        states.iter().map(|fields| state(fields)).collect()
     }
 
     async fn publish(&self, event: &PresenceEvent, version: u64) -> Result<Publishing> {

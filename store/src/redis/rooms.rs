@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use redis::{Cmd, cmd};
 use shared::{
     EventId, RoomId, Timestamp, UserId,
-    protocol::{HistoryVisibility, Position, Role},
+    protocol::{HistoryVisibility, Position, Role, RoomType},
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     connection::corrupt,
     intents::{Claim, Intent, Pending, count, new_attempt, voided},
     keys::{indexed, public_name, shard_of},
-    scripts::{self, Call, ENTRIES_A_STEP},
+    scripts::{self, Call},
     users::indexed_ids,
 };
 use crate::{Actor, Head, Joined, Membership, Result, RoomRecord, RoomView, Rooms, StoreError, log::CHANGES_KEPT};
@@ -113,7 +113,7 @@ impl Engine {
             ))
             .arg(text_of(room.retention.and_then(|kept| kept.max_messages)));
         for (i, member) in members.iter().enumerate() {
-            let role = if i == 0 { Role::Owner } else { Role::Member };
+            let role = if i == 0 && room.kind != RoomType::Direct { Role::Owner } else { Role::Member };
             create = create.arg(member.id.to_string()).arg(role_text(role)).arg(EventId::random().to_string());
             create = create.arg(json(&member.username)?);
         }
@@ -149,33 +149,13 @@ impl Engine {
             ["NO_ROOM"] => Err(StoreError::RoomNotFound),
             ["ALREADY"] => Err(StoreError::AlreadyAMember),
             ["FULL"] => Err(StoreError::RoomFull),
+            ["BANNED"] => Err(StoreError::Banned),
             ["VOID"] => Err(voided()),
             _ => Err(corrupt("an answer")),
         }
     }
 
-    /// The second half of a leave: the room itself.
-    pub(super) async fn leave_room(&self, room: RoomId, user: &Actor, attempt: &str) -> Result<Position> {
-        let event_id = EventId::random();
-        let leave = Call::new(&scripts::LEAVE)
-            .keys(self.membership_keys(room, attempt))
-            .keys([self.keys.mentions(room), self.keys.outcomes(room)])
-            .arg(user.id.to_string())
-            .arg(event_id.to_string())
-            .arg(json(&user.username)?)
-            .arg(CHANGES_KEPT)
-            .arg(ENTRIES_A_STEP);
-        let answer: Vec<String> = self.connections.run("leave a room", leave).await?;
-        match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["OK", rev] => Ok(Position { rev: parse(rev, "a rev")?, event_id }),
-            ["NO_ROOM"] => Err(StoreError::RoomNotFound),
-            ["NOT_A_MEMBER"] => Err(StoreError::NotAMember),
-            ["VOID"] => Err(voided()),
-            _ => Err(corrupt("an answer")),
-        }
-    }
-
-    fn membership_keys(&self, room: RoomId, attempt: &str) -> [String; 7] {
+    pub(super) fn membership_keys(&self, room: RoomId, attempt: &str) -> [String; 9] {
         let keys = &self.keys;
         [
             keys.room(room),
@@ -185,11 +165,19 @@ impl Engine {
             keys.changes(room),
             keys.room_channel(room),
             keys.void(room, attempt),
+            keys.admins(room),
+            keys.bans(room),
         ]
     }
 
     /// After the room refused: the index follows the room as it is now.
-    async fn abandon(&self, user: UserId, room: RoomId, pending: &Pending, refused: &StoreError) -> Result<()> {
+    pub(super) async fn abandon(
+        &self,
+        user: UserId,
+        room: RoomId,
+        pending: &Pending,
+        refused: &StoreError,
+    ) -> Result<()> {
         // Not known what came of it: the intent stays for the sweep.
         if matches!(refused, StoreError::Unavailable(_) | StoreError::Unexpected(_)) {
             return Ok(());
@@ -307,18 +295,7 @@ impl Rooms for Engine {
     }
 
     async fn leave(&self, room: RoomId, user: &Actor) -> Result<Position> {
-        let attempt = new_attempt();
-        let pending = self.begin_membership(user.id, room, &attempt).await?;
-        match self.leave_room(room, user, &attempt).await {
-            Ok(position) => {
-                self.finish_membership(user.id, room, &attempt, false, &pending).await?;
-                Ok(position)
-            }
-            Err(refused) => {
-                self.abandon(user.id, room, &pending, &refused).await?;
-                Err(refused)
-            }
-        }
+        self.leave_with(room, user, None).await
     }
 
     async fn positions(&self, rooms: &[RoomId]) -> Result<Vec<Option<Position>>> {

@@ -36,6 +36,8 @@ scripts! {
     VOID_MEMBER = "void_member";
     JOIN = "join";
     LEAVE = "leave";
+    SET_ROLE = "set_role";
+    UNBAN = "unban";
     APPLY_MEMBERSHIP = "apply_membership";
     APPEND = "append";
     EDIT_MESSAGE = "edit_message";
@@ -51,7 +53,12 @@ scripts! {
     TAKE_DUE = "take_due";
     FINISH_DUE = "finish_due";
     COMPARE_AND_SET = "compare_and_set";
+    CREATE_SESSION = "create_session";
     ROTATE_REFRESH = "rotate_refresh";
+    END_SESSIONS = "end_sessions";
+    PUT_DEVICE = "put_device";
+    CHANGE_PASSWORD = "change_password" with page of "end_sessions";
+    TAKE_TICKET = "take_ticket";
     REMOVE_DEVICE = "remove_device";
     SET_CHOSEN = "set_chosen";
     PUBLISH_PRESENCE = "publish_presence";
@@ -69,6 +76,7 @@ scripts! {
     REGISTER = "register";
     INSTANCES = "instances";
     TAKE_TOKENS = "take_tokens";
+    GIVE_BACK_TOKENS = "give_back_tokens";
 }
 
 /// A script with its keys and arguments.

@@ -1,131 +1,167 @@
-//! Login sessions: one hash each, which Redis itself removes when it expires.
+//! Login sessions: one hash for each user, in the user's tag. Its fields do not expire by themselves, so every reader
+//! looks at the time.
 
 use async_trait::async_trait;
-use redis::cmd;
+use redis::{Cmd, cmd};
+use serde::{Deserialize, Serialize};
 use shared::{SessionId, Timestamp, UserId};
 
 use super::{
-    Engine, codec,
-    codec::parse,
+    Engine,
+    codec::{from_json, hex, json, parse, unhex},
     connection::corrupt,
     scripts::{self, Call},
     user_log,
 };
-use crate::{Arrival, Result, Rotation, SessionRecord, Sessions};
+use crate::{Arrival, Exchange, Result, Rotation, SessionRecord, Sessions};
 
-fn hex(bytes: &[u8; 32]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(64), |mut out, byte| {
-        // Writing into a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+/// What no script looks at.
+#[derive(Serialize, Deserialize)]
+struct Client {
+    agent: Option<String>,
+    address: Option<String>,
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut out = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(out)
+/// `refresh created used expires` and the client, as they stand in the hash.
+fn encode(session: &SessionRecord) -> Result<String> {
+    let client = Client { agent: session.agent.clone(), address: session.address.clone() };
+    let (created, used, expires) = (session.created_at, session.used_at, session.expires_at);
+    let times = format!("{} {} {}", created.as_millis(), used.as_millis(), expires.as_millis());
+    Ok(format!("{} {times} {}", hex(&session.refresh_hash), json(&client)?))
 }
 
-/// From `user refresh created expires`, as they stand in the hash.
-fn session(id: SessionId, fields: &[Option<String>]) -> Result<Option<SessionRecord>> {
-    let [Some(user), Some(refresh), Some(created), Some(expires)] = fields else { return Ok(None) };
-    Ok(Some(SessionRecord {
-        id,
-        user: parse(user, "a session's user")?,
-        refresh_hash: unhex(refresh).ok_or_else(|| corrupt("a session's hash"))?,
-        created_at: Timestamp::from_millis(parse(created, "a time")?),
-        expires_at: Timestamp::from_millis(parse(expires, "a time")?),
-    }))
+/// The reverse of [`encode`].
+fn decode(user: UserId, id: SessionId, text: &str) -> Result<SessionRecord> {
+    let mut parts = text.splitn(5, ' ');
+    let mut next = || parts.next().ok_or_else(|| corrupt("a session"));
+    let refresh_hash = unhex(next()?).ok_or_else(|| corrupt("a session's hash"))?;
+    let mut time = || Ok::<_, crate::StoreError>(Timestamp::from_millis(parse(next()?, "a time")?));
+    let (created_at, used_at, expires_at) = (time()?, time()?, time()?);
+    let Client { agent, address } = from_json(next()?)?;
+    Ok(SessionRecord { id, user, refresh_hash, created_at, used_at, expires_at, agent, address })
+}
+
+/// Does the session of this text live?
+fn lives(text: Option<&str>) -> Result<bool> {
+    let Some(text) = text else { return Ok(false) };
+    let expires = text.split(' ').nth(3).ok_or_else(|| corrupt("a session"))?;
+    Ok(Timestamp::from_millis(parse(expires, "a time")?) > Timestamp::now())
 }
 
 impl Engine {
-    async fn publish_session_ended(&self, user: UserId, session: SessionId) -> Result<()> {
-        let mut publish = cmd("SPUBLISH");
-        publish.arg(self.keys.user_channel(user)).arg(codec::user::session_ended(session));
-        self.connections.ask::<i64>("publish the end of a session", &publish).await.map(drop)
+    fn read_session(&self, user: UserId, id: SessionId) -> Cmd {
+        cmd("HGET").arg(self.keys.sessions(user)).arg(id.to_string()).to_owned()
+    }
+
+    /// A script on the user's sessions, which may publish.
+    fn sessions_script(&self, script: &'static std::sync::LazyLock<redis::Script>, user: UserId) -> Call {
+        Call::new(script).keys([self.keys.sessions(user), self.keys.user_channel(user)])
+    }
+
+    /// `only`, or all but `except`.
+    async fn end(&self, user: UserId, only: Option<SessionId>, except: Option<SessionId>) -> Result<Vec<SessionId>> {
+        let text = |id: Option<SessionId>| id.map_or_else(String::new, |id| id.to_string());
+        let end = self.sessions_script(&scripts::END_SESSIONS, user).arg(text(only)).arg(text(except));
+        let end = end.arg(Timestamp::now().as_millis());
+        let ended: Vec<String> = self.connections.run("end sessions", end).await?;
+        ended.iter().map(|id| parse(id, "a session")).collect()
     }
 }
 
 #[async_trait]
 impl Sessions for Engine {
-    async fn create_session(&self, session: &SessionRecord) -> Result<()> {
-        let key = self.keys.session(session.id);
-        let mut set = cmd("HSET");
-        set.arg(&key).arg("user").arg(session.user.to_string()).arg("refresh").arg(hex(&session.refresh_hash));
-        set.arg("created").arg(session.created_at.as_millis()).arg("expires").arg(session.expires_at.as_millis());
-        let expire = cmd("PEXPIREAT").arg(&key).arg(session.expires_at.as_millis()).to_owned();
-        self.connections.ask_atomic::<(i64, i64)>("create a session", vec![set, expire]).await.map(drop)
+    async fn create_session(&self, session: &SessionRecord, keep: usize) -> Result<()> {
+        let create = self.sessions_script(&scripts::CREATE_SESSION, session.user).arg(session.id.to_string());
+        let create = create.arg(encode(session)?).arg(Timestamp::now().as_millis()).arg(keep);
+        self.connections.run::<i64>("create a session", create).await.map(drop)
     }
 
-    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>> {
-        let mut read = cmd("HMGET");
-        read.arg(self.keys.session(id)).arg(&["user", "refresh", "created", "expires"]);
-        let fields: Vec<Option<String>> = self.connections.ask("read a session", &read).await?;
-        session(id, &fields)
+    async fn sessions(&self, user: UserId) -> Result<Vec<SessionRecord>> {
+        let read = cmd("HGETALL").arg(self.keys.sessions(user)).to_owned();
+        let all: Vec<(String, String)> = self.connections.ask("read a user's sessions", &read).await?;
+        let mut live = Vec::new();
+        for (id, text) in all {
+            if lives(Some(&text))? {
+                live.push(decode(user, parse(&id, "a session")?, &text)?);
+            }
+        }
+        live.sort_by_key(|session| (session.created_at, *session.id.as_bytes()));
+        Ok(live)
+    }
+
+    async fn session(&self, user: UserId, id: SessionId) -> Result<Option<SessionRecord>> {
+        let text: Option<String> = self.connections.ask("read a session", &self.read_session(user, id)).await?;
+        match text {
+            Some(text) if lives(Some(&text))? => Ok(Some(decode(user, id, &text)?)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn live(&self, logins: &[(UserId, SessionId)]) -> Result<Vec<bool>> {
+        let reads = logins.iter().map(|(user, id)| self.read_session(*user, *id)).collect();
+        let texts: Vec<Option<String>> = self.connections.ask_all("look for sessions", reads).await?;
+        texts.iter().map(|text| lives(text.as_deref())).collect()
     }
 
     async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>> {
-        type Own = ((Option<String>, Option<String>), Vec<String>, Vec<String>);
-        let lives = cmd("HEXISTS").arg(self.keys.session(id)).arg("user").to_owned();
+        type Own = (Option<String>, (Option<String>, Option<String>), Vec<String>, Vec<String>);
         let own = cmd("HMGET").arg(self.keys.user_log(user)).arg("rev").arg("eid").to_owned();
         let intents = cmd("HKEYS").arg(self.keys.user_intents(user)).to_owned();
         let rooms = cmd("SMEMBERS").arg(self.keys.user_rooms(user)).to_owned();
-        // Both are asked before either answers. Those of the user are of one moment.
-        let (lives, ((rev, event_id), intents, rooms)) = tokio::try_join!(
-            self.connections.ask::<bool>("look for a session", &lives),
-            self.connections.ask_atomic::<Own>("read what a user arrives at", vec![own, intents, rooms]),
-        )?;
-        if !lives {
+        // All in one tag, and of one moment.
+        let reads = vec![self.read_session(user, id), own, intents, rooms];
+        let (session, (rev, event_id), intents, rooms) =
+            self.connections.ask_atomic::<Own>("read what a user arrives at", reads).await?;
+        if !lives(session.as_deref())? {
             return Ok(None);
         }
         let own = user_log::position(rev.as_deref(), event_id.as_deref())?;
         Ok(Some(Arrival { own, rooms: self.settled_rooms(user, &intents, &rooms).await? }))
     }
 
-    async fn rotate_refresh(
-        &self,
-        id: SessionId,
-        presented: [u8; 32],
-        next: [u8; 32],
-        expires_at: Timestamp,
-    ) -> Result<Rotation> {
-        let rotate = Call::new(&scripts::ROTATE_REFRESH)
-            .key(self.keys.session(id))
-            .arg(hex(&presented))
-            .arg(hex(&next))
-            .arg(expires_at.as_millis());
-        let answer: Vec<Option<String>> = self.connections.run("rotate a refresh token", rotate).await?;
-        match answer.first().and_then(Option::as_deref) {
-            Some("ROTATED") => {
-                let record = session(id, &answer[1..])?.ok_or_else(|| corrupt("a session"))?;
-                Ok(Rotation::Rotated(record))
-            }
-            Some("REUSED") => {
-                if let Some(Some(user)) = answer.get(1) {
-                    self.publish_session_ended(parse(user, "a session's user")?, id).await?;
-                }
-                Ok(Rotation::Reused)
-            }
-            Some("UNKNOWN") => Ok(Rotation::Unknown),
+    async fn rotate_refresh(&self, user: UserId, id: SessionId, exchange: &Exchange) -> Result<Rotation> {
+        let rotate = self
+            .sessions_script(&scripts::ROTATE_REFRESH, user)
+            .arg(id.to_string())
+            .arg(hex(&exchange.presented))
+            .arg(hex(&exchange.next))
+            .arg(exchange.at.as_millis())
+            .arg(exchange.expires_at.as_millis());
+        let answer: Vec<String> = self.connections.run("rotate a refresh token", rotate).await?;
+        match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["ROTATED", text] => Ok(Rotation::Rotated(decode(user, id, text)?)),
+            ["REUSED"] => Ok(Rotation::Reused),
+            ["UNKNOWN"] => Ok(Rotation::Unknown),
             _ => Err(corrupt("a rotation")),
         }
     }
 
-    async fn end_session(&self, id: SessionId) -> Result<()> {
-        let key = self.keys.session(id);
-        let read = cmd("HGET").arg(&key).arg("user").to_owned();
-        let remove = cmd("DEL").arg(&key).to_owned();
-        let (user, _): (Option<String>, i64) = self.connections.ask_atomic("end a session", vec![read, remove]).await?;
-        match user {
-            Some(user) => self.publish_session_ended(parse(&user, "a session's user")?, id).await,
-            None => Ok(()),
-        }
+    async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool> {
+        Ok(!self.end(user, Some(id), None).await?.is_empty())
+    }
+
+    async fn end_sessions(&self, user: UserId, except: Option<SessionId>) -> Result<Vec<SessionId>> {
+        self.end(user, None, except).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_read_as_it_was_written() {
+        let at = Timestamp::from_millis(-5);
+        let session = SessionRecord {
+            id: SessionId::new(),
+            user: UserId::new(),
+            refresh_hash: [171; 32],
+            created_at: at,
+            used_at: Timestamp::from_millis(7),
+            expires_at: Timestamp::now(),
+            agent: Some("a b \"c\" é\n".into()),
+            address: None,
+        };
+        assert_eq!(decode(session.user, session.id, &encode(&session).unwrap()).unwrap(), session);
     }
 }

@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use redis::cmd;
-use shared::{EventId, Timestamp, UserId};
+use shared::{EventId, SessionId, Timestamp, UserId};
 
 use super::{
     Engine, codec,
@@ -147,6 +147,36 @@ impl Users for Engine {
             }
             if self.replace(&key, text.as_deref().unwrap_or_default(), &json(&user)?).await? {
                 return Ok(user);
+            }
+        }
+        Err(StoreError::Unavailable(anyhow::anyhow!("too many changes of one profile at once")))
+    }
+
+    async fn change_password(
+        &self,
+        id: UserId,
+        old: &str,
+        next: &str,
+        keep: SessionId,
+    ) -> Result<Option<Vec<SessionId>>> {
+        let key = self.keys.user(id);
+        for _ in 0..CONTENDERS {
+            let text: Option<String> = self.connections.ask("read a user", cmd("GET").arg(&key)).await?;
+            let user = record(text.as_deref())?.ok_or(StoreError::UserNotFound)?;
+            if user.password_hash.as_deref() != Some(old) {
+                return Ok(None);
+            }
+            let user = UserRecord { password_hash: Some(next.to_owned()), ..user };
+            let change = Call::new(&scripts::CHANGE_PASSWORD)
+                .keys([self.keys.sessions(id), self.keys.user_channel(id), key.clone()])
+                .arg("")
+                .arg(keep.to_string())
+                .arg(Timestamp::now().as_millis())
+                .arg(text.unwrap_or_default())
+                .arg(json(&user)?);
+            let ended: Option<Vec<String>> = self.connections.run("change a password", change).await?;
+            if let Some(ended) = ended {
+                return ended.iter().map(|id| parse(id, "a session")).collect::<Result<_>>().map(Some);
             }
         }
         Err(StoreError::Unavailable(anyhow::anyhow!("too many changes of one profile at once")))

@@ -219,6 +219,9 @@ async fn whole_log(store: &Store, room: RoomId, log: &[Change], context: &str) {
             ChangeBody::Message(message) => told.push(message.seq),
             ChangeBody::Deleted { seq } => deleted.push(*seq),
             ChangeBody::Edited(_) | ChangeBody::Reacted { .. } | ChangeBody::Joined | ChangeBody::Left => {}
+            // The owner has left.
+            ChangeBody::Role { role: Role::Owner } => {}
+            other => panic!("nobody did {other:?}: {context}"),
         }
     }
     assert!(told.into_iter().eq(1..=head.seq), "{context}");

@@ -7,7 +7,10 @@ use shared::{
     protocol::{Position, Role},
     token::Kid,
 };
-use store::{ChosenStatus, Outcome, PageFrom, ProfilePatch, Service, Store, StoreError, TypingEvent};
+use store::{
+    ChosenStatus, Exchange, Outcome, PageFrom, ProfilePatch, Removal, RoleChange, Service, SessionRecord, Store,
+    StoreError, Ticket, TypingEvent,
+};
 
 use crate::{
     engine::{Engine, Fixture},
@@ -41,7 +44,16 @@ pub async fn every_operation_of_a_store_that_is_down_is_unavailable(s: &Fixture)
     if s.engine == Engine::Embedded {
         // Kept in memory: as long as there is a process to ask, they cannot be down.
         wrong.retain(|said| {
-            !["due_users: ", "instances: ", "take: ", "publish_typing: "].iter().any(|name| said.starts_with(name))
+            let in_memory = [
+                "due_users: ",
+                "instances: ",
+                "take: ",
+                "give_back: ",
+                "publish_typing: ",
+                "put_ticket: ",
+                "take_ticket: ",
+            ];
+            !in_memory.iter().any(|name| said.starts_with(name))
         });
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -50,12 +62,26 @@ pub async fn every_operation_of_a_store_that_is_down_is_unavailable(s: &Fixture)
 async fn users(s: &Store) -> Vec<Option<String>> {
     let (user, session, now) = (UserId::new(), SessionId::new(), Timestamp::now());
     let (record, patch, ids) = (account("alice"), ProfilePatch::default(), [user]);
+    let login = SessionRecord {
+        id: session,
+        user,
+        refresh_hash: [0; 32],
+        created_at: now,
+        used_at: now,
+        expires_at: now,
+        agent: None,
+        address: None,
+    };
+    let logins = [(user, session)];
+    let ticket = Ticket { user, session, scope: None };
+    let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
         down("create_user", s.users.create_user(&record)),
         down("user", s.users.user(user)),
         down("users", s.users.users(&ids)),
         down("user_id_by_name", s.users.user_id_by_name("alice")),
         down("user_id_by_email", s.users.user_id_by_email("a@x.org")),
+        down("change_password", s.users.change_password(user, "old", "new", session)),
         down("update_profile", s.users.update_profile(user, &patch)),
         down("search_users", s.users.search_users("a", None, 9)),
         down("count_users", s.users.count_users()),
@@ -65,10 +91,16 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("user_positions", s.user_log.user_positions(&ids)),
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
         down("note_read_mark", s.user_log.note_read_mark(user, RoomId::new(), 1)),
-        down("session", s.sessions.session(session)),
+        down("create_session", s.sessions.create_session(&login, 9)),
+        down("sessions", s.sessions.sessions(user)),
+        down("session", s.sessions.session(user, session)),
+        down("live", s.sessions.live(&logins)),
         down("arrival", s.sessions.arrival(user, session)),
-        down("rotate_refresh", s.sessions.rotate_refresh(session, [0; 32], [1; 32], now)),
-        down("end_session", s.sessions.end_session(session)),
+        down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
+        down("end_session", s.sessions.end_session(user, session)),
+        down("end_sessions", s.sessions.end_sessions(user, None)),
+        down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
+        down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
     ]
 }
 
@@ -79,12 +111,20 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
     let (edit, reacting) = (edit(id(room, 1), &alice, "x"), giving(id(room, 1), &alice, "x"));
     let typing = TypingEvent { room, user: alice.id, username: "alice".into(), typing: true };
     let after = Position { rev: 1, event_id: shared::EventId::random() };
+    let (by, user, by_role) = (alice.clone(), alice.clone(), Role::Owner);
+    let removal = Removal { room, by, by_role, user, role: Some(Role::Member), ban: true };
+    let (by, user) = (alice.clone(), alice.clone());
+    let change = RoleChange { room, by, by_role, user, from: Role::Member, to: Role::Admin };
     together![
         down("create_room", s.rooms.create_room(&record, &members)),
         down("room", s.rooms.room(room)),
         down("room_id_by_handle", s.rooms.room_id_by_handle("lobby")),
         down("join", s.rooms.join(room, &alice, Role::Member, 9)),
         down("leave", s.rooms.leave(room, &alice)),
+        down("set_role", s.room_admin.set_role(&change)),
+        down("remove_member", s.room_admin.remove_member(&removal)),
+        down("unban", s.room_admin.unban(room, alice.id)),
+        down("bans", s.room_admin.bans(room, None, 9)),
         down("membership", s.rooms.membership(room, alice.id)),
         down("members", s.rooms.members(room, 0, 9)),
         down("rooms_of", s.rooms.rooms_of(alice.id)),
@@ -116,7 +156,6 @@ async fn others(s: &Store) -> Vec<Option<String>> {
     let (notification, kid) = (NotificationId::new(), Kid::parse("abc_DEF-0123456789abcd").unwrap());
     together![
         down("take_due", s.notify_queue.take_due(now, second, 9)),
-        down("finish_due", s.notify_queue.finish_due(room, 1)),
         down("conclude", s.notify_queue.conclude(room, 1, &outcomes)),
         down("put_outcomes", s.notify_queue.put_outcomes(room, &outcomes)),
         down("outcomes", s.notify_queue.outcomes(room, &ids)),
@@ -133,6 +172,7 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("signing_keys", s.signing_keys.signing_keys()),
         down("instances", s.registry.instances(Service::Chat)),
         down("take", s.limits.take("k", 9, second, 1)),
+        down("give_back", s.limits.give_back("k", 9, second, 1)),
         down("check", s.health.check()),
         down("keys", s.api_keys.keys()),
         down("revoke_key", s.api_keys.revoke_key("x")),

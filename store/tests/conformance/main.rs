@@ -30,6 +30,7 @@ mod reactions;
 mod repeats;
 mod replies;
 mod retention;
+mod roles;
 mod rooms;
 mod sessions;
 mod user_log;
@@ -69,17 +70,34 @@ conformance! {
         of_many_signups_of_one_address_at_once_exactly_one_wins,
         a_patch_changes_what_it_names_and_no_more,
         patches_of_two_fields_at_once_both_stay,
+        a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
         search_goes_by_the_bytes_of_the_folded_name,
         contacts_are_one_way_and_in_order_of_id,
     }
     sessions {
         a_session_is_kept_until_it_ends,
+        sessions_are_listed_by_their_login_while_they_live,
+        of_more_sessions_than_are_kept_those_not_used_for_the_longest_end,
+        whatever_ends_a_session_publishes_it,
+        a_ticket_is_given_once_and_in_time,
         who_arrives_is_shown_their_rooms_and_where_their_own_log_stands_while_the_session_lasts,
         the_valid_refresh_token_rotates,
         a_replayed_refresh_token_ends_the_session,
         of_many_uses_of_one_refresh_token_at_once_one_rotates,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
+    }
+    roles {
+        a_role_is_one_change_and_leaves_the_membership_as_it_is,
+        a_room_that_is_passed_on_has_one_owner,
+        what_was_decided_by_other_roles_is_not_done,
+        a_kick_is_one_change_told_to_the_member_who_may_come_back,
+        who_is_banned_stays_out_until_the_ban_is_lifted,
+        bans_of_a_room_are_bounded,
+        an_owner_who_leaves_passes_the_room_on_in_the_same_step,
+        an_admin_who_went_or_is_none_any_more_inherits_nothing,
+        whoever_leaves_at_once_a_room_has_one_owner,
+        a_direct_room_has_no_owner,
     }
     rooms {
         a_room_is_kept_as_it_was_given,
@@ -222,6 +240,7 @@ conformance! {
         the_last_connection_s_end_is_seen_and_due_after_the_grace,
         each_due_user_is_given_to_one_caller,
         what_a_user_chose_stays,
+        the_first_connection_of_who_chose_nothing_is_published_with_it,
         a_change_is_published_once_and_only_a_change,
         a_state_that_changed_meanwhile_is_not_published,
         of_many_publishers_of_one_state_exactly_one_sends,
@@ -232,6 +251,7 @@ conformance! {
         a_room_is_due_some_time_after_its_first_new_message,
         a_finished_room_leaves_the_queue_until_there_is_more,
         each_due_room_is_given_to_one_taker,
+        a_lease_of_zero_hides_a_room_from_nobody,
         a_repeated_message_makes_no_room_due,
         the_last_outcome_is_kept_for_each_member,
         a_briefing_is_what_the_single_reads_give,
@@ -256,6 +276,7 @@ conformance! {
         an_instance_that_is_not_put_again_ends,
         a_bucket_gives_what_it_has,
         a_bucket_fills_up_to_its_burst,
+        what_is_given_back_is_there_again_and_never_over_the_burst,
         takers_at_once_share_a_bucket,
         a_public_key_is_found_until_it_ends,
         an_api_key_is_kept_until_it_is_revoked,

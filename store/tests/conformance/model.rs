@@ -3,6 +3,7 @@
 
 mod messages;
 mod reading;
+mod roles;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,6 +15,8 @@ use store::{
     Actor, Appended, Change, ChangeBody, Head, Joined, MarkEvent, Marked, Marks, Membership, NewMessage, RoomEvent,
     RoomRecord, StoreError, StoredMessage, TypingEvent, UserChange, UserChangeBody,
 };
+
+use self::roles::UNTOLD;
 
 /// An answer, its error as text so that it can be compared.
 pub type Answer<T> = Result<T, String>;
@@ -60,9 +63,10 @@ pub struct Room {
     pub made: usize,
     /// In order of joining.
     members: Vec<Membership>,
+    banned: BTreeMap<UserId, UserId>,
     marks: HashMap<UserId, Marks>,
     keys: HashMap<(UserId, String), (NewMessage, Appended)>,
-    /// What was published since it was made. A change's own time is filled in at the end.
+    /// What was published since it was made. A change's own time and name are filled in at the end.
     heard: Vec<Heard>,
 }
 
@@ -79,6 +83,7 @@ impl Model {
             changes,
             marks: members.iter().map(|m| (m.user, Marks::default())).collect(),
             members,
+            banned: BTreeMap::new(),
             keys: HashMap::new(),
             heard: Vec::new(),
             record,
@@ -99,6 +104,9 @@ impl Model {
         if to.member(user.id).is_ok() {
             return fail(StoreError::AlreadyAMember);
         }
+        if to.banned.contains_key(&user.id) {
+            return fail(StoreError::Banned);
+        }
         if to.members.len() as u64 >= max {
             return fail(StoreError::RoomFull);
         }
@@ -113,12 +121,14 @@ impl Model {
 
     pub fn leave(&mut self, room: RoomId, user: &Actor, chosen: Chosen) -> Answer<Position> {
         let from = self.room_mut(room)?;
-        from.member(user.id)?;
-        from.members.retain(|m| m.user != user.id);
-        from.marks.remove(&user.id);
-        let position = from.change(user, ChangeBody::Left, chosen);
-        self.note(user.id, UserChangeBody::RoomRemoved(room));
-        Ok(position)
+        let owned = from.member(user.id)?.role == Role::Owner;
+        match from.heir(user.id).filter(|_| owned) {
+            None => Ok(self.take_out(room, user, ChangeBody::Left, chosen)),
+            Some(heir) => {
+                self.take_out(room, user, ChangeBody::Left, UNTOLD);
+                Ok(self.room_mut(room)?.give(&heir, Role::Owner, chosen))
+            }
+        }
     }
 
     /// Moves the delivered mark, and the read mark too where that is asked.
@@ -198,6 +208,16 @@ impl Room {
         self.position()
     }
 
+    /// The changes after this one, as the engine made them: their times are learnt, and the names it did not tell.
+    pub fn learn(&mut self, log: &[Change], after: Position) {
+        for (change, made) in self.changes[after.rev as usize..].iter_mut().zip(log) {
+            change.at = made.at;
+            if change.event_id == UNNAMED {
+                change.event_id = made.event_id;
+            }
+        }
+    }
+
     pub fn position(&self) -> Position {
         let last = self.changes.last().unwrap();
         Position { rev: last.rev, event_id: last.event_id }
@@ -218,7 +238,8 @@ impl Room {
         let mut heard = self.heard.clone();
         for event in &mut heard {
             if let Heard::Change(event) = event {
-                event.change.at = self.changes[event.change.rev as usize - 1].at;
+                let Change { event_id, at, .. } = self.changes[event.change.rev as usize - 1];
+                (event.change.event_id, event.change.at) = (event_id, at);
             }
         }
         heard

@@ -44,16 +44,16 @@ pub async fn a_finished_room_leaves_the_queue_until_there_is_more(s: &Fixture) {
         s.log.append(&new).await.unwrap();
     }
     assert_eq!(take(&s.store, late).await, [due(room, 0, 3)]);
-    s.notify_queue.finish_due(room, 3).await.unwrap();
+    s.notify_queue.conclude(room, 3, &[]).await.unwrap();
     assert_eq!(take(&s.store, late.after(LEASE * 9)).await, []);
     s.log.append(&new).await.unwrap();
     assert_eq!(take(&s.store, late).await, [due(room, 3, 4)]);
-    s.notify_queue.finish_due(room, 2).await.unwrap();
+    s.notify_queue.conclude(room, 2, &[]).await.unwrap();
     assert_eq!(take(&s.store, late).await, [due(room, 3, 4)], "the mark only moves forward; due at once");
     s.log.append(&new).await.unwrap();
-    s.notify_queue.finish_due(room, 4).await.unwrap();
+    s.notify_queue.conclude(room, 4, &[]).await.unwrap();
     assert_eq!(take(&s.store, late).await, [due(room, 4, 5)], "something came meanwhile");
-    s.notify_queue.finish_due(room, 5).await.unwrap();
+    s.notify_queue.conclude(room, 5, &[]).await.unwrap();
     assert_eq!(take(&s.store, late.after(LEASE * 9)).await, []);
 }
 
@@ -80,13 +80,36 @@ pub async fn each_due_room_is_given_to_one_taker(s: &Fixture) {
     assert_eq!(all.into_iter().collect::<HashSet<_>>(), rooms);
 }
 
+pub async fn a_lease_of_zero_hides_a_room_from_nobody(s: &Fixture) {
+    let alice = actor("alice");
+    let late = Timestamp::now().after(Duration::from_secs(3600));
+    let mut rooms = HashSet::new();
+    for _ in 0..3 {
+        let room = room_of(&s.store, &[&alice]).await;
+        s.log.append(&text(room, &alice, "hello")).await.unwrap();
+        rooms.insert(room);
+    }
+    for limit in [3, 9, 3] {
+        let taken = s.notify_queue.take_due(late, Duration::ZERO, limit).await.unwrap();
+        assert_eq!(
+            (taken.len(), taken.iter().map(|d| d.room).collect::<HashSet<_>>()),
+            (3, rooms.clone()),
+            "once each"
+        );
+    }
+    for room in rooms {
+        s.notify_queue.conclude(room, 1, &[]).await.unwrap();
+    }
+    assert_eq!(take(&s.store, late.after(LEASE)).await, [], "until they are concluded");
+}
+
 pub async fn a_repeated_message_makes_no_room_due(s: &Fixture) {
     let alice = actor("alice");
     let room = room_of(&s.store, &[&alice]).await;
     let late = Timestamp::now().after(Duration::from_secs(3600));
     let new = crate::support::keyed(room, &alice, "hello", "k");
     s.log.append(&new).await.unwrap();
-    s.notify_queue.finish_due(room, 1).await.unwrap();
+    s.notify_queue.conclude(room, 1, &[]).await.unwrap();
     assert!(s.log.append(&new).await.unwrap().duplicate);
     assert_eq!(take(&s.store, late).await, []);
 }

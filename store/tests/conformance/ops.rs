@@ -91,6 +91,20 @@ pub async fn a_bucket_fills_up_to_its_burst(s: &Fixture) {
     assert!(take(1000).await.granted <= 10, "and never over its burst");
 }
 
+pub async fn what_is_given_back_is_there_again_and_never_over_the_burst(s: &Fixture) {
+    let hour = Duration::from_secs(3600);
+    let take = async |want| s.limits.take("k", 5, hour, want).await.unwrap().granted;
+    let give_back = async |count| s.limits.give_back("k", 5, hour, count).await.unwrap();
+    give_back(3).await;
+    assert_eq!(take(9).await, 5, "nothing was taken");
+    give_back(2).await;
+    assert_eq!(take(9).await, 2);
+    give_back(1).await;
+    give_back(9).await;
+    assert_eq!(take(9).await, 5);
+    assert_eq!(take(9).await, 0);
+}
+
 pub async fn takers_at_once_share_a_bucket(s: &Fixture) {
     let far = s.elsewhere().await;
     let granted = at_once((0..20).map(|i| {

@@ -58,9 +58,12 @@ async fn write(store: &Store) -> Written {
         user,
         refresh_hash: [7; 32],
         created_at,
+        used_at: created_at,
         expires_at: created_at.after(Duration::from_secs(3600)),
+        agent: Some("Test".into()),
+        address: Some("::1".into()),
     };
-    store.sessions.create_session(&session).await.unwrap();
+    store.sessions.create_session(&session, 9).await.unwrap();
     let request = NotificationId::new();
     store.outbox.enqueue(&[job(request, user)]).await.unwrap();
     store.inboxes.add_to_inbox(user, &item(request), Some("k")).await.unwrap();
@@ -101,7 +104,7 @@ async fn write_thread(store: &Store, people: &[Actor]) -> Thread {
     while store.maintenance.trim(Timestamp::now(), 100).await.unwrap() > 0 {}
     let outcome = Outcome { after: 0, seq: 4, at: record.created_at, notification: None, reason: Some("read".into()) };
     store.notify_queue.put_outcomes(room, &[(bob.id, outcome)]).await.unwrap();
-    store.notify_queue.finish_due(room, 4).await.unwrap();
+    store.notify_queue.conclude(room, 4, &[]).await.unwrap();
     Thread { room, start, first }
 }
 
@@ -139,7 +142,7 @@ async fn answers(store: &Store, w: &Written) -> Vec<String> {
         format!("{:?}", store.users.user_id_by_email("USER1@x.org").await.unwrap()),
         format!("{:?}", store.users.contacts(ids[0]).await.unwrap()),
         format!("{:?}", store.users.count_users().await.unwrap()),
-        format!("{:?}", store.sessions.session(w.session.id).await.unwrap()),
+        format!("{:?}", store.sessions.sessions(w.session.user).await.unwrap()),
         format!("{:?}", store.rooms.room(room).await.unwrap()),
         format!("{:?}", store.rooms.room_id_by_handle("LOBBY").await.unwrap()),
         format!("{:?}", store.rooms.public_rooms("lob", None, 9).await.unwrap()),
@@ -274,7 +277,7 @@ pub async fn a_store_is_open_once(s: &Fixture) {
         focused: None,
         since: Timestamp::now(),
     };
-    s.presence.put_device(user, &device).await.unwrap();
+    s.presence.put_device(user, &device, &crate::presence::silent(user)).await.unwrap();
     s.presence.set_chosen(user, ChosenStatus::Away, None).await.unwrap();
     assert_eq!(s.presence.presence(&[user]).await.unwrap()[0].devices, [device], "the first is not disturbed");
 }

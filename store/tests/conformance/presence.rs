@@ -31,6 +31,11 @@ fn event(user: UserId, status: Status, text: Option<&str>) -> PresenceEvent {
     PresenceEvent { user, username: "alice".into(), published, last_seen: None }
 }
 
+/// Of which there is nothing to tell.
+pub fn silent(user: UserId) -> PresenceEvent {
+    event(user, Status::Offline, None)
+}
+
 async fn due(s: &Fixture, now: Timestamp) -> Vec<UserId> {
     s.presence.due_users(now, LEASE, 100).await.unwrap()
 }
@@ -38,7 +43,7 @@ async fn due(s: &Fixture, now: Timestamp) -> Vec<UserId> {
 pub async fn a_user_never_seen_has_the_default(s: &Fixture) {
     let now = Timestamp::now();
     let (seen, never) = (UserId::new(), UserId::new());
-    s.presence.put_device(seen, &device(InstanceId::new(), 1, now)).await.unwrap();
+    s.presence.put_device(seen, &device(InstanceId::new(), 1, now), &silent(seen)).await.unwrap();
     let states = s.presence.presence(&[never, seen, never]).await.unwrap();
     assert_eq!(states.len(), 3);
     assert_eq!((&states[0], &states[2]), (&PresenceState::default(), &PresenceState::default()));
@@ -57,12 +62,12 @@ pub async fn devices_come_change_and_go(s: &Fixture) {
         version = state.version;
     };
     for device in &devices {
-        let put = s.presence.put_device(user, device).await.unwrap();
+        let put = s.presence.put_device(user, device, &silent(user)).await.unwrap();
         grew(&put);
         assert_eq!(put, state(s, user).await);
     }
     devices[1] = Device { focused: Some(true), since: now.after(LEASE), ..devices[1].clone() };
-    s.presence.put_device(user, &devices[1]).await.unwrap();
+    s.presence.put_device(user, &devices[1], &silent(user)).await.unwrap();
     let sorted = |mut all: Vec<Device>| {
         all.sort_by_key(|d| (d.instance, d.connection));
         all
@@ -86,7 +91,7 @@ pub async fn devices_come_change_and_go(s: &Fixture) {
 
 pub async fn the_last_connection_s_end_is_seen_and_due_after_the_grace(s: &Fixture) {
     let (user, instance, now) = (UserId::new(), InstanceId::new(), Timestamp::now());
-    s.presence.put_device(user, &device(instance, 1, now)).await.unwrap();
+    s.presence.put_device(user, &device(instance, 1, now), &silent(user)).await.unwrap();
     let ended = now.after(MS);
     s.presence.remove_device(user, instance, 1, ended, GRACE).await.unwrap();
     let gone = state(s, user).await;
@@ -98,7 +103,7 @@ pub async fn the_last_connection_s_end_is_seen_and_due_after_the_grace(s: &Fixtu
     assert_eq!(due(s, at.after(LEASE)).await, [user], "who did not finish");
     s.presence.finish_due_user(user).await.unwrap();
     assert_eq!(due(s, at.after(TTL * 10)).await, []);
-    s.presence.put_device(user, &device(instance, 2, now)).await.unwrap();
+    s.presence.put_device(user, &device(instance, 2, now), &silent(user)).await.unwrap();
     s.presence.remove_device(user, instance, 2, at, Duration::ZERO).await.unwrap();
     assert_eq!(due(s, at).await, [user]);
     assert_eq!(state(s, user).await.last_seen, Some(at));
@@ -108,7 +113,7 @@ pub async fn each_due_user_is_given_to_one_caller(s: &Fixture) {
     let (instance, now) = (InstanceId::new(), Timestamp::now());
     let mut users: Vec<UserId> = (0..20).map(|_| UserId::new()).collect();
     for user in &users {
-        s.presence.put_device(*user, &device(instance, 1, now)).await.unwrap();
+        s.presence.put_device(*user, &device(instance, 1, now), &silent(*user)).await.unwrap();
         s.presence.remove_device(*user, instance, 1, now, GRACE).await.unwrap();
     }
     let at = now.after(GRACE);
@@ -141,10 +146,48 @@ pub async fn what_a_user_chose_stays(s: &Fixture) {
     }
 }
 
+pub async fn the_first_connection_of_who_chose_nothing_is_published_with_it(s: &Fixture) {
+    let (user, instance, now) = (UserId::new(), InstanceId::new(), Timestamp::now());
+    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await;
+    let online = event(user, Status::Online, None);
+    let first = s.presence.put_device(user, &device(instance, 1, now), &online).await.unwrap();
+    assert_eq!((&first.published, first.devices.len()), (&online.published, 1));
+    assert_eq!(first, state(s, user).await);
+    let put =
+        async |connection| s.presence.put_device(user, &device(instance, connection, now), &online).await.unwrap();
+    assert_eq!(put(1).await.published, online.published, "told already");
+    let away = event(user, Status::Away, Some("out"));
+    let version = put(2).await.version;
+    assert_eq!(s.presence.publish(&away, version).await.unwrap(), Publishing::Sent);
+    assert_eq!(put(3).await.published, away.published, "not the only one");
+    let gone = async || {
+        for connection in 1..=3 {
+            s.presence.remove_device(user, instance, connection, now, GRACE).await.unwrap();
+        }
+    };
+    gone().await;
+    s.presence.set_chosen(user, ChosenStatus::Busy, None).await.unwrap();
+    assert_eq!(put(1).await.published, away.published, "they chose a status");
+    gone().await;
+    s.presence.set_chosen(user, ChosenStatus::Online, Some("hi")).await.unwrap();
+    assert_eq!(put(1).await.published, away.published, "they chose a text");
+    gone().await;
+    s.presence.set_chosen(user, ChosenStatus::Online, None).await.unwrap();
+    let back = put(1).await;
+    assert_eq!((&back.published, &back), (&online.published, &state(s, user).await));
+    for expected in [&online, &away, &online] {
+        match signal(&mut inbox).await {
+            Signal::Event(BusEvent::Presence(event)) => assert_eq!(&*event, expected),
+            other => panic!("expected presence, got {other:?}"),
+        }
+    }
+    assert!(inbox.try_recv().is_none());
+}
+
 pub async fn a_change_is_published_once_and_only_a_change(s: &Fixture) {
     let (user, now) = (UserId::new(), Timestamp::now());
     let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await;
-    s.presence.put_device(user, &device(InstanceId::new(), 1, now)).await.unwrap();
+    s.presence.put_device(user, &device(InstanceId::new(), 1, now), &silent(user)).await.unwrap();
     let version = state(s, user).await.version;
     let offline = event(user, Status::Offline, None);
     assert_eq!(s.presence.publish(&offline, version).await.unwrap(), Publishing::Unchanged, "as it was before");
@@ -167,7 +210,7 @@ pub async fn a_change_is_published_once_and_only_a_change(s: &Fixture) {
 pub async fn a_state_that_changed_meanwhile_is_not_published(s: &Fixture) {
     let (user, instance, now) = (UserId::new(), InstanceId::new(), Timestamp::now());
     let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await;
-    s.presence.put_device(user, &device(instance, 1, now)).await.unwrap();
+    s.presence.put_device(user, &device(instance, 1, now), &silent(user)).await.unwrap();
     let old = state(s, user).await.version;
     s.presence.remove_device(user, instance, 1, now, GRACE).await.unwrap();
     let online = event(user, Status::Online, None);
@@ -213,11 +256,11 @@ pub async fn a_dead_process_s_connections_are_removed(s: &Fixture) {
     let mut users: Vec<UserId> = (0..6).map(|_| UserId::new()).collect();
     users.sort();
     for user in &users {
-        s.presence.put_device(*user, &device(dead, 1, now)).await.unwrap();
-        s.presence.put_device(*user, &device(dead, 2, now)).await.unwrap();
+        s.presence.put_device(*user, &device(dead, 1, now), &silent(*user)).await.unwrap();
+        s.presence.put_device(*user, &device(dead, 2, now), &silent(*user)).await.unwrap();
     }
     let both = users.pop().unwrap();
-    s.presence.put_device(both, &device(alive, 1, now)).await.unwrap();
+    s.presence.put_device(both, &device(alive, 1, now), &silent(both)).await.unwrap();
     let later = now.after(TTL / 2);
     s.presence.beat(alive, later, TTL).await.unwrap();
     assert_eq!(s.presence.reap(now.after(TTL).before(MS), 100).await.unwrap(), 0, "no lease has ended");
@@ -248,7 +291,7 @@ pub async fn many_reapers_at_once_do_it_once(s: &Fixture) {
     s.presence.beat(dead, now, TTL).await.unwrap();
     let users: Vec<UserId> = (0..12).map(|_| UserId::new()).collect();
     for user in &users {
-        s.presence.put_device(*user, &device(dead, 1, now)).await.unwrap();
+        s.presence.put_device(*user, &device(dead, 1, now), &silent(*user)).await.unwrap();
     }
     let end = now.after(TTL + MS);
     at_once((0..6).map(|_| {

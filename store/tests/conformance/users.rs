@@ -1,11 +1,11 @@
 //! Accounts: what is unique, what is found, what a failed signup leaves (nothing).
 
-use shared::{Timestamp, UserId};
-use store::{ProfilePatch, StoreError, UserRecord};
+use shared::{SessionId, Timestamp, UserId};
+use store::{BusEvent, ProfilePatch, SessionRecord, Signal, StoreError, Topic, UserEvent, UserRecord};
 
 use crate::{
     engine::Fixture,
-    support::{account, at_once, fails},
+    support::{account, at_once, fails, follow, signal},
 };
 
 fn with_email(name: &str, email: &str) -> UserRecord {
@@ -126,6 +126,66 @@ pub async fn a_patch_changes_what_it_names_and_no_more(s: &Fixture) {
     let nobody = UserId::new();
     fails!(s.users.update_profile(nobody, &patch).await, UserNotFound);
     assert_eq!(s.users.user(nobody).await.unwrap(), None);
+}
+
+pub async fn a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end(s: &Fixture) {
+    let alice = UserRecord { password_hash: Some("old".into()), ..account("alice") };
+    s.users.create_user(&alice).await.unwrap();
+    let now = Timestamp::now();
+    let sessions: Vec<SessionRecord> = (0..3)
+        .map(|_| SessionRecord {
+            id: SessionId::new(),
+            user: alice.id,
+            refresh_hash: [1; 32],
+            created_at: now,
+            used_at: now,
+            expires_at: now.after(std::time::Duration::from_secs(60)),
+            agent: None,
+            address: None,
+        })
+        .collect();
+    for session in &sessions {
+        s.sessions.create_session(session, 9).await.unwrap();
+    }
+    let mut inbox = follow(s, &[Topic::User(alice.id)]).await;
+    let keep = sessions[1].id;
+    let change = async |old: &str, next: &str| s.users.change_password(alice.id, old, next, keep).await.unwrap();
+    assert_eq!(change("wrong", "new").await, None);
+    assert_eq!(s.users.user(alice.id).await.unwrap(), Some(alice.clone()));
+    assert_eq!(s.sessions.sessions(alice.id).await.unwrap().len(), 3);
+
+    let mut expected = [sessions[0].id, sessions[2].id];
+    expected.sort_unstable_by_key(|id| *id.as_bytes());
+    let mut ended = change("old", "new").await.unwrap();
+    ended.sort_unstable_by_key(|id| *id.as_bytes());
+    assert_eq!(ended, expected);
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        match signal(&mut inbox).await {
+            Signal::Event(BusEvent::User(user, event)) if user == alice.id => match *event {
+                UserEvent::SessionEnded(session) => told.push(session),
+                UserEvent::Change(_) => panic!("a change"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+    told.sort_unstable_by_key(|id| *id.as_bytes());
+    assert_eq!(told, expected);
+    let changed = UserRecord { password_hash: Some("new".into()), ..alice.clone() };
+    assert_eq!(s.users.user(alice.id).await.unwrap(), Some(changed));
+    assert_eq!(s.sessions.sessions(alice.id).await.unwrap(), [sessions[1].clone()]);
+    assert_eq!(change("old", "newer").await, None);
+
+    let raced = at_once((0..8).map(|n| {
+        let users = s.users.clone();
+        async move { users.change_password(alice.id, "new", &n.to_string(), keep).await.unwrap() }
+    }))
+    .await;
+    assert_eq!(raced.iter().flatten().count(), 1, "{raced:?}");
+    fails!(s.users.change_password(UserId::new(), "old", "new", keep).await, UserNotFound);
+    let guest = UserRecord { password_hash: None, guest: true, ..account("guest") };
+    s.users.create_user(&guest).await.unwrap();
+    assert_eq!(s.users.change_password(guest.id, "", "new", keep).await.unwrap(), None);
 }
 
 pub async fn patches_of_two_fields_at_once_both_stay(s: &Fixture) {

@@ -7,11 +7,14 @@ use shared::{
     RoomId,
     protocol::{Position, ResumeStatus, Resumed, ServerFrame},
 };
-use store::{ChangeBody, RoomEvent, UserChanges};
+use store::{RoomEvent, UserChanges};
 
 use super::{Line, MOST_MISSED, Outcome, Replay, Telling};
 use crate::{
-    hub::users::{self, Added, Told},
+    hub::{
+        added::Added,
+        users::{self, Told},
+    },
     session::on_event::{hidden, is_hidden, on_event},
 };
 
@@ -220,7 +223,7 @@ impl Replay<'_> {
     }
 
     fn is_own_leaving(&self, event: &RoomEvent) -> bool {
-        matches!(event.change.body, ChangeBody::Left) && event.change.user == self.user()
+        event.change.body.ends_membership() && event.change.user == self.user()
     }
 }
 

@@ -2,12 +2,12 @@
 
 use shared::{EventId, RoomId};
 
-use super::{fields, from_json, message::emoji, message::message, millis, parse};
+use super::{fields, from_json, message::emoji, message::message, millis, parse, role};
 use crate::{
     BusEvent, Change, ChangeBody, MarkEvent, Marked, Marks, Result, RoomEvent, TypingEvent, redis::connection::corrupt,
 };
 
-/// `kind eventId at user seq` and, for a reaction, `emoji given`; with what the change points at, as it is now: the
+/// `kind eventId at user seq` and, for a reaction, `emoji given`, for a role its name, for a removal who did it; with what the change points at, as it is now: the
 /// message's text or, for a reaction, how many have given the emoji.
 pub(in crate::redis) fn change(room: RoomId, rev: u64, text: &str, now: Option<&str>) -> Result<Change> {
     let words: Vec<&str> = text.split(' ').collect();
@@ -26,6 +26,8 @@ pub(in crate::redis) fn change(room: RoomId, rev: u64, text: &str, now: Option<&
         },
         ("j", [], _) => ChangeBody::Joined,
         ("l", [], _) => ChangeBody::Left,
+        ("p", [name], _) => ChangeBody::Role { role: role(name)? },
+        ("b", [by], _) => ChangeBody::Removed { by: parse(by, "a user")? },
         _ => return Err(corrupt("a change")),
     };
     let event_id: EventId = parse(event_id, "an event id")?;

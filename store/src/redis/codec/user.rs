@@ -1,6 +1,6 @@
 //! A user's own log and channel. An entry is one line and thin: a notification is named, its item is in the inbox.
 
-use shared::{NotificationId, RoomId, SessionId, Timestamp, UserId};
+use shared::{NotificationId, RoomId, Timestamp, UserId};
 
 use super::{fields, from_json, json, parse};
 use crate::{InboxItem, Result, UserChange, UserChangeBody, UserEvent, redis::connection::corrupt};
@@ -62,13 +62,8 @@ pub(in crate::redis) fn change(rev: u64, text: &str, item: Option<InboxItem>) ->
     Ok(UserChange { rev, event_id: parse(event_id, "an event id")?, body: body(words, item)? })
 }
 
-/// What is published when a login ends.
-pub(in crate::redis) fn session_ended(session: SessionId) -> String {
-    format!("s {session}")
-}
-
 /// `u rev eventId`, the entry's own words and, for a notification, line ends, when it was read or nothing, and its item;
-/// or `s session`: a login that ended.
+/// or `s session`: a login that ended, as the scripts say it.
 pub(super) fn event(text: &str) -> Result<UserEvent> {
     let what = "a user's event";
     match text.split_once(' ') {

@@ -5,7 +5,7 @@ if not head[2] then
   redis.call('ZREM', KEYS[1], ARGV[1])
   return 0
 end
-for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+if #ARGV > 2 then redis.call('HSET', KEYS[3], unpack(ARGV, 3)) end
 local last = tonumber(head[2])
 local mark = math.max(tonumber(head[1]), math.min(tonumber(ARGV[2]), last))
 redis.call('HSET', KEYS[2], 'notified', string.format('%d', mark))

@@ -1,5 +1,5 @@
 #!lua
--- KEYS room members joined marks changes channel void | ARGV user role eventId name(JSON) maxMembers changesKept
+-- KEYS room members joined marks changes channel void admins bans | ARGV user role eventId name(JSON) maxMembers changesKept
 if redis.call('EXISTS', KEYS[7]) == 1 then return {'VOID'} end
 local user, eid = ARGV[1], ARGV[3]
 local head = redis.call('HMGET', KEYS[1], 'seq', 'rev', 'members')
@@ -10,6 +10,7 @@ if old then
   if string.sub(old, -16) == eid then return {'OK', old} end
   return {'ALREADY'}
 end
+if redis.call('HEXISTS', KEYS[9], user) == 1 then return {'BANNED'} end
 if tonumber(head[3]) >= tonumber(ARGV[5]) then return {'FULL'} end
 local t = redis.call('TIME')
 local at = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))
@@ -18,6 +19,7 @@ local rev = string.format('%d', revn)
 local member = ARGV[2] .. ' ' .. head[1] .. ' ' .. rev .. ' ' .. at .. ' ' .. eid
 redis.call('HSET', KEYS[2], user, member)
 redis.call('ZADD', KEYS[3], rev, user)
+if ARGV[2] == 'admin' then redis.call('ZADD', KEYS[8], rev, user) end
 redis.call('HSET', KEYS[4], user, head[1] .. ' ' .. head[1])
 redis.call('HSET', KEYS[1], 'rev', rev, 'eid', eid)
 redis.call('HINCRBY', KEYS[1], 'members', 1)

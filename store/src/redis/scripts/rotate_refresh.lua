@@ -1,14 +1,16 @@
 #!lua
--- KEYS session | ARGV presented next expiresAt(ms)
-local valid = redis.call('HGET', KEYS[1], 'refresh')
-if not valid then return {'UNKNOWN'} end
-if valid == ARGV[1] then
-  redis.call('HSET', KEYS[1], 'refresh', ARGV[2], 'expires', ARGV[3])
-  redis.call('PEXPIREAT', KEYS[1], ARGV[3])
-elseif valid ~= ARGV[2] then -- equal to `next`: the same call again, after its answer was lost
-  local user = redis.call('HGET', KEYS[1], 'user')
-  redis.call('DEL', KEYS[1])
-  return {'REUSED', user}
+-- KEYS sessions channel | ARGV session presented next at(ms) expires(ms)
+local record = redis.call('HGET', KEYS[1], ARGV[1])
+if not record then return {'UNKNOWN'} end
+local valid, created, expires, device = string.match(record, '^(%x+) (%-?%d+) %-?%d+ (%-?%d+) (.*)$')
+if tonumber(expires) <= tonumber(ARGV[4]) then return {'UNKNOWN'} end
+if valid == ARGV[2] then
+  record = table.concat({ARGV[3], created, ARGV[4], ARGV[5], device}, ' ')
+  redis.call('HSET', KEYS[1], ARGV[1], record)
+  redis.call('PEXPIREAT', KEYS[1], ARGV[5], 'GT')
+elseif valid ~= ARGV[3] then -- equal to `next`: the same call again, after its answer was lost
+  redis.call('HDEL', KEYS[1], ARGV[1])
+  redis.call('SPUBLISH', KEYS[2], 's ' .. ARGV[1])
+  return {'REUSED'}
 end
-local s = redis.call('HMGET', KEYS[1], 'user', 'refresh', 'created', 'expires')
-return {'ROTATED', s[1], s[2] or false, s[3] or false, s[4] or false}
+return {'ROTATED', record}

@@ -1,10 +1,13 @@
 //! What the server's failures are to callers, and what is said of its configuration.
 
+use futures_util::future::join_all;
 use redis::cmd;
 use rstest::rstest;
 use shared::{RoomId, UserId};
+use tokio::task::unconstrained;
 
 use super::{
+    super::scripts::APPEND,
     bus::message,
     halves::{actor, room, user},
     server::{Kind, Server},
@@ -81,7 +84,7 @@ async fn of_appends_that_go_together_each_has_its_own_answer(#[case] kind: Kind)
         async move { (n, engine.append(&message(record, ann, &n.to_string())).await) }
     });
     let mut seqs = Vec::new();
-    for (n, answer) in futures_util::future::join_all(appends).await {
+    for (n, answer) in join_all(appends).await {
         match answer {
             Ok(appended) if n % 2 == 0 => seqs.push(appended.seq),
             Err(StoreError::Unexpected(_)) if n % 2 == 1 => {}
@@ -90,6 +93,40 @@ async fn of_appends_that_go_together_each_has_its_own_answer(#[case] kind: Kind)
     }
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=20).collect::<Vec<u64>>(), "each once, though the script had to be loaded");
+}
+
+#[tokio::test]
+async fn appends_keep_their_order_while_others_remove_and_load_their_script() {
+    let server = Server::start(Kind::Node);
+    let engine = server.engine().await;
+    let (ann, record) = (actor("ann"), room(None));
+    engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
+    let (mut other, message) = (server.connection().await, message(&record, &ann, &"x".repeat(1000)));
+    let meddle = async {
+        loop {
+            cmd("SCRIPT").arg("FLUSH").exec_async(&mut other).await.unwrap();
+            APPEND.load_async(&mut other).await.unwrap();
+        }
+    };
+    let append = async {
+        let mut last = 0;
+        for _ in 0..20 {
+            let appends = (0..200).map(|_| engine.append(&message));
+            // Without a budget: they are queued in the order of their first polls.
+            for answer in unconstrained(join_all(appends)).await {
+                match answer {
+                    Ok(appended) => assert!(appended.seq > std::mem::replace(&mut last, appended.seq)),
+                    Err(StoreError::Unavailable(_)) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert!(last > 0);
+    };
+    tokio::select! {
+        () = meddle => {}
+        () = append => {}
+    }
 }
 
 #[rstest]

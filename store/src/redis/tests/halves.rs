@@ -199,7 +199,7 @@ async fn a_join_or_leave_that_died_on_either_side_of_the_room_is_settled_from_th
     let leaving = new_attempt();
     let _dead = engine.begin_membership(bob.id, record.id, &leaving).await.unwrap();
     assert_eq!(engine.rooms_of(bob.id).await.unwrap(), [record.id], "the room still has him");
-    engine.leave_room(record.id, &bob, &leaving).await.unwrap();
+    engine.leave_room(record.id, &bob, &leaving, None).await.unwrap();
     assert_eq!(engine.rooms_of(bob.id).await.unwrap(), []);
     assert_eq!(later(&engine).await, 1);
     assert_nothing_pending(&server).await;

@@ -15,9 +15,10 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    ChangeBody, Changes, Device, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue, Outbox, PageFrom,
-    PageRequest, Presence, ProfilePatch, Published, Publishing, RoomLog, Rooms, Rotation, SessionRecord, Sessions,
-    SocketKind, StoreError, Users, presence::PresenceEvent,
+    ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue, Outbox,
+    PageFrom, PageRequest, Presence, ProfilePatch, Published, Publishing, RoomLog, Rooms, Rotation, SessionRecord,
+    Sessions, SocketKind, StoreError, Ticket, Tickets, Users,
+    presence::{PresenceEvent, silent},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -142,16 +143,35 @@ async fn accounts_sessions_and_limits_work(#[case] kind: Kind) {
     assert_eq!((read[0].as_ref(), read[1].as_ref(), read[2].is_some()), (Some(&bob), None, true));
 
     let far = Timestamp::now().after(MINUTE);
-    let session =
-        SessionRecord { id: SessionId::new(), user: ann.id, refresh_hash: [1; 32], created_at: far, expires_at: far };
-    engine.create_session(&session).await.unwrap();
-    let next = SessionRecord { refresh_hash: [2; 32], ..session.clone() };
-    let rotated = engine.rotate_refresh(session.id, [1; 32], [2; 32], far).await.unwrap();
-    assert_eq!(rotated, Rotation::Rotated(next.clone()));
-    assert_eq!(engine.session(session.id).await.unwrap(), Some(next));
-    assert_eq!(engine.rotate_refresh(session.id, [1; 32], [3; 32], far).await.unwrap(), Rotation::Reused);
-    assert_eq!(engine.rotate_refresh(session.id, [2; 32], [3; 32], far).await.unwrap(), Rotation::Unknown);
-    engine.end_session(session.id).await.unwrap();
+    let session = SessionRecord {
+        id: SessionId::new(),
+        user: ann.id,
+        refresh_hash: [1; 32],
+        created_at: far,
+        used_at: far,
+        expires_at: far,
+        agent: None,
+        address: None,
+    };
+    engine.create_session(&session, 9).await.unwrap();
+    let next = SessionRecord { refresh_hash: [2; 32], used_at: Timestamp::now(), ..session.clone() };
+    let rotate = async |presented, hash| {
+        let exchange = Exchange { presented: [presented; 32], next: [hash; 32], at: next.used_at, expires_at: far };
+        engine.rotate_refresh(ann.id, session.id, &exchange).await.unwrap()
+    };
+    assert_eq!(rotate(1, 2).await, Rotation::Rotated(next.clone()));
+    assert_eq!(rotate(1, 2).await, Rotation::Rotated(next.clone()), "the same call again");
+    assert_eq!(engine.session(ann.id, session.id).await.unwrap(), Some(next.clone()));
+    assert_eq!(rotate(1, 3).await, Rotation::Reused);
+    assert_eq!(rotate(2, 3).await, Rotation::Unknown);
+    assert!(!engine.end_session(ann.id, session.id).await.unwrap());
+
+    let ticket = Ticket { user: ann.id, session: session.id, scope: None };
+    engine.put_ticket([1; 32], &ticket, MINUTE).await.unwrap();
+    let (attempt, another) = (EventId::random(), EventId::random());
+    assert_eq!(engine.take_ticket([1; 32], attempt).await.unwrap(), Some(ticket.clone()));
+    assert_eq!(engine.take_ticket([1; 32], attempt).await.unwrap(), Some(ticket), "the same call again");
+    assert_eq!(engine.take_ticket([1; 32], another).await.unwrap(), None);
 
     assert_eq!(engine.take("k", 5, MINUTE, 3).await.unwrap().granted, 3);
     assert_eq!(engine.take("k", 5, MINUTE, 3).await.unwrap().granted, 2);
@@ -170,7 +190,7 @@ async fn presence_is_published_once_and_survives_a_dead_process(#[case] kind: Ki
     let (user, dead, t) = (UserId::new(), InstanceId::new(), Timestamp::from_millis(1_000_000));
     let device = |instance| Device { instance, connection: 1, kind: SocketKind::Chat, focused: None, since: t };
     engine.beat(dead, t, MINUTE).await.unwrap();
-    engine.put_device(user, &device(dead)).await.unwrap();
+    engine.put_device(user, &device(dead), &silent(user)).await.unwrap();
     let state = engine.presence(&[user]).await.unwrap().remove(0);
     assert_eq!((state.devices.len(), state.version), (1, 1));
     let online = Published { status: Status::Online, text: None };
@@ -192,7 +212,7 @@ async fn presence_is_published_once_and_survives_a_dead_process(#[case] kind: Ki
     assert_eq!(engine.due_users(end.after(10 * MINUTE), MINUTE, 9).await.unwrap(), []);
 
     let live = InstanceId::new();
-    engine.put_device(user, &device(live)).await.unwrap();
+    engine.put_device(user, &device(live), &silent(user)).await.unwrap();
     engine.remove_device(user, live, 1, t, MINUTE).await.unwrap();
     assert_eq!(engine.due_users(t, MINUTE, 9).await.unwrap(), []);
     assert_eq!(engine.due_users(end, MINUTE, 9).await.unwrap(), [user]);
@@ -217,9 +237,9 @@ async fn what_is_to_be_notified_is_given_to_one_and_again_after_its_lease(#[case
     assert_eq!(engine.take_due(at, MINUTE, 9).await.unwrap(), []);
     assert_eq!(engine.take_due(at.after(MINUTE), MINUTE, 9).await.unwrap().len(), 1);
     engine.append(&message(&record, &ann, "y")).await.unwrap();
-    engine.finish_due(record.id, 1).await.unwrap();
+    engine.conclude(record.id, 1, &[]).await.unwrap();
     assert_eq!(engine.take_due(at, MINUTE, 9).await.unwrap()[0].notified_seq, 1);
-    engine.finish_due(record.id, 2).await.unwrap();
+    engine.conclude(record.id, 2, &[]).await.unwrap();
     assert_eq!(engine.take_due(at.after(10 * MINUTE), MINUTE, 9).await.unwrap(), []);
 
     let job = Job {

@@ -63,7 +63,7 @@ impl Replay {
                     self.of(parent.seq).replies -= 1;
                 }
             }
-            ChangeBody::Joined | ChangeBody::Left => {}
+            ChangeBody::Joined | ChangeBody::Left | ChangeBody::Role { .. } | ChangeBody::Removed { .. } => {}
         }
     }
 

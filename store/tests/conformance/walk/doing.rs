@@ -1,7 +1,7 @@
 //! The operations of a walk that change something.
 
 use shared::{EventId, MessageId, RoomId, Timestamp, protocol::Role};
-use store::{Edit, Reacting, TypingEvent, UserChangeBody};
+use store::{Edit, Reacting, Removal, RoleChange, TypingEvent, UserChangeBody};
 
 use super::{
     MAX_MEMBERS, NO_TIME, OLD, ROOMS, Walk, chosen,
@@ -11,6 +11,15 @@ use crate::{
     model::{Chosen, answer},
     support::id,
 };
+
+/// The role somebody has, or one they have not.
+fn decided_by(role: Option<Role>, wrong: bool) -> Role {
+    match role {
+        Some(Role::Member) if wrong => Role::Admin,
+        Some(_) if wrong => Role::Member,
+        other => other.unwrap_or(Role::Member),
+    }
+}
 
 impl Walk<'_> {
     fn at(&self, (user, room): At) -> (store::Actor, RoomId) {
@@ -74,6 +83,41 @@ impl Walk<'_> {
                 let got = answer(self.store.rooms.leave(room, &user).await);
                 let chosen = chosen(&got, |p| (p.event_id, NO_TIME));
                 assert_eq!(got, self.model.leave(room, &user, chosen), "{op:?}");
+            }
+            _ => unreachable!(),
+        }
+    }
+
+    /// What only the owner's role stands against is left out: it is not the store's to refuse.
+    pub(super) async fn govern(&mut self, op: &Op) {
+        match *op {
+            Op::SetRole { at, user, to, wrong } => {
+                let ((by, room), user) = (self.at(at), self.users[user].clone());
+                let (is, was) = (self.model.role(room, by.id), self.model.role(room, user.id));
+                if was == Some(to) || was == Some(Role::Owner) || (to == Role::Owner && is != Some(Role::Owner)) {
+                    return;
+                }
+                let (by_role, from) = (decided_by(is, wrong), decided_by(was, false));
+                let change = RoleChange { room, by, by_role, user, from, to };
+                let got = answer(self.store.room_admin.set_role(&change).await);
+                let chosen = chosen(&got, |p| (p.event_id, NO_TIME));
+                assert_eq!(got, self.model.set_role(&change, chosen), "{op:?}");
+            }
+            Op::Remove { at, user, ban, wrong } => {
+                let ((by, room), user) = (self.at(at), self.users[user].clone());
+                let (is, role) = (self.model.role(room, by.id), self.model.role(room, user.id));
+                if role == Some(Role::Owner) {
+                    return;
+                }
+                let removal = Removal { room, by, by_role: decided_by(is, wrong), user, role, ban };
+                let got = answer(self.store.room_admin.remove_member(&removal).await);
+                let chosen = chosen(&got, |p| (p.event_id, NO_TIME));
+                assert_eq!(got, self.model.remove(&removal, chosen), "{op:?}");
+            }
+            Op::Unban { room, user } => {
+                let (room, user) = (self.rooms[room], self.users[user].id);
+                let got = answer(self.store.room_admin.unban(room, user).await);
+                assert_eq!(got, self.model.room_mut(room).map(|room| room.unban(user)), "{op:?}");
             }
             _ => unreachable!(),
         }

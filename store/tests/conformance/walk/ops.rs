@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use proptest::{collection::vec, prelude::*};
-use shared::{RoomId, protocol::MessageType};
+use shared::{
+    RoomId,
+    protocol::{MessageType, Role},
+};
 use store::{Actor, Mentions, NewMessage, PageFrom, PageRequest};
 
 use super::{ROOMS, USERS};
@@ -25,27 +28,115 @@ pub type At = (usize, usize);
 
 #[derive(Debug, Clone)]
 pub enum Op {
-    Send { at: At, said: Said },
-    Find { at: At, said: Said },
-    Edit { at: At, seq: u64, said: Said },
-    React { at: At, seq: u64, emoji: u8, add: bool },
-    Delete { at: At, seq: u64 },
-    Mark { at: At, seq: u64, read: bool },
-    NoteRead { at: At, seq: u64 },
-    Typing { at: At, typing: bool },
-    Contact { user: usize, other: usize, add: bool },
-    Join { at: At },
-    Leave { at: At },
-    Trim { limit: usize, late: bool },
+    Send {
+        at: At,
+        said: Said,
+    },
+    Find {
+        at: At,
+        said: Said,
+    },
+    Edit {
+        at: At,
+        seq: u64,
+        said: Said,
+    },
+    React {
+        at: At,
+        seq: u64,
+        emoji: u8,
+        add: bool,
+    },
+    Delete {
+        at: At,
+        seq: u64,
+    },
+    Mark {
+        at: At,
+        seq: u64,
+        read: bool,
+    },
+    NoteRead {
+        at: At,
+        seq: u64,
+    },
+    Typing {
+        at: At,
+        typing: bool,
+    },
+    Contact {
+        user: usize,
+        other: usize,
+        add: bool,
+    },
+    Join {
+        at: At,
+    },
+    Leave {
+        at: At,
+    },
+    /// `wrong`: it is decided by a role that nobody has there.
+    SetRole {
+        at: At,
+        user: usize,
+        to: Role,
+        wrong: bool,
+    },
+    Remove {
+        at: At,
+        user: usize,
+        ban: bool,
+        wrong: bool,
+    },
+    Unban {
+        room: usize,
+        user: usize,
+    },
+    Trim {
+        limit: usize,
+        late: bool,
+    },
     Sweep,
-    History { room: usize, page: PageRequest },
-    Replies { room: usize, seq: u64, after: u64, limit: usize, max_bytes: usize },
-    Reacted { at: At, seqs: Vec<u64> },
-    Changes { room: usize, from: usize, limit: usize, max_bytes: usize, foreign: bool },
-    UserChanges { user: usize, from: usize, limit: usize, foreign: bool },
-    Message { room: usize, seq: u64 },
-    Members { room: usize, after: u64, limit: usize },
-    Views { user: usize },
+    History {
+        room: usize,
+        page: PageRequest,
+    },
+    Replies {
+        room: usize,
+        seq: u64,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    },
+    Reacted {
+        at: At,
+        seqs: Vec<u64>,
+    },
+    Changes {
+        room: usize,
+        from: usize,
+        limit: usize,
+        max_bytes: usize,
+        foreign: bool,
+    },
+    UserChanges {
+        user: usize,
+        from: usize,
+        limit: usize,
+        foreign: bool,
+    },
+    Message {
+        room: usize,
+        seq: u64,
+    },
+    Members {
+        room: usize,
+        after: u64,
+        limit: usize,
+    },
+    Views {
+        user: usize,
+    },
 }
 
 /// The highest `seq` that is asked for, near enough to what a walk sends to a room.
@@ -102,6 +193,14 @@ fn seq() -> impl Strategy<Value = u64> + Clone {
     prop_oneof![10 => 0..SEQS, 1 => Just(u64::MAX)]
 }
 
+fn role() -> impl Strategy<Value = Role> {
+    prop_oneof![Just(Role::Owner), Just(Role::Admin), Just(Role::Member)]
+}
+
+fn rarely() -> impl Strategy<Value = bool> {
+    prop::bool::weighted(0.1)
+}
+
 fn change_of_messages() -> impl Strategy<Value = Op> {
     prop_oneof![
         10 => (at(), said()).prop_map(|(at, said)| Op::Send { at, said }),
@@ -121,6 +220,10 @@ fn other_change() -> impl Strategy<Value = Op> {
         2 => (0..USERS, 0..USERS, any::<bool>()).prop_map(|(user, other, add)| Op::Contact { user, other, add }),
         5 => at().prop_map(|at| Op::Join { at }),
         2 => at().prop_map(|at| Op::Leave { at }),
+        3 => (at(), 0..USERS, role(), rarely()).prop_map(|(at, user, to, wrong)| Op::SetRole { at, user, to, wrong }),
+        2 => (at(), 0..USERS, prop::bool::weighted(0.3), rarely())
+            .prop_map(|(at, user, ban, wrong)| Op::Remove { at, user, ban, wrong }),
+        2 => (room(), 0..USERS).prop_map(|(room, user)| Op::Unban { room, user }),
         3 => (prop_oneof![1..6_usize, Just(100)], prop::bool::weighted(0.1))
             .prop_map(|(limit, late)| Op::Trim { limit, late }),
         1 => Just(Op::Sweep),

@@ -1,0 +1,34 @@
+//! Logins that end: their connections are closed.
+
+use std::collections::HashSet;
+
+use shared::{SessionId, UserId};
+use socket::CloseCode;
+use tokio::sync::Notify;
+use web::sessions::Logins;
+
+use super::{Hub, State};
+
+impl State {
+    /// Closes the connections of a login.
+    pub(super) fn end_session(&self, user: UserId, session: SessionId) {
+        let peers = self.users.get(&user).into_iter().flat_map(|entry| &entry.peers);
+        peers.filter(|p| p.viewer.session == session).for_each(|peer| peer.outbound.close(CloseCode::Unauthorized));
+    }
+}
+
+impl Logins for Hub {
+    fn logins(&self) -> HashSet<(UserId, SessionId)> {
+        let state = self.state.borrow();
+        let peers = state.users.iter().flat_map(|(user, entry)| entry.peers.iter().map(|peer| (*user, peer)));
+        peers.map(|(user, peer)| (user, peer.viewer.session)).collect()
+    }
+
+    fn close(&self, user: UserId, session: SessionId) {
+        self.state.borrow().end_session(user, session);
+    }
+
+    fn lost(&self) -> &Notify {
+        &self.lost
+    }
+}

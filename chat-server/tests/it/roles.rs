@@ -1,0 +1,77 @@
+//! Roles as sockets are told of them, and what becomes of the sockets of who is taken out.
+
+use rstest::rstest;
+use serde_json::json;
+use shared::protocol::Role;
+
+use crate::support::{Engine, World, assert_frame};
+
+#[rstest]
+#[tokio::test]
+async fn a_role_is_told_to_every_member(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::start(engine).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let room = world.room_of("tea", &[&alice, &bob]).await;
+    let (mut a, mut b) = (world.connect(&alice).await, world.connect(&bob).await);
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    world.domain.rooms.set_role(&viewer, room, bob.id, Role::Admin).await.unwrap();
+    for client in [&mut a, &mut b] {
+        assert_frame!(client.frame().await, @r#"{"payload":{"eventId":"<event>","rev":3,"role":"admin","roomId":"<tea>","userId":"<bob>"},"type":"MEMBER_UPDATED"}"#);
+        client.quiet().await;
+    }
+    // She leaves, and the room is his.
+    a.ask("LEAVE_ROOM", json!({"roomId": room})).await;
+    assert_frame!(b.frame().await, @r#"{"payload":{"eventId":"<event>","rev":4,"roomId":"<tea>","userId":"<alice>","username":"alice"},"type":"USER_LEFT"}"#);
+    assert_frame!(b.frame().await, @r#"{"payload":{"eventId":"<event>","rev":5,"role":"owner","roomId":"<tea>","userId":"<bob>"},"type":"MEMBER_UPDATED"}"#);
+    b.quiet().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_is_taken_out_gets_no_more_of_the_room_on_any_device(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let room = world.room_of("tea", &[&alice, &bob]).await;
+    let mut a = world.connect(&alice).await;
+    let (mut b1, mut b2) = (world.connect(&bob).await, world.connect(&bob).await);
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    world.domain.rooms.ban(&viewer, room, bob.id).await.unwrap();
+    assert_frame!(a.frame().await, @r#"{"payload":{"eventId":"<event>","removedBy":"<alice>","rev":3,"roomId":"<tea>","userId":"<bob>","username":"bob"},"type":"USER_LEFT"}"#);
+    for client in [&mut b1, &mut b2] {
+        assert_frame!(client.frame().await, @r#"{"payload":{"roomId":"<tea>"},"type":"ROOM_REMOVED"}"#);
+    }
+    a.tell("SEND_MESSAGE", json!({"roomId": room, "content": "alone"})).await;
+    a.until("NEW_MESSAGE").await;
+    for client in [&mut b1, &mut b2] {
+        client.quiet().await;
+    }
+    let refused = b1.ask("SEND_MESSAGE", json!({"roomId": room, "content": "x"})).await;
+    assert_eq!(refused["payload"]["code"], "ROOM_NOT_FOUND");
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_was_away_resumes_with_what_became_of_the_roles(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::start(engine).await;
+    let (alice, bob, carol) = (world.user("alice").await, world.user("bob").await, world.user("carol").await);
+    let room = world.room_of("tea", &[&alice, &bob, &carol]).await;
+    let position = world.domain.rooms.positions(&[room]).await.unwrap().remove(0).unwrap();
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    world.domain.rooms.set_role(&viewer, room, bob.id, Role::Admin).await.unwrap();
+    world.domain.rooms.remove_member(&viewer, room, carol.id).await.unwrap();
+    let named = json!({"rooms": {room.to_string(): position}});
+
+    let mut b = world.held(0, &bob).await;
+    let (_, told) = b.ask_among_events("RESUME", named.clone()).await;
+    let kinds: Vec<_> = told.iter().map(|frame| (&frame["type"], &frame["payload"]["userId"])).collect();
+    let (updated, left) = (json!("MEMBER_UPDATED"), json!("USER_LEFT"));
+    assert_eq!(kinds, [(&updated, &json!(bob.id)), (&left, &json!(carol.id))]);
+    assert_eq!(told[1]["payload"]["removedBy"], json!(alice.id));
+
+    let mut c = world.held(0, &carol).await;
+    let (resumed, told) = c.ask_among_events("RESUME", named).await;
+    assert_eq!(resumed["payload"]["rooms"][room.to_string()]["status"], "gone");
+    assert!(told.is_empty(), "{told:?}");
+}

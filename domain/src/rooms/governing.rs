@@ -1,0 +1,125 @@
+//! Running a room: giving roles, taking members out, bans.
+
+use serde::Serialize;
+use shared::{RoomId, Timestamp, UserId, protocol::Role};
+use store::{Actor, Removal, RoleChange, StoreError};
+use utoipa::ToSchema;
+
+use super::{Rooms, actor, roles::Act};
+use crate::{DomainError, Result, Viewer, messages::name_of, pages::page_limit};
+
+/// How often something is decided anew where roles change meanwhile.
+const TRIES: usize = 8;
+/// Bans a page gives at most.
+const MAX_PAGE: usize = 200;
+
+/// Somebody who may not come back.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BannedUser {
+    pub user_id: UserId,
+    pub username: String,
+    pub banned_by: UserId,
+    pub banned_at: Timestamp,
+}
+
+/// One page of bans, in order of user.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BanPage {
+    pub items: Vec<BannedUser>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+impl Rooms {
+    /// Gives a member a role; [`Role::Owner`] passes the room on, and the viewer is an admin from then on. Doing it twice
+    /// is doing it once.
+    pub async fn set_role(&self, viewer: &Viewer, room: RoomId, user: UserId, to: Role) -> Result<()> {
+        for _ in 0..TRIES {
+            let access = self.access(viewer.user, room).await?;
+            let member = self.store.rooms.membership(room, user).await?;
+            let from = member.ok_or(DomainError::NotFound("they are no member of this room"))?.role;
+            if from == to {
+                return Ok(());
+            }
+            access.require(if user == viewer.user { Act::StepDown(to) } else { Act::Appoint { from, to } })?;
+            let (by, by_role) = (actor(viewer), access.membership.role);
+            let user = Actor { id: user, username: self.names.username(user).await? };
+            match self.store.room_admin.set_role(&RoleChange { room, by, by_role, user, from, to }).await {
+                Err(StoreError::RolesChanged) => {}
+                other => return Ok(other.map(drop)?),
+            }
+        }
+        Err(StoreError::RolesChanged.into())
+    }
+
+    /// Takes a member out of the room; oneself: leaves it. Who is no member stays so.
+    pub async fn remove_member(&self, viewer: &Viewer, room: RoomId, user: UserId) -> Result<()> {
+        if user == viewer.user {
+            return self.leave(viewer, room).await;
+        }
+        self.take_out(viewer, room, user, false).await
+    }
+
+    /// Takes somebody out of the room and keeps them out; who is no member is kept out. Doing it twice is doing it once.
+    pub async fn ban(&self, viewer: &Viewer, room: RoomId, user: UserId) -> Result<()> {
+        if user == viewer.user {
+            return Err(DomainError::invalid("userId", "one cannot ban oneself"));
+        }
+        self.take_out(viewer, room, user, true).await
+    }
+
+    async fn take_out(&self, viewer: &Viewer, room: RoomId, user: UserId, ban: bool) -> Result<()> {
+        for _ in 0..TRIES {
+            let access = self.access(viewer.user, room).await?;
+            let role = self.store.rooms.membership(room, user).await?.map(|member| member.role);
+            access.require(Act::Remove(role.unwrap_or(Role::Member)))?;
+            if role.is_none() {
+                if !ban {
+                    return Ok(());
+                }
+                self.names.require(user).await?;
+            }
+            let (by, by_role) = (actor(viewer), access.membership.role);
+            let user = Actor { id: user, username: self.names.username(user).await? };
+            match self.store.room_admin.remove_member(&Removal { room, by, by_role, user, role, ban }).await {
+                Err(StoreError::RolesChanged) => {}
+                other => return Ok(other.map(drop)?),
+            }
+        }
+        Err(StoreError::RolesChanged.into())
+    }
+
+    /// Lets somebody in again; who is not banned stays so.
+    pub async fn unban(&self, viewer: &Viewer, room: RoomId, user: UserId) -> Result<()> {
+        self.access(viewer.user, room).await?.require(Act::LiftBans)?;
+        Ok(self.store.room_admin.unban(room, user).await?)
+    }
+
+    /// Who is banned, in order of user; `limit` is 1 to 200, default 50.
+    pub async fn bans(
+        &self,
+        viewer: &Viewer,
+        room: RoomId,
+        cursor: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<BanPage> {
+        let limit = page_limit(limit, 50, MAX_PAGE)?;
+        let after: Option<UserId> = match cursor {
+            Some(cursor) => Some(cursor.parse().map_err(|_| DomainError::invalid("cursor", "not a cursor"))?),
+            None => None,
+        };
+        self.access(viewer.user, room).await?.require(Act::LiftBans)?;
+        let bans = self.store.room_admin.bans(room, after, limit).await?;
+        let next_cursor = bans.last().filter(|_| bans.len() == limit).map(|last| last.user.to_string());
+        let cards = self.names.cards_of(bans.iter().map(|ban| ban.user)).await?;
+        let item = |ban: store::Ban| BannedUser {
+            user_id: ban.user,
+            username: name_of(&cards, ban.user),
+            banned_by: ban.by,
+            banned_at: ban.at,
+        };
+        Ok(BanPage { items: bans.into_iter().map(item).collect(), next_cursor })
+    }
+}

@@ -1,0 +1,129 @@
+//! Roles, kicks and bans: each one script in the room's tag. Whoever is taken out loses the room from their own list as
+//! by leaving it.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use redis::cmd;
+use shared::{EventId, RoomId, Timestamp, UserId, protocol::Position};
+
+use super::{
+    Engine,
+    codec::{json, parse, role_text},
+    connection::corrupt,
+    intents::{new_attempt, voided},
+    scripts::{self, Call, ENTRIES_A_STEP},
+};
+use crate::{
+    Actor, Ban, Removal, Result, RoleChange, RoomAdmin, StoreError, log::CHANGES_KEPT, room_admin::BANS_A_ROOM,
+};
+
+/// What a script that changes roles or members answers.
+fn position(answer: &[String]) -> Result<Position> {
+    match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["OK", rev, event_id] => Ok(Position { rev: parse(rev, "a rev")?, event_id: parse(event_id, "an event id")? }),
+        ["NO_ROOM"] => Err(StoreError::RoomNotFound),
+        ["NOT_A_MEMBER"] => Err(StoreError::NotAMember),
+        ["ROLES_CHANGED"] => Err(StoreError::RolesChanged),
+        ["TOO_MANY_BANS"] => Err(StoreError::TooManyBans),
+        ["VOID"] => Err(voided()),
+        _ => Err(corrupt("an answer")),
+    }
+}
+
+fn ban(user: UserId, text: &str) -> Result<Ban> {
+    let (by, at) = text.split_once(' ').ok_or_else(|| corrupt("a ban"))?;
+    let at = Timestamp::from_millis(parse(at, "a time")?);
+    Ok(Ban { user, by: parse(by, "a user")?, at })
+}
+
+impl Engine {
+    /// A member leaves, or is taken out by `removal`: the room, and then their list of rooms.
+    pub(super) async fn leave_with(&self, room: RoomId, user: &Actor, removal: Option<&Removal>) -> Result<Position> {
+        let attempt = new_attempt();
+        if removal.is_some_and(|removal| removal.role.is_none()) {
+            // Nothing to do in their list.
+            return self.leave_room(room, user, &attempt, removal).await;
+        }
+        let pending = self.begin_membership(user.id, room, &attempt).await?;
+        match self.leave_room(room, user, &attempt, removal).await {
+            Ok(position) => {
+                self.finish_membership(user.id, room, &attempt, false, &pending).await?;
+                Ok(position)
+            }
+            Err(refused) => {
+                self.abandon(user.id, room, &pending, &refused).await?;
+                Err(refused)
+            }
+        }
+    }
+
+    /// The second half of it: the room itself.
+    pub(super) async fn leave_room(
+        &self,
+        room: RoomId,
+        user: &Actor,
+        attempt: &str,
+        removal: Option<&Removal>,
+    ) -> Result<Position> {
+        let leave = Call::new(&scripts::LEAVE)
+            .keys(self.membership_keys(room, attempt))
+            .keys([self.keys.mentions(room), self.keys.outcomes(room)])
+            .arg(user.id.to_string())
+            .arg(EventId::random().to_string())
+            .arg(json(&user.username)?)
+            .arg(CHANGES_KEPT)
+            .arg(ENTRIES_A_STEP)
+            .arg(EventId::random().to_string())
+            .arg(removal.map(|removal| removal.by.id.to_string()).unwrap_or_default())
+            .arg(removal.map_or("", |removal| role_text(removal.by_role)))
+            .arg(removal.and_then(|removal| removal.role).map_or("", role_text))
+            .arg(removal.filter(|removal| removal.ban).map_or(0, |_| BANS_A_ROOM));
+        position(&self.connections.run::<Vec<String>>("leave a room", leave).await?)
+    }
+}
+
+#[async_trait]
+impl RoomAdmin for Engine {
+    async fn set_role(&self, change: &RoleChange) -> Result<Position> {
+        let keys = &self.keys;
+        let RoleChange { room, by, by_role, user, from, to } = change;
+        let set = Call::new(&scripts::SET_ROLE)
+            .keys([keys.room(*room), keys.members(*room), keys.admins(*room), keys.changes(*room)])
+            .key(keys.room_channel(*room))
+            .arg(by.id.to_string())
+            .arg(role_text(*by_role))
+            .arg(EventId::random().to_string())
+            .arg(json(&by.username)?)
+            .arg(user.id.to_string())
+            .arg(role_text(*from))
+            .arg(role_text(*to))
+            .arg(EventId::random().to_string())
+            .arg(json(&user.username)?)
+            .arg(CHANGES_KEPT);
+        position(&self.connections.run::<Vec<String>>("set a role", set).await?)
+    }
+
+    async fn remove_member(&self, removal: &Removal) -> Result<Position> {
+        self.leave_with(removal.room, &removal.user, Some(removal)).await
+    }
+
+    async fn unban(&self, room: RoomId, user: UserId) -> Result<()> {
+        let unban = Call::new(&scripts::UNBAN).keys([self.keys.room(room), self.keys.bans(room)]).arg(user.to_string());
+        let there: bool = self.connections.run("lift a ban", unban).await?;
+        if there { Ok(()) } else { Err(StoreError::RoomNotFound) }
+    }
+
+    /// There are at most [`BANS_A_ROOM`].
+    async fn bans(&self, room: RoomId, after: Option<UserId>, limit: usize) -> Result<Vec<Ban>> {
+        if self.read_room(room).await?.is_none() {
+            return Err(StoreError::RoomNotFound);
+        }
+        let read = cmd("HGETALL").arg(self.keys.bans(room)).to_owned();
+        let texts: BTreeMap<String, String> = self.connections.ask("list bans", &read).await?;
+        let read = |(user, text): (&String, &String)| ban(parse(user, "a user")?, text);
+        // The order of ids is that of their text.
+        let bans = texts.iter().map(read).filter(|ban| !matches!(ban, Ok(ban) if after >= Some(ban.user)));
+        bans.take(limit).collect()
+    }
+}

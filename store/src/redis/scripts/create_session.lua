@@ -1,0 +1,22 @@
+#!lua
+-- KEYS sessions channel | ARGV session record now keep
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+local now, last, others = tonumber(ARGV[3]), 0, {}
+local all = redis.call('HGETALL', KEYS[1])
+for at = 1, #all, 2 do
+  local used, expires = string.match(all[at + 1], '^%x+ %-?%d+ (%-?%d+) (%-?%d+) ')
+  used, expires = tonumber(used), tonumber(expires)
+  if expires <= now and all[at] ~= ARGV[1] then
+    redis.call('HDEL', KEYS[1], all[at])
+  else
+    last = math.max(last, expires)
+    if all[at] ~= ARGV[1] then others[#others + 1] = {all[at], used} end
+  end
+end
+table.sort(others, function(a, b) return a[2] > b[2] or (a[2] == b[2] and a[1] > b[1]) end)
+for at = math.max(1, tonumber(ARGV[4])), #others do
+  redis.call('HDEL', KEYS[1], others[at][1])
+  redis.call('SPUBLISH', KEYS[2], 's ' .. others[at][1])
+end
+-- There is no expiry of a field: the hash goes with its last session, and what expired before with the next login.
+return redis.call('PEXPIREAT', KEYS[1], string.format('%d', last))

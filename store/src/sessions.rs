@@ -1,0 +1,100 @@
+//! Login sessions: all of a user's are together, so that they are listed, and ended, in one step.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use shared::{EventId, RoomId, SessionId, Timestamp, UserId, protocol::Position};
+
+use crate::Result;
+
+/// A login.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    pub id: SessionId,
+    pub user: UserId,
+    /// SHA-256 of the refresh token that is valid now.
+    pub refresh_hash: [u8; 32],
+    pub created_at: Timestamp,
+    /// When a token of it was last issued.
+    pub used_at: Timestamp,
+    /// The session is gone after this.
+    pub expires_at: Timestamp,
+    /// What the client called itself at the login.
+    pub agent: Option<String>,
+    /// Where it came from.
+    pub address: Option<String>,
+}
+
+/// A refresh token that is presented, and what takes its place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exchange {
+    /// SHA-256 of the one presented.
+    pub presented: [u8; 32],
+    /// SHA-256 of the one that follows.
+    pub next: [u8; 32],
+    pub at: Timestamp,
+    /// When the session then expires.
+    pub expires_at: Timestamp,
+}
+
+/// What came of presenting a refresh token.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rotation {
+    /// It was the valid one; the new hash is in place.
+    Rotated(SessionRecord),
+    /// It was not: somebody replays an old one. The session has been ended, and that published.
+    Reused,
+    /// No such session (any more).
+    Unknown,
+}
+
+/// What a user who connects is shown of themselves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    /// Where their own log stands, before their rooms were read.
+    pub own: Position,
+    /// As [`Rooms::rooms_of`](crate::Rooms::rooms_of).
+    pub rooms: Vec<RoomId>,
+}
+
+/// What ends a session also publishes [`SessionEnded`](crate::UserEvent::SessionEnded) in the same step; but for time:
+/// one that expires is gone without a word.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Of more than `keep`, those not used for the longest end; the new one stays. O(sessions of the user).
+    async fn create_session(&self, session: &SessionRecord, keep: usize) -> Result<()>;
+    /// Those of the user that live, the oldest login first.
+    async fn sessions(&self, user: UserId) -> Result<Vec<SessionRecord>>;
+    /// `None` once it ended or expired.
+    async fn session(&self, user: UserId, id: SessionId) -> Result<Option<SessionRecord>>;
+    /// One answer for each login, in order: does it live? One round trip.
+    async fn live(&self, logins: &[(UserId, SessionId)]) -> Result<Vec<bool>>;
+    /// What a user of this session who connects is shown of themselves, in one round trip; `None` once the session ended
+    /// or expired. Nothing that happens after falls between: it has a later `rev` in the user's own log.
+    async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>>;
+    /// Compares and replaces the hash in one step.
+    async fn rotate_refresh(&self, user: UserId, id: SessionId, exchange: &Exchange) -> Result<Rotation>;
+    /// `false`: there was none that lives. Ending one twice is fine.
+    async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool>;
+    /// Ends all of the user's but `except`, in one step; gives which.
+    async fn end_sessions(&self, user: UserId, except: Option<SessionId>) -> Result<Vec<SessionId>>;
+}
+
+/// What a ticket opens: a socket, as this login of this user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ticket {
+    pub user: UserId,
+    pub session: SessionId,
+    /// As of the token it was given for.
+    pub scope: Option<String>,
+}
+
+/// Tickets, by the SHA-256 of their secret. They end soon: losing them costs their holders one more call.
+#[async_trait]
+pub trait Tickets: Send + Sync {
+    /// Keeps one for `ttl`.
+    async fn put_ticket(&self, hash: [u8; 32], ticket: &Ticket, ttl: Duration) -> Result<()>;
+    /// Gives it once, to one `attempt`; a repeat of that attempt gets it again.
+    async fn take_ticket(&self, hash: [u8; 32], attempt: EventId) -> Result<Option<Ticket>>;
+}
