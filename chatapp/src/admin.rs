@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use domain::admin::{Answer, Command};
-use shared::{Settings, settings::StoreUrl};
+use shared::{SessionId, Settings, settings::StoreUrl};
 
 use crate::deployment::Deployment;
 
@@ -61,6 +61,14 @@ enum AdminCommand {
         #[arg(value_name = "ID|HANDLE")]
         room: String,
     },
+    /// The logins of an account or guest
+    Sessions {
+        #[arg(value_name = "ID|NAME")]
+        user: String,
+    },
+    /// End logins: their tokens are refused and their sockets closed
+    #[command(subcommand)]
+    Session(Session),
     /// Users, running instances, and what the store warns of
     Stats,
     /// Keys with which services send notifications
@@ -75,6 +83,19 @@ enum AdminCommand {
     Restore {
         #[arg(value_name = "DIR")]
         from: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Session {
+    /// One, or all of a user
+    Revoke {
+        #[arg(value_name = "ID|NAME")]
+        user: String,
+        #[arg(value_name = "SESSION", required_unless_present = "all", conflicts_with = "all")]
+        session: Option<SessionId>,
+        #[arg(long)]
+        all: bool,
     },
 }
 
@@ -140,6 +161,8 @@ fn translate(command: AdminCommand, store: &StoreUrl) -> anyhow::Result<Command>
             Command::Rooms { query, after: after.map(|id| id.parse()).transpose().context("--after")? }
         }
         AdminCommand::Room { room } => Command::Room { room },
+        AdminCommand::Sessions { user } => Command::Sessions { user },
+        AdminCommand::Session(Session::Revoke { user, session, .. }) => Command::RevokeSession { user, session },
         AdminCommand::Stats => Command::Stats,
         AdminCommand::Keys(Keys::List) => Command::Keys,
         AdminCommand::Keys(Keys::Create { name }) => Command::CreateKey { name },

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use shared::{
-    InstanceId, RoomId, Timestamp, UserId,
+    InstanceId, RoomId, SessionId, Timestamp, UserId,
     protocol::{Role, RoomType, Status},
 };
 use store::{BackedUp, Finding, RoomRecord, Service, Store, UserRecord};
@@ -41,6 +41,15 @@ pub enum Command {
     Room {
         room: String,
     },
+    /// The logins of an account or guest, by id or name.
+    Sessions {
+        user: String,
+    },
+    /// Ends one login of a user, or all of them.
+    RevokeSession {
+        user: String,
+        session: Option<SessionId>,
+    },
     Stats,
     Keys,
     CreateKey {
@@ -63,6 +72,9 @@ pub enum Answer {
     User(Box<UserDetails>),
     Rooms(Listed<RoomLine>),
     Room(Box<RoomDetails>),
+    Sessions(Vec<SessionLine>),
+    /// The logins that were ended.
+    Ended(Vec<SessionId>),
     Stats(Stats),
     Keys(Vec<ApiKey>),
     Created(NewKey),
@@ -143,6 +155,19 @@ pub struct MemberLine {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+pub struct SessionLine {
+    pub id: SessionId,
+    pub created_at: Timestamp,
+    /// When a token of it was last issued.
+    pub used_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// What the client called itself at the login.
+    pub agent: Option<String>,
+    pub address: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Stats {
     /// Accounts and guests.
     pub users: u64,
@@ -177,6 +202,8 @@ impl Admin {
             Command::User { user } => Answer::User(Box::new(self.user(&user).await?)),
             Command::Rooms { query, after } => Answer::Rooms(self.rooms(&query, after).await?),
             Command::Room { room } => Answer::Room(Box::new(self.room(&room).await?)),
+            Command::Sessions { user } => Answer::Sessions(self.sessions(&user).await?),
+            Command::RevokeSession { user, session } => Answer::Ended(self.revoke_session(&user, session).await?),
             Command::Stats => Answer::Stats(self.stats().await?),
             Command::Keys => Answer::Keys(self.keys().await?),
             Command::CreateKey { name } => Answer::Created(self.create_key(&name).await?),
@@ -193,11 +220,16 @@ impl Admin {
         Ok(Listed { items, next })
     }
 
+    /// What is not an id is a name.
+    async fn find_user(&self, named: &str) -> Result<UserId> {
+        match named.parse() {
+            Ok(id) => Ok(id),
+            Err(_) => self.store.users.user_id_by_name(named).await?.ok_or(DomainError::UserNotFound),
+        }
+    }
+
     async fn user(&self, named: &str) -> Result<UserDetails> {
-        let id = match named.parse() {
-            Ok(id) => id,
-            Err(_) => self.store.users.user_id_by_name(named).await?.ok_or(DomainError::UserNotFound)?,
-        };
+        let id = self.find_user(named).await?;
         let record = self.store.users.user(id).await?.ok_or(DomainError::UserNotFound)?;
         let presence = self.store.presence.presence(&[id]).await?.pop().unwrap_or_default();
         Ok(UserDetails {
@@ -244,6 +276,29 @@ impl Admin {
             first_members: members.into_iter().zip(names).map(line).collect(),
             room: room_line(record, head),
         })
+    }
+
+    async fn sessions(&self, named: &str) -> Result<Vec<SessionLine>> {
+        let user = self.find_user(named).await?;
+        let sessions = self.store.sessions.sessions(user).await?.into_iter().map(|session| SessionLine {
+            id: session.id,
+            created_at: session.created_at,
+            used_at: session.used_at,
+            expires_at: session.expires_at,
+            agent: session.agent,
+            address: session.address,
+        });
+        Ok(sessions.collect())
+    }
+
+    /// Its tokens are refused and its sockets closed, on every instance.
+    async fn revoke_session(&self, named: &str, session: Option<SessionId>) -> Result<Vec<SessionId>> {
+        let user = self.find_user(named).await?;
+        let Some(session) = session else { return Ok(self.store.sessions.end_sessions(user, None).await?) };
+        match self.store.sessions.end_session(user, session).await? {
+            true => Ok(vec![session]),
+            false => Err(DomainError::NotFound("the user has no such session")),
+        }
     }
 
     async fn stats(&self) -> Result<Stats> {

@@ -1,6 +1,6 @@
 //! Answers as people read them, or as JSON.
 
-use domain::admin::{Answer, Listed, RoomDetails, RoomLine, Stats, UserDetails, UserLine};
+use domain::admin::{Answer, Listed, RoomDetails, RoomLine, SessionLine, Stats, UserDetails, UserLine};
 use serde::Serialize;
 use store::BackedUp;
 
@@ -26,6 +26,9 @@ fn text(answer: &Answer) -> Vec<String> {
         Answer::User(user) => user_details(user),
         Answer::Rooms(rooms) => listed(rooms, room_line),
         Answer::Room(room) => room_details(room),
+        Answer::Sessions(sessions) if sessions.is_empty() => vec!["none".into()],
+        Answer::Sessions(sessions) => sessions.iter().map(session_line).collect(),
+        Answer::Ended(sessions) => vec![format!("{} ended", sessions.len())],
         Answer::Stats(stats) => of_stats(stats),
         Answer::Keys(keys) if keys.is_empty() => vec!["none".into()],
         Answer::Keys(keys) => keys.iter().map(|key| format!("{}  {}  {}", key.id, key.created_at, key.name)).collect(),
@@ -82,6 +85,13 @@ fn room_details(room: &RoomDetails) -> Vec<String> {
     };
     lines.extend(room.first_members.iter().map(member));
     lines
+}
+
+fn session_line(session: &SessionLine) -> String {
+    let from = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+    let SessionLine { id, created_at, used_at, expires_at, .. } = session;
+    let (address, agent) = (from(&session.address), from(&session.agent));
+    format!("{id}  since {created_at}, used {used_at}, until {expires_at}  {address}  {agent}")
 }
 
 fn of_stats(stats: &Stats) -> Vec<String> {

@@ -73,6 +73,30 @@ async fn a_running_process_answers_and_a_stopped_store_is_opened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_login_is_refused_and_the_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let serving = Serving::start(dir);
+    let api = Api::new(&serving.api).unwrap();
+    let first = sign_up(&api, "alice").await;
+    let second = api.with_token(&api.login("alice", "correct horse").await.unwrap().token);
+    let sessions = ask(dir, &[], &["sessions", "alice"], "sessions");
+    assert_eq!(sessions.as_array().unwrap().len(), 2, "{sessions}");
+    let oldest = sessions[0]["id"].as_str().unwrap();
+    assert_eq!(ask(dir, &[], &["session", "revoke", "alice", oldest], "ended"), serde_json::json!([oldest]));
+    refused(dir, &[], &["session", "revoke", "alice", oldest], "no such session");
+    let gone = async |api: &Api| api.profile().await.is_err();
+    while !gone(&first).await {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(!gone(&second).await);
+    assert_eq!(ask(dir, &[], &["session", "revoke", "alice", "--all"], "ended").as_array().unwrap().len(), 1);
+    assert_eq!(ask(dir, &[], &["sessions", "alice"], "sessions"), serde_json::json!([]));
+    let usage = run(dir, &[], &["admin", "session", "revoke", "alice"]);
+    assert_eq!(usage.code, Some(2), "{}", usage.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_may_notify_from_when_it_is_made_until_it_is_revoked() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

@@ -79,7 +79,7 @@ fn a_port_is_free_or_ours_or_somebody_elses() {
         let address = listener.local_addr().unwrap().to_string();
         let answering = std::thread::spawn(move || {
             let mut stream = listener.accept().unwrap().0;
-            stream.read(&mut [0; 4096]).unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
             let length = answer.len();
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{answer}").unwrap();
             listener
