@@ -309,7 +309,8 @@ async fn a_request_that_may_have_been_carried_out_is_repeated_only_where_that_do
     assert_eq!(asked(), 3, "by key");
     alice.call("PUT", "/api/notifications/read-all", None).await.refused(503, "UNAVAILABLE");
     assert_eq!(asked(), 5, "idempotent");
-    (one.set(How::Answer(503)), other.set(How::Answer(503)));
+    one.set(How::Answer(503));
+    other.set(How::Answer(503));
     let refusal = alice.request("POST", "/notify").json(&json!({})).send().await.unwrap();
     assert_eq!((refusal.status().as_u16(), asked()), (503, 6), "as it was answered");
 }

@@ -96,6 +96,10 @@ impl Limits for SlowLimits {
         }
         Ok(taken)
     }
+
+    async fn give_back(&self, key: &str, burst: u32, refill: Duration, count: u32) -> store::Result<()> {
+        self.inner.give_back(key, burst, refill, count).await
+    }
 }
 
 /// The store's registry, which does not let go of who leaves it while its gate is held.

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use shared::{SessionId, UserId, token};
+use shared::{UserId, token};
 
 use crate::support::{API_KEY, Engine, Person, World, assert_answer};
 
