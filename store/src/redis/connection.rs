@@ -273,14 +273,20 @@ impl Connections {
 
     /// One command to every master, with what each answered.
     pub(super) async fn ask_masters(&self, what: &'static str, command: Cmd) -> Result<Vec<Value>> {
+        Ok(self.ask_named_masters(what, command).await?.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// [`ask_masters`](Self::ask_masters), each answer with its server's address (`redis` where there is only one).
+    pub(super) async fn ask_named_masters(&self, what: &'static str, command: Cmd) -> Result<Vec<(String, Value)>> {
+        let alone = |answer| vec![("redis".to_owned(), answer)];
         self.within(what, async {
             match self.line() {
-                Picked::Single(mut connection) => Ok(vec![command.query_async(&mut connection).await?]),
+                Picked::Single(mut connection) => Ok(alone(command.query_async(&mut connection).await?)),
                 Picked::Cluster(mut connection) => {
                     let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
                     match connection.route_command(command, masters).await? {
-                        Value::Map(nodes) => Ok(nodes.into_iter().map(|(_, answer)| answer).collect()),
-                        one => Ok(vec![one]),
+                        Value::Map(nodes) => Ok(nodes.into_iter().map(|(node, answer)| (name(node), answer)).collect()),
+                        one => Ok(alone(one)),
                     }
                 }
             }
@@ -319,6 +325,10 @@ impl Line {
         })
         .await
     }
+}
+
+fn name(node: Value) -> String {
+    String::from_redis_value(node).unwrap_or_default()
 }
 
 pub(super) fn is_unknown_script(error: &RedisError) -> bool {
