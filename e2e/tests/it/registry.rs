@@ -1,6 +1,7 @@
 //! Where clients are sent while instances die.
 
-use e2e::{System, eventually};
+use client::Event;
+use e2e::{Signal, System, eventually, within};
 
 use crate::support::SOON;
 
@@ -27,4 +28,18 @@ async fn a_killed_chat_server_is_not_named_once() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn a_stopping_chat_server_is_not_named_from_when_its_sockets_are_told() {
+    let mut system = System::over_redis(2).await.unwrap();
+    let alice = system.sign_up("alice").await.unwrap();
+    let (stopping, left) = (system.chat_url_of("chat-0").unwrap(), system.chat_url_of("chat-1").unwrap());
+    let (_chat, mut events) = alice.chat(&stopping).await.unwrap();
+    system.signal("chat-0", Signal::Term).await.unwrap();
+    let told = async { while !matches!(events.next().await, Some(Event::Disconnected { .. })) {} };
+    within("its socket is told", SOON, told).await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(alice.api.instance("chat").await.unwrap().url, left);
+    }
 }
