@@ -24,7 +24,7 @@ use options::{ConnectArgs, DayArgs, HistoryArgs, PlotArgs, ResumeArgs, TalkArgs,
 /// Every message is expected once at each member connected, in the order of the room. Open loop: latency counts from
 /// the moment a message was due, so that what a stall holds up is paid for. The deployment's limits for users stand in
 /// the way of a load generator: start it with CHATAPP__LIMITS__ENABLED=false. One thread; start several for more than
-/// one core's worth of load.
+/// one core's worth of load. https and wss go by the certificates this machine trusts; SSL_CERT_FILE names others.
 ///
 /// Exit status: 0 every message is accounted for, 1 something was lost, doubled, reordered or not connected, 2 the run
 /// was not possible, 64 wrong options.

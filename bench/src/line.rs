@@ -87,7 +87,7 @@ async fn open(server: &ChatServer, token: &str, manner: Manner) -> Result<Socket
     let config = WebSocketConfig::default().read_buffer_size(4 * 1024).write_buffer_size(0);
     let uri = server.uri(manner.hold).map_err(|e| lost(&e))?;
     let request = ClientRequestBuilder::new(uri).with_header("Authorization", format!("Bearer {token}"));
-    let opened = client_async_tls_with_config(request, stream, Some(config), None).await;
+    let opened = client_async_tls_with_config(request, stream, Some(config), server.tls.clone()).await;
     let (mut socket, _) = opened.map_err(|error| match error {
         tungstenite::Error::Http(answer) => Refusal::Status(answer.status().as_u16()),
         error => lost(&error),

@@ -1,10 +1,12 @@
 //! The deployment under load: its REST address and its chat-servers.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use client::{Api, ErrorCode};
-use tokio_tungstenite::tungstenite::http::Uri;
+use rustls::ClientConfig;
+use rustls_platform_verifier::ConfigVerifierExt;
+use tokio_tungstenite::{Connector, tungstenite::http::Uri};
 use url::Url;
 
 /// Where a deployment is reached. Cheap to clone.
@@ -16,11 +18,13 @@ pub struct Target {
 }
 
 /// One chat-server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ChatServer {
     pub url: Url,
     /// Looked up once, so that ten thousand connections do not ask as often.
     pub address: SocketAddr,
+    /// How `wss` is spoken: with the certificates this machine trusts, which the REST calls go by too. Read once.
+    pub tls: Option<Connector>,
 }
 
 impl Target {
@@ -34,10 +38,16 @@ impl Target {
         let mut found = Vec::new();
         for url in urls {
             let address = look_up(&url).await?;
-            found.push(ChatServer { url, address });
+            let tls = if url.scheme() == "wss" { Some(tls()?) } else { None };
+            found.push(ChatServer { url, address, tls });
         }
         Ok(Self { api: api.clone(), chat: found })
     }
+}
+
+fn tls() -> anyhow::Result<Connector> {
+    let config = ClientConfig::with_platform_verifier().context("read the certificates this machine trusts")?;
+    Ok(Connector::Rustls(Arc::new(config)))
 }
 
 async fn look_up(url: &Url) -> anyhow::Result<SocketAddr> {

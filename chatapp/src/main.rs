@@ -1,12 +1,17 @@
-//! `chatapp`: all four services in one process on the embedded store, a terminal client, and a
-//! check of a deployment.
+//! `chatapp`: all four services in one process on the embedded store, a terminal client, a check of a deployment, and
+//! what looks after one.
 
 mod chat;
 mod serve;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use chatapp::verify::command::{self as verify, VerifyArgs};
+use chatapp::{
+    admin::{self, AdminArgs},
+    deployment::Deployment,
+    doctor::{self, DoctorArgs},
+    verify::command::{self as verify, VerifyArgs},
+};
 use clap::{Parser, Subcommand};
 
 /// Measured: idle connections cost no more than with the system's allocator, and memory is given back.
@@ -20,35 +25,31 @@ struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: ServeArgs,
+    serve: Deployment,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run all four services (the default)
-    Serve(ServeArgs),
+    Serve(Deployment),
     /// Chat from the terminal
     Chat(chat::ChatArgs),
     /// Check that a deployment loses, doubles and reorders nothing
     Verify(VerifyArgs),
-}
-
-#[derive(Debug, clap::Args)]
-struct ServeArgs {
-    /// Directory of the embedded store (default: data; overrides store.url)
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// TOML file of settings (default: chatapp.toml, if there is one)
-    #[arg(long, value_name = "FILE", env = "CHATAPP_CONFIG")]
-    config: Option<PathBuf>,
+    /// Check configuration, store and machine, and say what to change
+    Doctor(DoctorArgs),
+    /// Look after users, rooms, API keys and backups
+    Admin(AdminArgs),
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     match args.command {
-        None => serve::main(args.serve),
-        Some(Command::Serve(args)) => serve::main(args),
+        None => serve::main(&args.serve),
+        Some(Command::Serve(args)) => serve::main(&args),
         Some(Command::Chat(args)) => chat::main(args),
         Some(Command::Verify(args)) => verify::main(&args),
+        Some(Command::Doctor(args)) => doctor::main(&args),
+        Some(Command::Admin(args)) => admin::main(args),
     }
 }

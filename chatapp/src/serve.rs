@@ -2,21 +2,16 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
+use chatapp::{admin::socket, deployment::Deployment};
 use domain::Domain;
-use shared::{Settings, settings::StoreUrl};
+use shared::settings::StoreUrl;
 use tokio_util::sync::CancellationToken;
 
-use crate::ServeArgs;
-
-pub fn main(args: ServeArgs) -> ExitCode {
-    let mut settings = match Settings::load(args.config.as_deref()) {
-        Ok(settings) => settings,
-        Err(e) => return web::launch::refuse(&e.to_string()),
-    };
-    if let Some(dir) = args.data_dir {
-        settings.store.url = StoreUrl::Embedded(dir);
+pub fn main(args: &Deployment) -> ExitCode {
+    match args.settings() {
+        Ok(settings) => web::launch::run(settings, serve),
+        Err(e) => web::launch::refuse(&e.to_string()),
     }
-    web::launch::run(settings, serve)
 }
 
 /// Binds all, says where, and serves until the token is cancelled. When one service fails, all stop.
@@ -39,8 +34,18 @@ async fn serve(domain: Domain, shutdown: CancellationToken) -> anyhow::Result<()
         async { or_stop(chat.run(stop.clone()).await) },
         async { or_stop(presence.run(stop.clone()).await) },
         async { or_stop(notification.run(stop.clone()).await) },
+        answer_operators(&domain, stop.clone()),
     );
     outcomes.0.and(outcomes.1).and(outcomes.2).and(outcomes.3)
+}
+
+/// `chatapp admin` asks here. Where that is not possible, the rest serves all the same.
+async fn answer_operators(domain: &Domain, stop: CancellationToken) {
+    // Redis is asked directly.
+    let StoreUrl::Embedded(dir) = &domain.settings.store.url else { return };
+    if let Err(e) = socket::serve(dir, domain.store.clone(), stop).await {
+        tracing::warn!("chatapp admin cannot ask this process: {e:#}");
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "for the person who started it; logs go to standard error")]

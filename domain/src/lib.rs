@@ -4,9 +4,11 @@
 //! that REST, the native sockets and every dialect behave alike.
 //!
 //! Reading order: [`error`] → [`identity`] → [`accounts`] → [`rooms`] → [`messages`] → [`presence`] →
-//! [`notifications`] → [`upkeep`].
+//! [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
 
 pub mod accounts;
+pub mod admin;
+pub mod doctor;
 pub mod error;
 pub mod identity;
 pub mod messages;

@@ -3,6 +3,8 @@
 //! Reading order: [`keys`] → [`codec`] → [`kv`] → [`tx`] → [`writer`] → [`mod@open`], then a file for each trait. What
 //! is durable is in the database; connections, leases, instances, rates and tickets are in memory, as they end with the process.
 
+mod api_keys;
+mod backup;
 mod bus;
 mod codec;
 mod counted;
@@ -45,7 +47,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use self::{kv::Kv, kv::Snapshot, tx::Tx, writer::Writer};
 use crate::{Result, Store, StoreError, bus::Dispatcher};
 
-pub use self::writer::GroupCommits;
+pub use self::{
+    backup::restore,
+    open::{is_in_use, is_made},
+    writer::GroupCommits,
+};
 
 /// Reads at once; more wait. Each may hold a thread of tokio's blocking pool.
 const READERS: u32 = 32;

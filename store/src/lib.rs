@@ -4,8 +4,10 @@
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
 //! Reading order: [`error`] → [`users`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`log`] → [`user_log`] → [`bus`] →
-//! [`presence`] → [`notify`] → [`ops`], then an engine: [`embedded`] or [`redis`].
+//! [`presence`] → [`notify`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
+pub mod api_keys;
+pub mod backup;
 pub mod bus;
 pub mod embedded;
 pub mod error;
@@ -22,6 +24,8 @@ pub mod users;
 
 use std::{sync::Arc, time::Duration};
 
+pub use api_keys::{ApiKeyRecord, ApiKeys};
+pub use backup::{BackedUp, Backups};
 pub use bus::{Bus, BusEvent, Inbox, Signal, Subscriber, Subscriptions, Topic, UserEvent};
 pub use error::{Result, StoreError};
 pub use log::{
@@ -31,7 +35,7 @@ pub use log::{
 pub use notify::{
     Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome,
 };
-pub use ops::{Health, Instance, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
+pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
@@ -59,6 +63,8 @@ pub struct Store {
     pub registry: Arc<dyn Registry>,
     pub limits: Arc<dyn Limits>,
     pub maintenance: Arc<dyn Maintenance>,
+    pub api_keys: Arc<dyn ApiKeys>,
+    pub backups: Arc<dyn Backups>,
     pub health: Arc<dyn Health>,
 }
 
@@ -67,7 +73,7 @@ impl Store {
     pub(crate) fn from_engine<E>(engine: Arc<E>) -> Self
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
-        E: NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health,
+        E: NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
         E: 'static,
     {
         Self {
@@ -87,6 +93,8 @@ impl Store {
             registry: engine.clone(),
             limits: engine.clone(),
             maintenance: engine.clone(),
+            api_keys: engine.clone(),
+            backups: engine.clone(),
             health: engine,
         }
     }

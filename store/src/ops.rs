@@ -1,6 +1,6 @@
 //! What operating a service needs: public keys of signers, the registry of instances, rates, sweeping and health.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -103,9 +103,63 @@ pub trait Maintenance: Send + Sync {
     async fn close(&self) -> Result<()>;
 }
 
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Good to know.
+    Note,
+    Warning,
+    /// Something does not work, or what was acknowledged can be lost.
+    Error,
+}
+
+impl Level {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Something an operator should look at. Texts are sentences.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Finding {
+    pub level: Level,
+    pub what: String,
+    /// What to do about it; empty for a note.
+    pub change: String,
+}
+
+impl Finding {
+    pub fn note(what: impl Into<String>) -> Self {
+        Self { level: Level::Note, what: what.into(), change: String::new() }
+    }
+
+    pub fn warning(what: impl Into<String>, change: impl Into<String>) -> Self {
+        Self { level: Level::Warning, what: what.into(), change: change.into() }
+    }
+
+    pub fn error(what: impl Into<String>, change: impl Into<String>) -> Self {
+        Self { level: Level::Error, what: what.into(), change: change.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if !self.change.is_empty() {
+            write!(f, " {}", self.change)?;
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 pub trait Health: Send + Sync {
-    /// Can it be written to now? Otherwise [`Unavailable`](crate::StoreError::Unavailable). Gives warnings about its
-    /// configuration, each one sentence (an eviction policy, no append-only file).
-    async fn check(&self) -> Result<Vec<String>>;
+    /// Can it be written to now? Otherwise [`Unavailable`](crate::StoreError::Unavailable). Gives what is to be looked at
+    /// of its configuration (an eviction policy, no append-only file, a clock that is off).
+    async fn check(&self) -> Result<Vec<Finding>>;
 }

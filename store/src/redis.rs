@@ -3,11 +3,14 @@
 //! What must be atomic is one Lua script in one hash tag ([`scripts`]); what spans two tags has an intent that readers
 //! and the sweep settle from the truth ([`intents`]). [`keys`] spells every key; `docs/redis.md` is its table.
 
+mod api_keys;
+mod backup;
 mod bus;
 mod codec;
 mod connection;
 mod edits;
 mod gather;
+mod health;
 mod inboxes;
 mod intents;
 mod keys;

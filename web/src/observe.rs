@@ -89,7 +89,8 @@ pub async fn ready(domain: Data<Domain>, running: Data<Running>) -> ApiResult<Ht
     if running.shutdown.is_cancelled() {
         return Ok(problem_response(Problem::new(ErrorCode::Unavailable, "the service is stopping")));
     }
-    let warnings = domain.store.health.check().await?;
+    let found = domain.store.health.check().await?;
+    let warnings = found.iter().map(ToString::to_string).collect();
     Ok(HttpResponse::Ok().json(Ready { status: "ready", warnings }))
 }
 

@@ -15,7 +15,8 @@ impl fmt::Display for Report {
         if let Some(window) = setup.window {
             write!(f, ", {window} in flight")?;
         }
-        writeln!(f, ", {:.1} s measured, {} chat-server(s)", setup.seconds, setup.chat_servers)?;
+        let digits = if setup.seconds < 1.0 { 3 } else { 1 };
+        writeln!(f, ", {:.digits$} s measured, {} chat-server(s)", setup.seconds, setup.chat_servers)?;
         writeln!(f, "  on {} ({} cores)\n", self.machine.cpu, self.machine.cores)?;
         row(f, "users and rooms made in s", format!("{:.1}", setup.setup_seconds))?;
         self.connect.iter().try_for_each(|connect| connect_rows(f, connect))?;

@@ -5,4 +5,5 @@
 mod liar;
 mod options;
 mod support;
+mod tls;
 mod workloads;

@@ -44,6 +44,7 @@
 //! | state | `K` user hash(collapse key) | notification |
 //! | state | `N` user | items in the inbox (u64) |
 //! | state | `P` user | what presence remembers, JSON |
+//! | state | `Z` id | [`ApiKeyRecord`](crate::ApiKeyRecord), JSON |
 //! | log | `M` room seq | message row |
 //! | log | `C` room rev | change row |
 //! | log | `V` user rev | row of a change in the user's own log |
@@ -430,6 +431,19 @@ pub(super) fn dedupe_before(day: u32) -> Span {
 
 pub(super) fn presence(user: UserId) -> Key {
     state(b'P', &[user.as_bytes()])
+}
+
+pub(super) fn api_key(id: &str) -> Key {
+    state(b'Z', &[id.as_bytes()])
+}
+
+pub(super) fn api_keys() -> Span {
+    state(b'Z', &[]).prefix()
+}
+
+/// All there is. No family's byte is 255.
+pub(super) fn everything(space: Space) -> Span {
+    Span { space, lo: Vec::new(), hi: vec![u8::MAX] }
 }
 
 /// A family whose keys begin with a time: those at `at` or before.

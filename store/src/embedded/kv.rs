@@ -125,7 +125,16 @@ impl Kv {
         if self.fail_commits.load(std::sync::atomic::Ordering::Acquire) {
             return Err(StoreError::Unavailable(anyhow::anyhow!("commit failed on request")));
         }
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        self.write(writes, Some(PersistMode::SyncData))
+    }
+
+    /// [`commit`](Self::commit) that does not wait for the disk: it is durable once [`sync`](Self::sync) returns.
+    pub(super) fn load(&self, writes: impl ExactSizeIterator<Item = Write>) -> Result<()> {
+        self.write(writes, None)
+    }
+
+    fn write(&self, writes: impl ExactSizeIterator<Item = Write>, durability: Option<PersistMode>) -> Result<()> {
+        let mut batch = self.database.batch().durability(durability);
         for (key, value) in writes {
             let space = match key.space {
                 Space::State => &self.state,

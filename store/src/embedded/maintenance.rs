@@ -15,7 +15,7 @@ use super::{
     retention, signing_keys,
     tx::Tx,
 };
-use crate::{Health, Maintenance, Result, StoreError, log::DEDUPE_KEPT};
+use crate::{Finding, Health, Maintenance, Result, StoreError, log::DEDUPE_KEPT};
 
 /// Keys of one kind that one command removes, and commands of one kind in one sweep: a sweep never holds the writer
 /// for long, and what is left is for the next.
@@ -165,7 +165,7 @@ impl Maintenance for Embedded {
 
 #[async_trait]
 impl Health for Embedded {
-    async fn check(&self) -> Result<Vec<String>> {
+    async fn check(&self) -> Result<Vec<Finding>> {
         // Written with the value it has: the cost of one commit.
         let write = self.write(|tx| {
             let format = tx.get(&keys::format())?.ok_or_else(|| codec::corrupt("format version"))?;

@@ -16,7 +16,9 @@ use super::{
 use crate::{Result, StoreError};
 
 /// What this program writes. Raise it when a row or key changes its meaning.
-const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 4;
+/// Locked by the process that has the store open.
+pub(super) const LOCK: &str = "lock";
 /// A process that is ending may hold the lock a moment longer: tried so often, this far apart.
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -26,8 +28,7 @@ const MARKER: &str = "version";
 /// See [`super::open()`].
 pub(super) async fn open(dir: &Path) -> Result<Kv> {
     let dir = dir.to_owned();
-    make_dir(&dir).with_context(|| format!("make the directory {}", dir.display()))?;
-    let lock = lock(&dir).await?;
+    let lock = make_and_lock(&dir).await?;
     let opened = tokio::task::spawn_blocking(move || {
         let kv = open_locked(&dir).with_context(|| format!("open the store in {}", dir.display()));
         kv.map(|kv| kv.keep_locked(lock))
@@ -37,6 +38,31 @@ pub(super) async fn open(dir: &Path) -> Result<Kv> {
         // fjall panics on some kinds of damage.
         Err(panic) => Err(anyhow::Error::new(panic).context("the store is damaged beyond what can be read").into()),
     }
+}
+
+/// Has a process the store of this directory open? Looks without making anything.
+pub fn is_in_use(dir: &Path) -> io::Result<bool> {
+    let file = match OpenOptions::new().write(true).open(dir.join(LOCK)) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(e),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) => Err(e),
+    }
+}
+
+/// Does the directory hold a store?
+pub fn is_made(dir: &Path) -> bool {
+    dir.join("db").exists()
+}
+
+/// Makes the directory if need be, and holds it until the file is dropped.
+pub(super) async fn make_and_lock(dir: &Path) -> Result<File> {
+    make_dir(dir).with_context(|| format!("make the directory {}", dir.display()))?;
+    lock(dir).await
 }
 
 /// The directory, for its owner alone; one that is there keeps its mode.
@@ -50,7 +76,7 @@ fn make_dir(dir: &Path) -> io::Result<()> {
 
 /// The system lets go of the lock when the process ends, however it ends.
 async fn lock(dir: &Path) -> Result<File> {
-    let path = dir.join("lock");
+    let path = dir.join(LOCK);
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.with_context(|| format!("open {}", path.display()))?;
     for _ in 1..LOCK_TRIES {

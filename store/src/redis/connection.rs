@@ -1,11 +1,6 @@
 //! The connections of a process to one node or to a cluster, behind one face; and which failures mean "unavailable".
 
-use std::{
-    future::poll_fn,
-    pin::pin,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin, time::Duration};
 
 use redis::{
     Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError,
@@ -30,8 +25,6 @@ pub(super) const CALL: Duration = Duration::from_secs(5);
 pub(super) const MAX_PAUSE: Duration = Duration::from_millis(200);
 /// Commands that may wait to be written on one connection; more make their callers wait.
 const BUFFER: usize = 4096;
-/// Connections for commands to a single node; one more is for the bus.
-const POOL: usize = 1;
 
 /// Where the store is.
 pub(super) enum Address {
@@ -39,17 +32,12 @@ pub(super) enum Address {
     Cluster(Vec<ConnectionInfo>),
 }
 
-/// Connections for commands. What several tasks ask at once goes out in one write.
+/// The connection for commands; one more is for the bus. What several tasks ask at once goes out in one write.
 pub(super) struct Connections {
-    links: Links,
+    link: Picked,
     /// The runtime that opened the store. A command is polled as if there: a reconnection that it begins, and that all
     /// share, must not end with the worker that happened to ask.
     home: Handle,
-}
-
-enum Links {
-    Single { pool: Vec<ConnectionManager>, next: AtomicUsize },
-    Cluster(ClusterConnection),
 }
 
 /// The connection of the bus.
@@ -77,18 +65,7 @@ impl Address {
     }
 
     pub(super) async fn connect(&self) -> Result<Connections> {
-        match self.reconnecting(ANSWER).await? {
-            Picked::Single(first) => {
-                let mut pool = vec![first];
-                while pool.len() < POOL {
-                    if let Picked::Single(next) = self.reconnecting(ANSWER).await? {
-                        pool.push(next);
-                    }
-                }
-                Ok(Connections::over(Links::Single { pool, next: AtomicUsize::new(0) }))
-            }
-            Picked::Cluster(connection) => Ok(Connections::over(Links::Cluster(connection))),
-        }
+        Ok(Connections { link: self.reconnecting(ANSWER).await?, home: Handle::current() })
     }
 
     /// A connection of its own, which connects again by itself, and on which one answer may take `answer`.
@@ -153,10 +130,6 @@ async fn connect_cluster(client: &ClusterClient) -> Result<ClusterConnection> {
 }
 
 impl Connections {
-    fn over(links: Links) -> Self {
-        Self { links, home: Handle::current() }
-    }
-
     async fn within<T>(&self, what: &'static str, work: impl Future<Output = RedisResult<T>>) -> Result<T> {
         let mut work = pin!(within(what, work));
         poll_fn(|cx| {
@@ -167,16 +140,11 @@ impl Connections {
     }
 
     pub(super) fn is_cluster(&self) -> bool {
-        matches!(self.links, Links::Cluster(_))
+        matches!(self.link, Picked::Cluster(_))
     }
 
     pub(super) fn line(&self) -> Picked {
-        match &self.links {
-            Links::Single { pool, next } => {
-                Picked::Single(pool[next.fetch_add(1, Ordering::Relaxed) % pool.len()].clone())
-            }
-            Links::Cluster(connection) => Picked::Cluster(connection.clone()),
-        }
+        self.link.clone()
     }
 
     /// One command.
@@ -305,14 +273,20 @@ impl Connections {
 
     /// One command to every master, with what each answered.
     pub(super) async fn ask_masters(&self, what: &'static str, command: Cmd) -> Result<Vec<Value>> {
+        Ok(self.ask_named_masters(what, command).await?.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// [`ask_masters`](Self::ask_masters), each answer with its server's address (`redis` where there is only one).
+    pub(super) async fn ask_named_masters(&self, what: &'static str, command: Cmd) -> Result<Vec<(String, Value)>> {
+        let alone = |answer| vec![("redis".to_owned(), answer)];
         self.within(what, async {
             match self.line() {
-                Picked::Single(mut connection) => Ok(vec![command.query_async(&mut connection).await?]),
+                Picked::Single(mut connection) => Ok(alone(command.query_async(&mut connection).await?)),
                 Picked::Cluster(mut connection) => {
                     let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
                     match connection.route_command(command, masters).await? {
-                        Value::Map(nodes) => Ok(nodes.into_iter().map(|(_, answer)| answer).collect()),
-                        one => Ok(vec![one]),
+                        Value::Map(nodes) => Ok(nodes.into_iter().map(|(node, answer)| (name(node), answer)).collect()),
+                        one => Ok(alone(one)),
                     }
                 }
             }
@@ -351,6 +325,10 @@ impl Line {
         })
         .await
     }
+}
+
+fn name(node: Value) -> String {
+    String::from_redis_value(node).unwrap_or_default()
 }
 
 pub(super) fn is_unknown_script(error: &RedisError) -> bool {

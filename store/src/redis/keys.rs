@@ -113,6 +113,7 @@ keys! {
     registry(service: &str) = "{{registry}}:{service}";
     registry_expiry(service: &str) = "{{registry}}:{service}:expiry";
     bucket(key: &str) = "limit:{key}";
+    api_keys() = "api-keys";
     health() = "health";
 }
 

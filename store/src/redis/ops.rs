@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Value, cmd};
+use redis::cmd;
 use shared::{
-    InstanceId, Timestamp,
+    InstanceId,
     token::{Kid, PublicKey},
 };
 
@@ -15,7 +15,7 @@ use super::{
     intents::millis,
     scripts::{self, Call},
 };
-use crate::{Health, Instance, Limits, Registry, Result, Service, SigningKeys, StoreError, Taken};
+use crate::{Instance, Limits, Registry, Result, Service, SigningKeys, Taken};
 
 #[async_trait]
 impl SigningKeys for Engine {
@@ -98,77 +98,5 @@ impl Limits for Engine {
     async fn give_back(&self, key: &str, burst: u32, _: Duration, count: u32) -> Result<()> {
         let give = Call::new(&scripts::GIVE_BACK_TOKENS).key(self.keys.bucket(key)).arg(burst).arg(count);
         self.connections.run::<i64>("give tokens back", give).await.map(drop)
-    }
-}
-
-/// Settings from `CONFIG GET`, whichever form they come in.
-fn setting<'a>(answer: &'a Value, name: &str) -> Option<&'a str> {
-    let text = |value: &'a Value| match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        Value::SimpleString(text) => Some(text.as_str()),
-        _ => None,
-    };
-    match answer {
-        Value::Map(pairs) => pairs.iter().find(|(key, _)| text(key) == Some(name)).and_then(|(_, v)| text(v)),
-        Value::Array(flat) => flat.chunks_exact(2).find(|pair| text(&pair[0]) == Some(name)).and_then(|p| text(&p[1])),
-        _ => None,
-    }
-}
-
-fn version(info: &Value) -> Option<String> {
-    let text = match info {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?,
-        Value::VerbatimString { text, .. } | Value::SimpleString(text) => text,
-        _ => return None,
-    };
-    text.lines().find_map(|line| line.strip_prefix("redis_version:")).map(|v| v.trim().to_owned())
-}
-
-impl Engine {
-    /// Every server's answer; none when the account may not ask.
-    async fn ask_if_allowed(&self, command: redis::Cmd) -> Result<Vec<Value>> {
-        match self.connections.ask_masters("read the server's settings", command).await {
-            Err(StoreError::Unexpected(error)) => {
-                tracing::debug!(%error, "the server does not tell its settings");
-                Ok(Vec::new())
-            }
-            other => other,
-        }
-    }
-}
-
-#[async_trait]
-impl Health for Engine {
-    async fn check(&self) -> Result<Vec<String>> {
-        for answer in self.connections.ask_masters("ping", cmd("PING")).await? {
-            tracing::trace!(?answer, "pinged");
-        }
-        let mut write = cmd("SET");
-        write.arg(self.keys.health()).arg(Timestamp::now().as_millis()).arg("PX").arg(60_000);
-        self.connections.ask::<String>("write a test value", &write).await?;
-
-        let mut warnings = Vec::new();
-        let settings = cmd("CONFIG").arg("GET").arg("maxmemory-policy").arg("appendonly").to_owned();
-        for answer in self.ask_if_allowed(settings).await? {
-            if let Some(policy) = setting(&answer, "maxmemory-policy").filter(|policy| *policy != "noeviction") {
-                warnings.push(format!(
-                    "Redis evicts keys when memory is full (maxmemory-policy {policy}): set noeviction."
-                ));
-            }
-            if setting(&answer, "appendonly") == Some("no") {
-                warnings
-                    .push("Redis keeps no append-only file and loses writes when it stops: set appendonly yes.".into());
-            }
-        }
-        for answer in self.ask_if_allowed(cmd("INFO").arg("server").to_owned()).await? {
-            let Some(version) = version(&answer) else { continue };
-            let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
-            if major < 7 {
-                warnings.push(format!("Redis is version {version}: 7.0 or later is needed."));
-            }
-        }
-        warnings.sort_unstable();
-        warnings.dedup();
-        Ok(warnings)
     }
 }

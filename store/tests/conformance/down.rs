@@ -174,6 +174,8 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("take", s.limits.take("k", 9, second, 1)),
         down("give_back", s.limits.give_back("k", 9, second, 1)),
         down("check", s.health.check()),
+        down("keys", s.api_keys.keys()),
+        down("revoke_key", s.api_keys.revoke_key("x")),
         down("sweep", s.maintenance.sweep(now)),
         down("trim", s.maintenance.trim(now, 9)),
     ]

@@ -279,6 +279,8 @@ conformance! {
         what_is_given_back_is_there_again_and_never_over_the_burst,
         takers_at_once_share_a_bucket,
         a_public_key_is_found_until_it_ends,
+        an_api_key_is_kept_until_it_is_revoked,
+        a_backup_is_complete_when_it_is_said_to_be,
         health_warns_of_a_configuration_that_loses_data,
         sweeping_a_quiet_store_does_nothing,
         sweeping_disturbs_nothing_that_is_going_on,

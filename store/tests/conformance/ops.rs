@@ -7,7 +7,7 @@ use shared::{
     protocol::Role,
     token::{Kid, PublicKey},
 };
-use store::{Instance, Service};
+use store::{ApiKeyRecord, BackedUp, Finding, Instance, Service};
 
 use crate::{
     engine::{Engine, Fixture},
@@ -142,10 +142,10 @@ pub async fn health_warns_of_a_configuration_that_loses_data(s: &Fixture) {
     let warnings = s.health.check().await.unwrap();
     let Some(server) = s.server() else {
         assert_eq!(s.engine, Engine::Embedded);
-        assert_eq!(warnings, [""; 0]);
+        assert_eq!(warnings, []);
         return;
     };
-    let mentions = |warnings: &[String], word: &str| warnings.iter().any(|w| w.to_lowercase().contains(word));
+    let mentions = |found: &[Finding], word: &str| found.iter().any(|found| found.what.contains(word));
     assert!(mentions(&warnings, "append"), "the server of the tests has no append-only file: {warnings:?}");
     assert!(!mentions(&warnings, "evict"), "{warnings:?}");
     server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).unwrap();
@@ -153,6 +153,48 @@ pub async fn health_warns_of_a_configuration_that_loses_data(s: &Fixture) {
     server.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).unwrap();
     let warnings = warnings.unwrap();
     assert!(mentions(&warnings, "evict"), "{warnings:?}");
+}
+
+pub async fn an_api_key_is_kept_until_it_is_revoked(s: &Fixture) {
+    let record = |id: &str| ApiKeyRecord {
+        id: id.into(),
+        name: format!("é {id}"),
+        hash: [id.as_bytes()[0]; 32],
+        created_at: Timestamp::from_millis(1),
+    };
+    let (one, other) = (record("b0000000"), record("a0000000"));
+    assert_eq!(s.api_keys.keys().await.unwrap(), []);
+    assert!(s.api_keys.create_key(&one).await.unwrap());
+    assert!(s.api_keys.create_key(&other).await.unwrap());
+    let again = ApiKeyRecord { name: "again".into(), ..one.clone() };
+    assert!(!s.api_keys.create_key(&again).await.unwrap());
+    assert_eq!(s.elsewhere().await.api_keys.keys().await.unwrap(), [other.clone(), one.clone()]);
+    assert!(s.api_keys.revoke_key(&one.id).await.unwrap());
+    assert!(!s.api_keys.revoke_key(&one.id).await.unwrap());
+    assert!(!s.api_keys.revoke_key("").await.unwrap());
+    assert_eq!(s.api_keys.keys().await.unwrap(), [other]);
+}
+
+pub async fn a_backup_is_complete_when_it_is_said_to_be(s: &Fixture) {
+    let alice = actor("alice");
+    let room = room_of(&s.store, &[&alice]).await;
+    let into = s.scratch().join("backup");
+    match s.backups.back_up(Some(&into)).await.unwrap() {
+        BackedUp::Directory { path, pairs, bytes } => {
+            assert_eq!((s.engine, &path), (Engine::Embedded, &into));
+            let back = s.scratch().join("back");
+            let restored = store::embedded::restore(&into, &back).await.unwrap();
+            assert_eq!(restored, BackedUp::Directory { path: back.clone(), pairs, bytes });
+            let again = store::embedded::open(&back).await.unwrap();
+            assert_eq!(again.rooms.room(room).await.unwrap(), s.rooms.room(room).await.unwrap());
+            again.maintenance.close().await.unwrap();
+        }
+        BackedUp::Servers(servers) => {
+            let [(_, file)] = servers.as_slice() else { panic!("one server: {servers:?}") };
+            let saved = std::fs::metadata(file).unwrap().modified().unwrap();
+            assert!(saved.elapsed().unwrap() < Duration::from_secs(60), "{file} was saved now");
+        }
+    }
 }
 
 pub async fn sweeping_a_quiet_store_does_nothing(s: &Fixture) {

@@ -12,7 +12,7 @@ use super::{
     halves::{actor, room, user},
     server::{Kind, Server},
 };
-use crate::{Health, Presence, RoomLog, Rooms, StoreError, Users};
+use crate::{Health, Level, Presence, RoomLog, Rooms, StoreError, Users};
 
 #[rstest]
 #[case(Kind::Node)]
@@ -136,17 +136,18 @@ async fn appends_keep_their_order_while_others_remove_and_load_their_script() {
 async fn a_bad_configuration_is_warned_of_and_a_server_that_does_not_tell_is_healthy(#[case] kind: Kind) {
     let server = Server::start(kind);
     let engine = server.engine().await;
-    assert_eq!(engine.check().await.unwrap(), Vec::<String>::new());
+    assert_eq!(engine.check().await.unwrap(), []);
     let mut connection = server.connection().await;
     let set = |name: &str, value: &str| cmd("CONFIG").arg("SET").arg(name).arg(value).to_owned();
     set("appendonly", "no").exec_async(&mut connection).await.unwrap();
     set("maxmemory-policy", "allkeys-lru").exec_async(&mut connection).await.unwrap();
     let warnings = engine.check().await.unwrap();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings.iter().any(|w| w.contains("allkeys-lru")) && warnings.iter().any(|w| w.contains("appendonly")));
+    assert_eq!(warnings.iter().map(|found| found.level).collect::<Vec<_>>(), [Level::Warning, Level::Error]);
+    assert!(warnings[0].change.contains("appendonly") && warnings[1].what.contains("allkeys-lru"), "{warnings:?}");
 
     let mut forbid = cmd("ACL");
-    forbid.arg("SETUSER").arg("default").arg("-config").arg("-info");
+    forbid.arg("SETUSER").arg("default").arg("-config").arg("-info").arg("-time");
     forbid.exec_async(&mut connection).await.unwrap();
-    assert_eq!(engine.check().await.unwrap(), Vec::<String>::new());
+    assert_eq!(engine.check().await.unwrap(), []);
 }
