@@ -249,6 +249,9 @@ impl State {
         if left.is_some() || matches!(event.change.body, ChangeBody::Message(_)) {
             self.end_typing(event.room, event.change.user);
         }
+        if matches!(event.change.body, ChangeBody::Updated(_)) {
+            self.forget_bounds(event.room);
+        }
         if let Some(user) = left {
             self.user_left(event.room, user, rev);
         }

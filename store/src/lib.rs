@@ -37,7 +37,7 @@ pub use notify::{
 };
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
-pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin};
+pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
 pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;

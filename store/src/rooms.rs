@@ -24,6 +24,9 @@ pub struct RoomRecord {
     pub history_visibility: HistoryVisibility,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// Names what was asked for when it was made under an idempotency key, as it may have changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
 }
 
 /// Where a room's log stands.

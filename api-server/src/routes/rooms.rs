@@ -1,14 +1,17 @@
-//! Rooms: making, finding, joining, leaving.
+//! Rooms: making, finding, changing, joining, leaving.
 
 use actix_web::{
-    HttpResponse, delete, get, post, put,
+    HttpResponse, delete, get, patch, post, put,
     web::{Data, Json, Path, Query},
 };
 use domain::{Domain, DomainError, rooms::RoomPage};
 use serde::Deserialize;
 use shared::{
     Problem, RoomId,
-    protocol::{Room, command::CreateRoom},
+    protocol::{
+        Room,
+        command::{CreateRoom, PatchRoom},
+    },
 };
 use utoipa::IntoParams;
 use web::{ApiResult, Caller, IdempotencyKey};
@@ -89,6 +92,26 @@ pub(super) async fn public(domain: Data<Domain>, _: Caller, search: Query<Public
 #[get("/api/rooms/{id}")]
 pub(super) async fn get_room(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<Json<Room>> {
     Ok(Json(domain.rooms.view(&caller.0, parse_room(&id)?).await?))
+}
+
+/// Changes what a room is; `type` and `handle` stay as they were made.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path)), request_body = PatchRoom,
+    responses(
+        (status = 200, body = Room),
+        (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+        (status = 401, body = Problem, description = "UNAUTHORIZED"),
+        (status = 403, body = Problem, description =
+            "NOT_A_MEMBER; FORBIDDEN: not with one's role, a direct room, or showing others what was said before them"),
+        (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+    ))]
+#[patch("/api/rooms/{id}")]
+pub(super) async fn patch_room(
+    domain: Data<Domain>,
+    caller: Caller,
+    id: Path<String>,
+    input: Json<PatchRoom>,
+) -> ApiResult<Json<Room>> {
+    Ok(Json(domain.rooms.patch(&caller.0, parse_room(&id)?, input.into_inner()).await?))
 }
 
 /// Joins a public room.

@@ -47,6 +47,7 @@ fn with_body(stage: &Stage) -> Vec<(&'static str, String, Value, &'static [&'sta
         ("PATCH", "/api/profile".into(), json!({ "bio": "x" }), &[]),
         ("POST", "/api/rooms".into(), json!({ "name": "x", "type": "public" }), &["name", "type"]),
         ("PUT", format!("/api/rooms/{room}/members/{}", stage.bob), json!({ "role": "member" }), &["role"]),
+        ("PATCH", format!("/api/rooms/{room}"), json!({ "name": "x" }), &[]),
         ("PUT", format!("/api/rooms/{room}/read"), json!({ "seq": 1 }), &["seq"]),
         ("PUT", format!("/api/rooms/{room}/delivered"), json!({ "seq": 1 }), &["seq"]),
         ("PATCH", format!("/api/messages/{}", stage.message), json!({ "content": "x" }), &["content"]),
@@ -312,7 +313,7 @@ async fn an_unknown_path_and_a_wrong_method_are_told_apart(#[values(Engine::Embe
     }
     for (method, path) in [
         ("DELETE", "/api/rooms"),
-        ("PATCH", "/api/rooms/x"),
+        ("PUT", "/api/rooms/x"),
         ("POST", "/health"),
         ("PUT", "/api/messages/x"),
         ("GET", "/notify"),

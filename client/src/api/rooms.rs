@@ -38,6 +38,23 @@ impl<'a> NewRoom<'a> {
     }
 }
 
+/// What is to change of a room.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomPatch<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// Empty: none any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<&'a str>,
+    /// `joined` alone: there is no way back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history_visibility: Option<HistoryVisibility>,
+    /// Without any limit: all messages are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+}
+
 impl Api {
     /// `POST /api/rooms`.
     pub async fn create_room(&self, room: &NewRoom<'_>) -> Result<Room> {
@@ -71,6 +88,11 @@ impl Api {
     /// `GET /api/rooms/{id}`.
     pub async fn room(&self, id: RoomId) -> Result<Room> {
         self.get(&format!("/api/rooms/{id}"), &()).await
+    }
+
+    /// `PATCH /api/rooms/{id}`.
+    pub async fn patch_room(&self, id: RoomId, patch: &RoomPatch<'_>) -> Result<Room> {
+        Self::read(self.request(Method::PATCH, &format!("/api/rooms/{id}")).json(patch)).await
     }
 
     /// `POST /api/rooms/{id}/join`.

@@ -219,6 +219,7 @@ pub(super) enum What {
     Left,
     Role(Role),
     Removed { by: UserId },
+    Updated,
 }
 
 /// A change without its number (in its key) and without any content.
@@ -244,6 +245,7 @@ impl ChangeRow {
             }
             What::Role(role) => row.byte(7).byte(role_code(*role)),
             What::Removed { by } => row.byte(8).bytes(by.as_bytes()),
+            What::Updated => row.byte(9),
         }
         .done()
     }
@@ -263,6 +265,7 @@ impl ChangeRow {
             }
             7 => What::Role(row.role()?),
             8 => What::Removed { by: row.user()? },
+            9 => What::Updated,
             _ => return Err(corrupt("change")),
         };
         Ok(Self { event_id, at, user, what })

@@ -57,7 +57,7 @@ fn create(tx: &mut Tx, room: &RoomRecord, members: &[Actor]) -> Result<()> {
 }
 
 /// The name a public room is found by.
-fn index_name(room: &RoomRecord) -> &str {
+pub(super) fn index_name(room: &RoomRecord) -> &str {
     room.name.as_deref().unwrap_or_default()
 }
 

@@ -52,6 +52,7 @@ fn record(by: &Actor) -> RoomRecord {
         created_at: Timestamp::now(),
         history_visibility: HistoryVisibility::All,
         retention: None,
+        asked: None,
     }
 }
 

@@ -21,9 +21,11 @@ use crate::{Actor, Head, Joined, Membership, Result, RoomRecord, RoomView, Rooms
 /// Fields of a room's hash: those of its head, in this order.
 const HEAD: [&str; 6] = ["record", "seq", "rev", "eid", "floor", "members"];
 
-/// A number for a script, or nothing.
-fn text_of(number: Option<u64>) -> String {
-    number.map(|n| n.to_string()).unwrap_or_default()
+/// A room's retention for a script: milliseconds and messages, each a number or nothing.
+pub(super) fn limits(room: &RoomRecord) -> [String; 2] {
+    let retention = room.retention.unwrap_or_default();
+    let age = retention.max_age_seconds.map(|seconds| seconds.saturating_mul(1000));
+    [age, retention.max_messages].map(|limit| limit.map(|n| n.to_string()).unwrap_or_default())
 }
 
 fn head(fields: &[String]) -> Result<(RoomRecord, Head)> {
@@ -104,14 +106,8 @@ impl Engine {
             keys.void(id, attempt),
             keys.retention(shard_of(id)),
         ];
-        let mut create = Call::new(&scripts::CREATE_ROOM)
-            .keys(keys)
-            .arg(json(room)?)
-            .arg(id.to_string())
-            .arg(text_of(
-                room.retention.and_then(|kept| kept.max_age_seconds).map(|seconds| seconds.saturating_mul(1000)),
-            ))
-            .arg(text_of(room.retention.and_then(|kept| kept.max_messages)));
+        let mut create =
+            Call::new(&scripts::CREATE_ROOM).keys(keys).arg(json(room)?).arg(id.to_string()).arg(&limits(room));
         for (i, member) in members.iter().enumerate() {
             let role = if i == 0 && room.kind != RoomType::Direct { Role::Owner } else { Role::Member };
             create = create.arg(member.id.to_string()).arg(role_text(role)).arg(EventId::random().to_string());

@@ -38,6 +38,7 @@ scripts! {
     LEAVE = "leave";
     SET_ROLE = "set_role";
     UNBAN = "unban";
+    UPDATE_ROOM = "update_room";
     APPLY_MEMBERSHIP = "apply_membership";
     APPEND = "append";
     EDIT_MESSAGE = "edit_message";

@@ -33,6 +33,7 @@ mod retention;
 mod roles;
 mod rooms;
 mod sessions;
+mod updates;
 mod user_log;
 mod users;
 mod views;
@@ -98,6 +99,13 @@ conformance! {
         an_admin_who_went_or_is_none_any_more_inherits_nothing,
         whoever_leaves_at_once_a_room_has_one_owner,
         a_direct_room_has_no_owner,
+    }
+    updates {
+        a_patch_changes_what_it_names_and_is_one_change,
+        a_change_decided_by_another_role_is_not_made,
+        a_public_room_is_found_by_its_new_name_alone,
+        of_many_changes_at_once_each_counts_and_the_last_is_found,
+        messages_are_kept_as_the_room_says_now,
     }
     rooms {
         a_room_is_kept_as_it_was_given,

@@ -123,7 +123,7 @@ impl<'a> Walk<'a> {
         match op {
             Op::Send { .. } | Op::Edit { .. } | Op::React { .. } | Op::Delete { .. } => self.write(op).await,
             Op::Join { .. } | Op::Leave { .. } => self.come_or_go(op).await,
-            Op::SetRole { .. } | Op::Remove { .. } | Op::Unban { .. } => self.govern(op).await,
+            Op::SetRole { .. } | Op::Remove { .. } | Op::Unban { .. } | Op::Update { .. } => self.govern(op).await,
             Op::Mark { .. } | Op::NoteRead { .. } | Op::Typing { .. } | Op::Contact { .. } => self.tell(op).await,
             Op::Trim { limit, late } => self.trim(*limit, *late).await,
             // Nothing is old enough, and what was removed stays removed.

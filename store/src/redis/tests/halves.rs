@@ -45,6 +45,7 @@ pub(super) fn room(handle: Option<&str>) -> RoomRecord {
         created_at: Timestamp::from_millis(1_700_000_000_000),
         history_visibility: HistoryVisibility::All,
         retention: None,
+        asked: None,
     }
 }
 

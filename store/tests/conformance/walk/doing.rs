@@ -1,7 +1,7 @@
 //! The operations of a walk that change something.
 
 use shared::{EventId, MessageId, RoomId, Timestamp, protocol::Role};
-use store::{Edit, Reacting, Removal, RoleChange, TypingEvent, UserChangeBody};
+use store::{Edit, Reacting, Removal, RoleChange, RoomUpdate, TypingEvent, UserChangeBody};
 
 use super::{
     MAX_MEMBERS, NO_TIME, OLD, ROOMS, Walk, chosen,
@@ -113,6 +113,14 @@ impl Walk<'_> {
                 let got = answer(self.store.room_admin.remove_member(&removal).await);
                 let chosen = chosen(&got, |p| (p.event_id, NO_TIME));
                 assert_eq!(got, self.model.remove(&removal, chosen), "{op:?}");
+            }
+            Op::Update { at, ref patch, wrong } => {
+                let (by, room) = self.at(at);
+                let by_role = decided_by(self.model.role(room, by.id), wrong);
+                let update = RoomUpdate { room, by, by_role, patch: patch.clone() };
+                let got = answer(self.store.room_admin.update_room(&update).await);
+                let chosen = Chosen { event_id: self.last_event(room).await, at: NO_TIME };
+                assert_eq!(got, self.model.update(&update, chosen), "{op:?}");
             }
             Op::Unban { room, user } => {
                 let (room, user) = (self.rooms[room], self.users[user].id);
