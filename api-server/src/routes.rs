@@ -2,6 +2,7 @@
 
 mod accounts;
 mod docs;
+mod invites;
 mod members;
 mod messages;
 mod notifications;
@@ -62,7 +63,11 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(members::remove_member) // DELETE /api/rooms/{id}/members/{userId}
         .service(members::bans) // GET /api/rooms/{id}/bans
         .service(members::ban) // PUT /api/rooms/{id}/bans/{userId}
-        .service(members::unban); // DELETE /api/rooms/{id}/bans/{userId}
+        .service(members::unban) // DELETE /api/rooms/{id}/bans/{userId}
+        .service(invites::invite) // POST /api/rooms/{id}/invites
+        .service(invites::invites) // GET /api/rooms/{id}/invites
+        .service(invites::withdraw) // DELETE /api/rooms/{id}/invites/{inviteId}
+        .service(invites::redeem); // POST /api/invites/{code}
 
     cfg.service(messages::history) // GET /api/rooms/{id}/messages
         .service(messages::send) // POST /api/rooms/{id}/messages

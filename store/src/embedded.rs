@@ -11,6 +11,7 @@ mod counted;
 mod edits;
 mod history;
 mod inbox;
+mod invites;
 mod keys;
 mod kv;
 mod limits;

@@ -13,6 +13,7 @@ mod gather;
 mod health;
 mod inboxes;
 mod intents;
+mod invites;
 mod keys;
 mod log;
 mod maintenance;

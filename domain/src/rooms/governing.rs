@@ -12,7 +12,7 @@ use super::{Rooms, actor, creating::check_form, roles::Act};
 use crate::{DomainError, Result, Viewer, messages::name_of, pages::page_limit, validate::Check};
 
 /// How often something is decided anew where roles change meanwhile.
-const TRIES: usize = 8;
+pub(super) const TRIES: usize = 8;
 /// Bans a page gives at most.
 const MAX_PAGE: usize = 200;
 

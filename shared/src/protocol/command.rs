@@ -84,6 +84,16 @@ pub struct PatchRoom {
     pub handle: Option<String>,
 }
 
+/// The body of `POST /api/rooms/{id}/invites`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MakeInvite {
+    /// Seconds, 60 to 31,536,000 (a year); default: a week.
+    pub expires_in: Option<u64>,
+    /// 1 to 1,000,000; default: any number.
+    pub max_uses: Option<u64>,
+}
+
 /// The body of `PUT /api/rooms/{id}/members/{userId}`.
 #[derive(Debug, Clone, PartialEq, Deserialize, utoipa::ToSchema)]
 pub struct SetRole {

@@ -11,7 +11,7 @@ use shared::{
 };
 
 pub(super) use self::message::{decode_message, encode_message, kind_code};
-use crate::{Ban, Head, Marks, Membership, Result, StoreError};
+use crate::{Ban, Head, Invite, Marks, Membership, Result, StoreError};
 
 pub(super) fn to_json<T: Serialize>(record: &T) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(record).context("encode a record")?)
@@ -187,6 +187,18 @@ pub(super) fn encode_ban(ban: &Ban) -> Vec<u8> {
 pub(super) fn decode_ban(bytes: &[u8]) -> Result<Ban> {
     let mut row = Row::new(bytes, "ban");
     Ok(Ban { user: row.user()?, by: row.user()?, at: row.time()? })
+}
+
+pub(super) fn encode_invite(invite: &Invite) -> Vec<u8> {
+    let row = RowOut::default().bytes(&invite.hash).bytes(invite.by.as_bytes()).time(invite.made_at);
+    row.time(invite.expires_at).number(invite.max_uses.unwrap_or(0)).number(invite.uses).done()
+}
+
+pub(super) fn decode_invite(bytes: &[u8]) -> Result<Invite> {
+    let mut row = Row::new(bytes, "invite");
+    let (hash, by, made_at, expires_at) = (row.take()?, row.user()?, row.time()?, row.time()?);
+    let (max_uses, uses) = (Some(row.number()?).filter(|most| *most > 0), row.number()?);
+    Ok(Invite { hash, by, made_at, expires_at, max_uses, uses })
 }
 
 /// Where a user's own log stands.

@@ -21,6 +21,8 @@
 //! | state | `j` room joinedRev | membership row; members in order of joining |
 //! | state | `f` room joinedRev | user; admins in order of joining |
 //! | state | `B` room user | ban row |
+//! | state | `v` room hash | invite row |
+//! | state | `E` room | salt of the room's derived secrets |
 //! | state | `i` user room | empty; the rooms of a user |
 //! | state | `w` room user | marks: read (u64), delivered (u64) |
 //! | state | `d` room seq | empty; deleted messages |
@@ -56,6 +58,7 @@ use sha2::{Digest, Sha256};
 use shared::{RoomId, SessionId, Timestamp, UserId, token::Kid};
 
 pub(super) use self::{counted::*, notify::*};
+use crate::InviteHash;
 
 /// The two parts of the database: what is overwritten, and what is appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -314,6 +317,18 @@ pub(super) fn bans(room: RoomId, after: Option<UserId>) -> Span {
         Some(user) => all.above(ban(room, user)),
         None => all,
     }
+}
+
+pub(super) fn invite(room: RoomId, hash: &InviteHash) -> Key {
+    state(b'v', &[room.as_bytes(), hash])
+}
+
+pub(super) fn invites(room: RoomId) -> Span {
+    state(b'v', &[room.as_bytes()]).prefix()
+}
+
+pub(super) fn invite_salt(room: RoomId) -> Key {
+    state(b'E', &[room.as_bytes()])
 }
 
 pub(super) fn room_of(user: UserId, room: RoomId) -> Key {

@@ -63,7 +63,7 @@ fn give_role(
 }
 
 /// The member, if they have this role.
-fn with_role(read: &impl Read, room: RoomId, user: UserId, role: Role) -> Result<Membership> {
+pub(super) fn with_role(read: &impl Read, room: RoomId, user: UserId, role: Role) -> Result<Membership> {
     find_member(read, room, user)?.filter(|member| member.role == role).ok_or(StoreError::RolesChanged)
 }
 

@@ -61,13 +61,23 @@ pub(super) fn index_name(room: &RoomRecord) -> &str {
     room.name.as_deref().unwrap_or_default()
 }
 
-fn join(tx: &mut Tx, room: RoomId, user: &Actor, (role, max_members): (Role, u64)) -> Result<Joined> {
+/// `invited`: whether the invite they come by is good, where they come by one.
+pub(super) fn join(
+    tx: &mut Tx,
+    room: RoomId,
+    user: &Actor,
+    (role, max_members): (Role, u64),
+    invited: Option<bool>,
+) -> Result<Joined> {
     let mut row = head(tx, room)?;
     if is_member(tx, room, user.id)? {
         return Err(StoreError::AlreadyAMember);
     }
     if tx.get(&keys::ban(room, user.id))?.is_some() {
         return Err(StoreError::Banned);
+    }
+    if invited == Some(false) {
+        return Err(StoreError::InviteNotFound);
     }
     if row.head.members >= max_members {
         return Err(StoreError::RoomFull);
@@ -141,7 +151,7 @@ impl Rooms for Embedded {
 
     async fn join(&self, room: RoomId, user: &Actor, role: Role, max_members: u64) -> Result<Joined> {
         let user = user.clone();
-        self.write(move |tx| join(tx, room, &user, (role, max_members))).await
+        self.write(move |tx| join(tx, room, &user, (role, max_members), None)).await
     }
 
     async fn leave(&self, room: RoomId, user: &Actor) -> Result<Position> {

@@ -55,6 +55,8 @@ room_keys! {
     joined() = ":joined";
     admins() = ":admins";
     bans() = ":bans";
+    invites() = ":invites";
+    salt() = ":salt";
     marks() = ":marks";
     messages() = ":messages";
     changes() = ":changes";

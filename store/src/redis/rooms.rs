@@ -12,11 +12,14 @@ use super::{
     codec::{from_json, json, parse, role_text},
     connection::corrupt,
     intents::{Claim, Intent, Pending, count, new_attempt, voided},
+    invites::hash_text,
     keys::{indexed, public_name, shard_of},
     scripts::{self, Call},
     users::indexed_ids,
 };
-use crate::{Actor, Head, Joined, Membership, Result, RoomRecord, RoomView, Rooms, StoreError, log::CHANGES_KEPT};
+use crate::{
+    Actor, Head, InviteHash, Joined, Membership, Result, RoomRecord, RoomView, Rooms, StoreError, log::CHANGES_KEPT,
+};
 
 /// Fields of a room's hash: those of its head, in this order.
 const HEAD: [&str; 6] = ["record", "seq", "rev", "eid", "floor", "members"];
@@ -129,16 +132,18 @@ impl Engine {
         user: &Actor,
         role: Role,
         max_members: u64,
-        attempt: &str,
+        (attempt, invite): (&str, Option<&InviteHash>),
     ) -> Result<Joined> {
         let join = Call::new(&scripts::JOIN)
             .keys(self.membership_keys(room, attempt))
+            .key(self.keys.invites(room))
             .arg(user.id.to_string())
             .arg(role_text(role))
             .arg(EventId::random().to_string())
             .arg(json(&user.username)?)
             .arg(max_members)
-            .arg(CHANGES_KEPT);
+            .arg(CHANGES_KEPT)
+            .arg(invite.map(hash_text).unwrap_or_default());
         let answer: Vec<String> = self.connections.run("join a room", join).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["OK", membership] => codec::joined(user.id, membership),
@@ -146,8 +151,31 @@ impl Engine {
             ["ALREADY"] => Err(StoreError::AlreadyAMember),
             ["FULL"] => Err(StoreError::RoomFull),
             ["BANNED"] => Err(StoreError::Banned),
+            ["NO_INVITE"] => Err(StoreError::InviteNotFound),
             ["VOID"] => Err(voided()),
             _ => Err(corrupt("an answer")),
+        }
+    }
+
+    /// Joins, by an invite or without: the room, and then the user's list of rooms.
+    pub(super) async fn join_with(
+        &self,
+        room: RoomId,
+        user: &Actor,
+        role: Role,
+        (max_members, invite): (u64, Option<&InviteHash>),
+    ) -> Result<Joined> {
+        let attempt = new_attempt();
+        let pending = self.begin_membership(user.id, room, &attempt).await?;
+        match self.join_room(room, user, role, max_members, (&attempt, invite)).await {
+            Ok(joined) => {
+                self.finish_membership(user.id, room, &attempt, true, &pending).await?;
+                Ok(joined)
+            }
+            Err(refused) => {
+                self.abandon(user.id, room, &pending, &refused).await?;
+                Err(refused)
+            }
         }
     }
 
@@ -276,18 +304,7 @@ impl Rooms for Engine {
     }
 
     async fn join(&self, room: RoomId, user: &Actor, role: Role, max_members: u64) -> Result<Joined> {
-        let attempt = new_attempt();
-        let pending = self.begin_membership(user.id, room, &attempt).await?;
-        match self.join_room(room, user, role, max_members, &attempt).await {
-            Ok(joined) => {
-                self.finish_membership(user.id, room, &attempt, true, &pending).await?;
-                Ok(joined)
-            }
-            Err(refused) => {
-                self.abandon(user.id, room, &pending, &refused).await?;
-                Err(refused)
-            }
-        }
+        self.join_with(room, user, role, (max_members, None)).await
     }
 
     async fn leave(&self, room: RoomId, user: &Actor) -> Result<Position> {

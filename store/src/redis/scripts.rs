@@ -39,6 +39,8 @@ scripts! {
     SET_ROLE = "set_role";
     UNBAN = "unban";
     UPDATE_ROOM = "update_room";
+    PUT_INVITE = "put_invite";
+    SALT = "salt";
     APPLY_MEMBERSHIP = "apply_membership";
     APPEND = "append";
     EDIT_MESSAGE = "edit_message";

@@ -18,6 +18,7 @@ mod crowd;
 mod edits;
 mod history;
 mod inbox;
+mod invites;
 mod log;
 mod marks;
 mod membership;
@@ -106,6 +107,16 @@ conformance! {
         a_public_room_is_found_by_its_new_name_alone,
         of_many_changes_at_once_each_counts_and_the_last_is_found,
         messages_are_kept_as_the_room_says_now,
+    }
+    invites {
+        an_invite_lets_in_until_it_is_withdrawn,
+        an_invite_is_made_by_who_has_the_role_and_once,
+        of_many_who_redeem_at_once_as_many_come_in_as_it_is_for,
+        one_user_who_redeems_many_times_at_once_uses_it_once,
+        an_expired_invite_lets_nobody_in_and_goes,
+        who_is_banned_does_not_come_in_by_an_invite,
+        invites_of_a_room_are_bounded_and_used_up_ones_make_place,
+        a_room_s_salt_is_its_own_and_stays,
     }
     rooms {
         a_room_is_kept_as_it_was_given,

@@ -44,6 +44,7 @@ proptest! {
         let _ = HeadRow::decode(&bytes);
         let _ = decode_membership(&bytes);
         let _ = decode_ban(&bytes);
+        let _ = decode_invite(&bytes);
         let _ = decode_marks(&bytes);
         let _ = decode_position(&bytes);
         let _ = ChangeRow::decode(&bytes);

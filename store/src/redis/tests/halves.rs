@@ -186,12 +186,12 @@ async fn a_join_or_leave_that_died_on_either_side_of_the_room_is_settled_from_th
     assert_eq!(engine.rooms_of(bob.id).await.unwrap(), []);
     assert_eq!(later(&engine).await, 1);
     assert_nothing_pending(&server).await;
-    let late = engine.join_room(record.id, &bob, Role::Member, 9, &before).await;
+    let late = engine.join_room(record.id, &bob, Role::Member, 9, (&before, None)).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
 
     let joining = new_attempt();
     let _dead = engine.begin_membership(bob.id, record.id, &joining).await.unwrap();
-    engine.join_room(record.id, &bob, Role::Member, 9, &joining).await.unwrap();
+    engine.join_room(record.id, &bob, Role::Member, 9, (&joining, None)).await.unwrap();
     assert_eq!(engine.rooms_of(bob.id).await.unwrap(), [record.id]);
     assert_eq!(later(&engine).await, 1);
     assert_nothing_pending(&server).await;
@@ -215,7 +215,7 @@ async fn an_earlier_attempt_that_confirms_late_does_not_undo_a_later_one() {
     engine.create_room(&record, std::slice::from_ref(&owner)).await.unwrap();
     let joining = new_attempt();
     let pending = engine.begin_membership(bob.id, record.id, &joining).await.unwrap();
-    engine.join_room(record.id, &bob, Role::Member, 9, &joining).await.unwrap();
+    engine.join_room(record.id, &bob, Role::Member, 9, (&joining, None)).await.unwrap();
     engine.leave(record.id, &bob).await.unwrap();
     engine.finish_membership(bob.id, record.id, &joining, true, &pending).await.unwrap();
     assert_eq!(engine.rooms_of(bob.id).await.unwrap(), []);
