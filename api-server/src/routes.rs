@@ -50,6 +50,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(rooms::public) // GET /api/rooms/public, before /api/rooms/{id}
         .service(rooms::get_room) // GET /api/rooms/{id}
         .service(rooms::patch_room) // PATCH /api/rooms/{id}
+        .service(rooms::delete_room) // DELETE /api/rooms/{id}
         .service(rooms::join) // POST /api/rooms/{id}/join
         .service(rooms::leave) // DELETE /api/rooms/{id}/leave
         .service(rooms::open_direct) // PUT /api/direct/{userId}

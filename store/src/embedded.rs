@@ -9,6 +9,7 @@ mod bus;
 mod codec;
 mod counted;
 mod edits;
+mod ending;
 mod history;
 mod inbox;
 mod invites;

@@ -214,6 +214,8 @@ pub enum ChangeBody {
     Removed {
         by: UserId,
     },
+    /// `user` deleted the room: the last on the bus, and in no log.
+    Ended,
 }
 
 impl ChangeBody {

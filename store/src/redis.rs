@@ -9,6 +9,7 @@ mod bus;
 mod codec;
 mod connection;
 mod edits;
+mod ending;
 mod gather;
 mod health;
 mod inboxes;

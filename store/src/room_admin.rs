@@ -1,4 +1,4 @@
-//! Roles, kicks, bans, and changing what a room is. Who may do what is the domain's to say: it names the roles it decided by, and nothing is done
+//! Roles, kicks, bans, changing what a room is, and deleting it. Who may do what is the domain's to say: it names the roles it decided by, and nothing is done
 //! where they are others by then.
 
 use async_trait::async_trait;
@@ -87,6 +87,13 @@ pub trait RoomAdmin: Send + Sync {
     /// it is now.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`RolesChanged`](crate::StoreError::RolesChanged).
     async fn update_room(&self, update: &RoomUpdate) -> Result<RoomRecord>;
+    /// Deletes the room with all that is in it: to every operation it is not there from this step on, as if it had never
+    /// been, and its handle and name are free. Its last event is `Deleted`, which is in no log. From the lists of its
+    /// members, and from the disk, it goes step by step: what one call does not manage is left to
+    /// [`sweep`](crate::Maintenance::sweep); each member's own log says `RoomRemoved`. For two days no room of that id
+    /// can be made: [`create_room`](crate::Rooms::create_room) does nothing.
+    /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`RolesChanged`](crate::StoreError::RolesChanged).
+    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()>;
     /// One change (`Role`); where the room passes on, two: of who becomes its owner, then of who was. `user` is another
     /// than `by`, unless both roles are theirs.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`RolesChanged`](crate::StoreError::RolesChanged).

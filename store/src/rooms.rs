@@ -119,13 +119,14 @@ pub trait Rooms: Send + Sync {
     async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Membership>>;
     /// Members in order of joining, those with `joined_rev` strictly greater than `after`.
     async fn members(&self, room: RoomId, after: u64, limit: usize) -> Result<Vec<Membership>>;
-    /// The rooms a user is a member of, pending intents settled from the rooms. In order of id.
+    /// The rooms a user is a member of, pending intents settled from the rooms. In order of id. One that was deleted just
+    /// now may still be among them.
     async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomId>>;
     /// One answer for each room, in order; `None` where they are no member. Round trips do not grow with `rooms`.
     async fn views(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>>;
     /// [`views`](Self::views) whose `last_message` is `None` without being read.
     async fn standings(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>>;
-    /// Public rooms whose folded name starts with the folded `prefix`, in order of (folded name, id), those after the
-    /// room `after`.
-    async fn public_rooms(&self, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>>;
+    /// Public rooms whose folded name starts with the folded `prefix`, in order of (folded name, id), those after this
+    /// name and id, whether there is such a room or not.
+    async fn public_rooms(&self, prefix: &str, after: Option<(&str, RoomId)>, limit: usize) -> Result<Vec<RoomId>>;
 }

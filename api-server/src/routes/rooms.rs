@@ -1,4 +1,4 @@
-//! Rooms: making, finding, changing, joining, leaving.
+//! Rooms: making, finding, changing, deleting, joining, leaving.
 
 use actix_web::{
     HttpResponse, delete, get, patch, post, put,
@@ -26,6 +26,7 @@ use super::users::parse_user;
         (status = 201, body = Room),
         (status = 400, body = Problem, description = "INVALID_MESSAGE"),
         (status = 401, body = Problem, description = "UNAUTHORIZED"),
+        (status = 404, body = Problem, description = "ROOM_NOT_FOUND: what was made under this key has been deleted"),
         (status = 409, body = Problem,
             description = "HANDLE_TAKEN; ROOM_FULL: in too many rooms; IDEMPOTENCY_CONFLICT"),
     ))]
@@ -112,6 +113,19 @@ pub(super) async fn patch_room(
     input: Json<PatchRoom>,
 ) -> ApiResult<Json<Room>> {
     Ok(Json(domain.rooms.patch(&caller.0, parse_room(&id)?, input.into_inner()).await?))
+}
+
+/// Deletes a room with all that is in it; its handle is free.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path)), responses(
+    (status = 204),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "NOT_A_MEMBER; FORBIDDEN: not with one's role, or a direct room"),
+    (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+))]
+#[delete("/api/rooms/{id}")]
+pub(super) async fn delete_room(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<HttpResponse> {
+    domain.rooms.delete(&caller.0, parse_room(&id)?).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Joins a public room.

@@ -42,6 +42,7 @@ fn routes(person: &Person, room: &str, message: &str) -> Vec<(&'static str, Stri
         ("GET", "/api/rooms/public".into(), None),
         ("GET", format!("/api/rooms/{room}"), None),
         ("PATCH", format!("/api/rooms/{room}"), Some(json!({ "name": "x" }))),
+        ("DELETE", format!("/api/rooms/{room}"), None),
         ("POST", format!("/api/rooms/{room}/join"), None),
         ("DELETE", format!("/api/rooms/{room}/leave"), None),
         ("GET", format!("/api/rooms/{room}/members"), None),

@@ -20,6 +20,7 @@ async fn a_private_room_cannot_be_told_from_one_that_does_not_exist(
     for (method, rest, body) in [
         ("GET", "", None),
         ("PATCH", "", Some(json!({ "name": "Mine" }))),
+        ("DELETE", "", None),
         ("POST", "/join", None),
         ("DELETE", "/leave", None),
         ("GET", "/members", None),

@@ -304,3 +304,34 @@ async fn a_room_is_made_once_by_its_key_also_when_it_has_changed_since(
     assert_eq!((again.id(), &again.raw["name"]), (room, &json!("Cake")));
     make("Cake").await.refused(409, "IDEMPOTENCY_CONFLICT");
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_room_is_deleted_by_its_owner_for_everybody(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
+    let (alice, bob) = (server.account("alice").await, server.guest("bob").await);
+    let input = json!({ "name": "Tea", "handle": "tea", "type": "public" });
+    let make =
+        async || Answer::of(alice.request("POST", "/api/rooms").header("idempotency-key", "k").json(&input)).await;
+    let room = make().await.expect(201).id();
+    let path = format!("/api/rooms/{room}");
+    join(&bob, &room).await.expect(200);
+    let message = bob.send(&room, "hello").await["id"].as_str().unwrap().to_owned();
+    set_role(&alice, &room, &bob, "admin").await.expect(204);
+    bob.delete(&path).await.refused(403, "FORBIDDEN");
+    alice.delete(&path).await.expect(204);
+    for person in [&alice, &bob] {
+        person.get(&path).await.refused(404, "ROOM_NOT_FOUND");
+        person.delete(&path).await.refused(404, "ROOM_NOT_FOUND");
+        person.get(format!("{path}/messages")).await.refused(404, "ROOM_NOT_FOUND");
+        person.get(format!("/api/messages/{message}")).await.refused(404, "MESSAGE_NOT_FOUND");
+        person.post(format!("{path}/messages"), json!({ "content": "x" })).await.refused(404, "ROOM_NOT_FOUND");
+        join(person, &room).await.refused(404, "ROOM_NOT_FOUND");
+        assert_eq!(person.get("/api/rooms").await.items("id"), json!([]));
+    }
+    assert_eq!(bob.get("/api/rooms/public").await.items("id"), json!([]));
+    make().await.refused(404, "ROOM_NOT_FOUND");
+    bob.post("/api/rooms", input.clone()).await.expect(201);
+    let direct = alice.call("PUT", &format!("/api/direct/{}", server.account("dan").await.id), None).await.id();
+    alice.delete(format!("/api/rooms/{direct}")).await.refused(403, "FORBIDDEN");
+}

@@ -61,6 +61,7 @@ pub fn on_event(event: &RoomEvent) -> ServerFrame {
             rev,
             event_id,
         },
+        ChangeBody::Ended => ServerFrame::RoomDeleted { room_id, user_id, rev, event_id },
         ChangeBody::Role { role } => ServerFrame::MemberUpdated { room_id, user_id, role: *role, rev, event_id },
     }
 }

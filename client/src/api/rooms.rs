@@ -108,6 +108,11 @@ impl Api {
         Self::read(self.request(Method::PATCH, &format!("/api/rooms/{id}")).json(patch)).await
     }
 
+    /// `DELETE /api/rooms/{id}`, with all that is in it.
+    pub async fn delete_room(&self, id: RoomId) -> Result<()> {
+        Self::done(self.request(Method::DELETE, &format!("/api/rooms/{id}"))).await
+    }
+
     /// `POST /api/rooms/{id}/join`.
     pub async fn join_room(&self, id: RoomId) -> Result<Room> {
         Self::read(self.request(Method::POST, &format!("/api/rooms/{id}/join"))).await

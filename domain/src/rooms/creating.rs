@@ -43,10 +43,14 @@ impl Rooms {
         self.check_room_count(viewer.user).await?;
         match self.store.rooms.create_room(&room, &[actor(viewer)]).await {
             // The handle may be taken by this very room, made by a repeat at the same time.
-            Ok(()) | Err(StoreError::HandleTaken) if key.is_some() => match self.made_before(viewer, &room).await? {
-                Some(first) => Ok(first),
-                None => Err(DomainError::HandleTaken),
-            },
+            made @ (Ok(()) | Err(StoreError::HandleTaken)) if key.is_some() => {
+                match (self.made_before(viewer, &room).await?, made) {
+                    (Some(first), _) => Ok(first),
+                    (None, Err(taken)) => Err(taken.into()),
+                    // It was deleted not long ago.
+                    (None, Ok(())) => Err(DomainError::RoomNotFound),
+                }
+            }
             Ok(()) => self.view(viewer, id).await,
             Err(e) => Err(e.into()),
         }

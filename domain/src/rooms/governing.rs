@@ -1,4 +1,4 @@
-//! Running a room: changing what it is, giving roles, taking members out, bans.
+//! Running a room: changing what it is, deleting it, giving roles, taking members out, bans.
 
 use serde::Serialize;
 use shared::{
@@ -62,6 +62,19 @@ impl Rooms {
                 Ok(_) => return self.view(viewer, room).await,
                 Err(StoreError::RolesChanged) => {}
                 Err(e) => return Err(e.into()),
+            }
+        }
+        Err(StoreError::RolesChanged.into())
+    }
+
+    /// Deletes a room with all that is in it.
+    pub async fn delete(&self, viewer: &Viewer, room: RoomId) -> Result<()> {
+        for _ in 0..TRIES {
+            let access = self.access(viewer.user, room).await?;
+            access.require(Act::DeleteRoom)?;
+            match self.store.room_admin.delete_room(room, &actor(viewer), access.membership.role).await {
+                Err(StoreError::RolesChanged) => {}
+                other => return Ok(other?),
             }
         }
         Err(StoreError::RolesChanged.into())

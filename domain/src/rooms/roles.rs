@@ -20,6 +20,8 @@ pub(crate) enum Act {
     ChangeName,
     /// Change who sees what, and how long it is kept.
     ChangeHistory,
+    /// Delete the room.
+    DeleteRoom,
     /// Give another member a role in place of one; [`Role::Owner`] passes the room on.
     Appoint { from: Role, to: Role },
     /// Give oneself this role.
@@ -33,7 +35,7 @@ pub(crate) fn may(kind: RoomType, role: Role, act: Act) -> bool {
     }
     match act {
         Act::DeleteMessage | Act::LiftBans | Act::Invite | Act::ChangeName => role >= Role::Admin,
-        Act::ChangeHistory => role == Role::Owner,
+        Act::ChangeHistory | Act::DeleteRoom => role == Role::Owner,
         Act::Remove(of) => role >= Role::Admin && of < role,
         Act::Appoint { from, .. } => role == Role::Owner && from != Role::Owner,
         Act::StepDown(to) => role == Role::Admin && to == Role::Member,
@@ -75,6 +77,7 @@ mod tests {
             ("change `historyVisibility` and `retention`", vec![Act::ChangeHistory]),
             ("make a member an admin, or an admin a member", vec![appoint(Member, Admin), appoint(Admin, Member)]),
             ("pass the room on to another member", vec![appoint(Member, Owner), appoint(Admin, Owner)]),
+            ("delete the room", vec![Act::DeleteRoom]),
             ("become a member again", vec![Act::StepDown(Member)]),
         ]
     }

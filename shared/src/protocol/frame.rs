@@ -192,6 +192,13 @@ pub enum ServerFrame {
         rev: u64,
         event_id: EventId,
     },
+    /// The room is gone with all that was in it; `ROOM_REMOVED` follows.
+    RoomDeleted {
+        room_id: RoomId,
+        user_id: UserId,
+        rev: u64,
+        event_id: EventId,
+    },
     /// A member has this role now.
     MemberUpdated {
         room_id: RoomId,

@@ -232,6 +232,7 @@ pub(super) enum What {
     Role(Role),
     Removed { by: UserId },
     Updated,
+    Ended,
 }
 
 /// A change without its number (in its key) and without any content.
@@ -258,6 +259,7 @@ impl ChangeRow {
             What::Role(role) => row.byte(7).byte(role_code(*role)),
             What::Removed { by } => row.byte(8).bytes(by.as_bytes()),
             What::Updated => row.byte(9),
+            What::Ended => row.byte(10),
         }
         .done()
     }
@@ -278,6 +280,7 @@ impl ChangeRow {
             7 => What::Role(row.role()?),
             8 => What::Removed { by: row.user()? },
             9 => What::Updated,
+            10 => What::Ended,
             _ => return Err(corrupt("change")),
         };
         Ok(Self { event_id, at, user, what })

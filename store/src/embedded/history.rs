@@ -173,6 +173,7 @@ fn fill_in(read: &impl Read, (room, floor): (RoomId, u64), rev: u64, row: Change
         What::Deleted(seq) => ChangeBody::Deleted { seq },
         What::Joined => ChangeBody::Joined,
         What::Left => ChangeBody::Left,
+        What::Ended => ChangeBody::Ended,
         What::Role(role) => ChangeBody::Role { role },
         What::Removed { by } => ChangeBody::Removed { by },
         What::Updated => ChangeBody::Updated(Box::new(record(read, room)?)),

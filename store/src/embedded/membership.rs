@@ -83,6 +83,7 @@ pub(super) fn record_change(tx: &mut Tx, head: &mut Head, recording: Recording) 
         ChangeBody::Deleted { seq } => What::Deleted(*seq),
         ChangeBody::Joined => What::Joined,
         ChangeBody::Left => What::Left,
+        ChangeBody::Ended => What::Ended,
         ChangeBody::Role { role } => What::Role(*role),
         ChangeBody::Removed { by } => What::Removed { by: *by },
         ChangeBody::Updated(_) => What::Updated,

@@ -7,7 +7,7 @@ use shared::{
 };
 
 use super::{
-    Embedded, codec,
+    Embedded, codec, ending,
     keys::{self, Span},
     kv::{Order, Read},
     membership::{Recording, find_member, head, put_head, put_member, record, record_change, remove_member},
@@ -136,6 +136,11 @@ fn put_ban(tx: &mut Tx, room: RoomId, ban: Ban) -> Result<()> {
 
 #[async_trait]
 impl RoomAdmin for Embedded {
+    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()> {
+        let by = by.clone();
+        self.write(move |tx| ending::delete(tx, room, &by, by_role)).await
+    }
+
     async fn update_room(&self, change: &RoomUpdate) -> Result<RoomRecord> {
         let change = change.clone();
         self.write(move |tx| update(tx, &change)).await

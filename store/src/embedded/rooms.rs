@@ -27,7 +27,7 @@ fn room_id(bytes: &[u8]) -> Result<RoomId> {
 }
 
 fn create(tx: &mut Tx, room: &RoomRecord, members: &[Actor]) -> Result<()> {
-    if tx.get(&keys::room(room.id))?.is_some() {
+    if tx.get(&keys::room(room.id))?.is_some() || tx.get(&keys::tombstone(room.id))?.is_some() {
         return Ok(());
     }
     if members.is_empty() {
@@ -92,7 +92,8 @@ pub(super) fn join(
 pub(super) fn view(read: &impl Read, user: UserId, room: RoomId, with_last: bool) -> Result<Option<RoomView>> {
     let Some(membership) = find_member(read, room, user)? else { return Ok(None) };
     let (Some(record), Some(row)) = (find_record(read, room)?, find_head(read, room)?) else {
-        return Err(codec::corrupt("room"));
+        // It was deleted, and they are about to be told.
+        return Ok(None);
     };
     let head = row.head;
     let read_seq = find_marks(read, room, user)?.read;
@@ -114,19 +115,6 @@ pub(super) fn view(read: &impl Read, user: UserId, room: RoomId, with_last: bool
 /// In order of id, the first `limit`.
 pub(super) fn rooms_of(read: &impl Read, user: UserId, limit: usize) -> Result<Vec<RoomId>> {
     read.collect(&keys::rooms_of(user), Order::Ascending, limit, |key, _| room_id(keys::last_id(key)))
-}
-
-fn public_rooms(read: &impl Read, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {
-    let after = match after {
-        None => None,
-        Some(id) => match find_record(read, id)? {
-            Some(room) => Some((index_name(&room).to_owned(), id)),
-            // Rooms are never removed: a room that is not there is after none.
-            None => return Ok(Vec::new()),
-        },
-    };
-    let span = keys::public_rooms(prefix, after.as_ref().map(|(name, id)| (name.as_str(), *id)));
-    read.collect(&span, Order::Ascending, limit, |key, _| room_id(keys::last_id(key)))
 }
 
 #[async_trait]
@@ -171,13 +159,20 @@ impl Rooms for Embedded {
     }
 
     async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Membership>> {
-        self.read_point(|read| find_member(read, room, user)).await
+        self.read_point(|read| match find_head(read, room)? {
+            Some(_) => find_member(read, room, user),
+            None => Ok(None),
+        })
+        .await
     }
 
     async fn members(&self, room: RoomId, after: u64, limit: usize) -> Result<Vec<Membership>> {
         let span = keys::joined_after(room, after);
-        self.read(move |read| read.collect(&span, Order::Ascending, limit, |_, row| codec::decode_membership(row)))
-            .await
+        self.read(move |read| match find_head(read, room)? {
+            Some(_) => read.collect(&span, Order::Ascending, limit, |_, row| codec::decode_membership(row)),
+            None => Ok(Vec::new()),
+        })
+        .await
     }
 
     async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomId>> {
@@ -194,8 +189,8 @@ impl Rooms for Embedded {
         self.read(move |read| rooms.into_iter().map(|room| view(read, user, room, false)).collect()).await
     }
 
-    async fn public_rooms(&self, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {
-        let prefix = prefix.to_owned();
-        self.read(move |read| public_rooms(read, &prefix, after, limit)).await
+    async fn public_rooms(&self, prefix: &str, after: Option<(&str, RoomId)>, limit: usize) -> Result<Vec<RoomId>> {
+        let span = keys::public_rooms(prefix, after);
+        self.read(move |read| read.collect(&span, Order::Ascending, limit, |key, _| room_id(keys::last_id(key)))).await
     }
 }

@@ -36,6 +36,8 @@ pub(super) enum Intent {
     Create { room: RoomId, attempt: String, handle: Option<String> },
     /// The public room is called one of these (folded) instead of another.
     Rename { room: RoomId, attempt: String, names: Vec<String> },
+    /// The room is deleted: its handle and its name (folded) are free.
+    Delete { room: RoomId, attempt: String, handle: Option<String>, name: Option<String> },
     /// The user joins or leaves the room.
     Membership { user: UserId, room: RoomId, attempt: String },
 }
@@ -78,7 +80,9 @@ impl Engine {
     pub(super) async fn record_intent(&self, intent: &Intent, at: Timestamp) -> Result<Pending> {
         let shard = match intent {
             Intent::Signup { user, .. } | Intent::Membership { user, .. } => user.as_bytes()[15],
-            Intent::Create { room, .. } | Intent::Rename { room, .. } => room.as_bytes()[15],
+            Intent::Create { room, .. } | Intent::Rename { room, .. } | Intent::Delete { room, .. } => {
+                room.as_bytes()[15]
+            }
         };
         let pending = Pending { key: self.keys.intents(shard % INTENT_SHARDS), text: json(intent)? };
         let mut add = cmd("ZADD");
@@ -127,17 +131,34 @@ impl Engine {
         match intent {
             Intent::Signup { user, username, email } => self.settle_signup(*user, username, email.as_deref()).await,
             Intent::Create { room, attempt, handle } => self.settle_create(*room, attempt, handle.as_deref()).await,
-            Intent::Rename { room, attempt, names } => {
+            Intent::Rename { room, attempt, .. } | Intent::Delete { room, attempt, .. } => {
                 self.void(*room, attempt).await?;
-                self.settle_names(*room, names).await
+                self.settle_names_of(intent).await
             }
             Intent::Membership { user, room, attempt } => self.void_membership(*user, *room, attempt).await,
         }
     }
 
+    /// Brings a room's names in the indexes to those it has.
+    pub(super) async fn settle_names_of(&self, intent: &Intent) -> Result<()> {
+        match intent {
+            Intent::Rename { room, names, .. } => self.settle_names(*room, names).await,
+            Intent::Delete { room, handle, name, .. } => {
+                if self.read_room(*room).await?.is_some() {
+                    return Ok(());
+                }
+                if let Some(handle) = handle {
+                    self.give_up_name(&self.keys.handle(handle), &room.to_string()).await?;
+                }
+                self.settle_names(*room, name.as_slice()).await
+            }
+            Intent::Signup { .. } | Intent::Create { .. } | Intent::Membership { .. } => Ok(()),
+        }
+    }
+
     /// Of these names the room is found by the one it has. Where that changes meanwhile, once more: the last who looks
     /// has seen the last.
-    pub(super) async fn settle_names(&self, room: RoomId, names: &[String]) -> Result<()> {
+    async fn settle_names(&self, room: RoomId, names: &[String]) -> Result<()> {
         let mut own = self.found_by(room).await?;
         loop {
             let entries = names.iter().map(|name| match own.as_ref() == Some(name) {
@@ -320,6 +341,14 @@ impl Engine {
     pub(super) async fn release_name(&self, key: &str, owner: &str) -> Result<()> {
         match self.claim_of(key).await? {
             Some(held) if held.owner == owner && !held.confirmed => self.replace(key, &held.text(), "").await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same, also where it is confirmed.
+    async fn give_up_name(&self, key: &str, owner: &str) -> Result<()> {
+        match self.claim_of(key).await? {
+            Some(held) if held.owner == owner => self.replace(key, &held.text(), "").await.map(drop),
             _ => Ok(()),
         }
     }

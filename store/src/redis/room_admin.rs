@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use redis::cmd;
-use shared::{EventId, RoomId, Timestamp, UserId, protocol::Position};
+use shared::{
+    EventId, RoomId, Timestamp, UserId,
+    protocol::{Position, Role},
+};
 
 use super::{
     Engine,
@@ -45,7 +48,7 @@ fn ban(user: UserId, text: &str) -> Result<Ban> {
 
 impl Engine {
     /// `false`: the room's record is not `before` any more.
-    async fn write_update(
+    pub(super) async fn write_update(
         &self,
         update: &RoomUpdate,
         (before, now): (&str, &RoomRecord),
@@ -122,6 +125,10 @@ impl Engine {
 
 #[async_trait]
 impl RoomAdmin for Engine {
+    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()> {
+        self.end_room(room, by, by_role).await
+    }
+
     /// Two round trips, and one more where the room is found by its name.
     async fn update_room(&self, update: &RoomUpdate) -> Result<RoomRecord> {
         for _ in 0..TRIES {
@@ -139,11 +146,11 @@ impl RoomAdmin for Engine {
                 }
             };
             let names = vec![old, new];
-            let renamed = Intent::Rename { room: update.room, attempt: attempt.clone(), names: names.clone() };
+            let renamed = Intent::Rename { room: update.room, attempt: attempt.clone(), names };
             let pending = self.record_intent(&renamed, Timestamp::now()).await?;
             let written = self.write_update(update, (&text, &now), &attempt).await;
             if !matches!(written, Err(StoreError::Unavailable(_) | StoreError::Unexpected(_))) {
-                self.settle_names(update.room, &names).await?;
+                self.settle_names_of(&renamed).await?;
                 self.forget_intent(&pending).await?;
             }
             if written? {

@@ -13,7 +13,7 @@ use super::{
     connection::corrupt,
     intents::{Claim, Intent, Pending, count, new_attempt, voided},
     invites::hash_text,
-    keys::{indexed, public_name, shard_of},
+    keys::{indexed, shard_of},
     scripts::{self, Call},
     users::indexed_ids,
 };
@@ -368,19 +368,17 @@ impl Rooms for Engine {
         self.see_rooms(user, rooms, false).await
     }
 
-    async fn public_rooms(&self, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {
+    async fn public_rooms(&self, prefix: &str, after: Option<(&str, RoomId)>, limit: usize) -> Result<Vec<RoomId>> {
         let folded = prefix.to_ascii_lowercase();
         // Names hold no zero byte; in the index one ends the name.
         if folded.contains('\0') {
             return Ok(Vec::new());
         }
         let mut start = format!("[{folded}");
-        if let Some(after) = after
-            && let Some((room, _)) = self.read_room(after).await?
-            && let Some(name) = public_name(room.kind, room.name.as_deref())
+        if let Some((name, id)) = after.map(|(name, id)| (name.to_ascii_lowercase(), id))
             && name >= folded
         {
-            start = format!("({}", indexed(&name, after));
+            start = format!("({}", indexed(&name, id));
         }
         let mut range = cmd("ZRANGEBYLEX");
         range.arg(self.keys.public_rooms()).arg(start).arg([b"(", folded.as_bytes(), b"\xff"].concat());

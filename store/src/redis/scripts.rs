@@ -41,6 +41,8 @@ scripts! {
     UPDATE_ROOM = "update_room";
     PUT_INVITE = "put_invite";
     SALT = "salt";
+    DELETE_ROOM = "delete_room";
+    END_ROOM = "end_room";
     APPLY_MEMBERSHIP = "apply_membership";
     APPEND = "append";
     EDIT_MESSAGE = "edit_message";

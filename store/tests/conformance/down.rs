@@ -131,6 +131,7 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("remove_invite", s.invites.remove_invite(room, &[0; 32])),
         down("redeem", s.invites.redeem(room, &alice, &[0; 32], 9)),
         down("invite_salt", s.invites.invite_salt(room)),
+        down("delete_room", s.room_admin.delete_room(room, &alice, by_role)),
         down("update_room", s.room_admin.update_room(&update)),
         down("unban", s.room_admin.unban(room, alice.id)),
         down("bans", s.room_admin.bans(room, None, 9)),

@@ -16,6 +16,7 @@ mod changes;
 mod crash;
 mod crowd;
 mod edits;
+mod ending;
 mod history;
 mod inbox;
 mod invites;
@@ -117,6 +118,12 @@ conformance! {
         who_is_banned_does_not_come_in_by_an_invite,
         invites_of_a_room_are_bounded_and_used_up_ones_make_place,
         a_room_s_salt_is_its_own_and_stays,
+    }
+    ending {
+        a_deleted_room_is_not_there_from_the_first_moment,
+        the_lists_of_many_members_follow_step_by_step,
+        whatever_happens_at_the_same_moment_a_deleted_room_is_gone,
+        a_page_of_public_rooms_goes_on_after_a_room_that_is_gone,
     }
     rooms {
         a_room_is_kept_as_it_was_given,

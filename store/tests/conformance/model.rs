@@ -47,6 +47,8 @@ pub enum Heard {
 #[derive(Default)]
 pub struct Model {
     rooms: BTreeMap<RoomId, Room>,
+    /// Those that were deleted, as they were then.
+    ended: BTreeMap<RoomId, Room>,
     /// Each user's own log.
     users: HashMap<UserId, Vec<UserChange>>,
     contacts: BTreeSet<(UserId, UserId)>,
@@ -89,6 +91,11 @@ impl Model {
             record,
         };
         self.rooms.insert(room.record.id, room);
+    }
+
+    /// A room that is there, or was.
+    pub fn known(&self, id: RoomId) -> Option<&Room> {
+        self.rooms.get(&id).or_else(|| self.ended.get(&id))
     }
 
     pub fn room(&self, id: RoomId) -> Answer<&Room> {
@@ -148,7 +155,8 @@ impl Model {
     }
 
     pub fn typing(&mut self, event: &TypingEvent) {
-        if let Ok(room) = self.room_mut(event.room) {
+        // It is not asked whether the room is there.
+        if let Some(room) = self.rooms.get_mut(&event.room).or_else(|| self.ended.get_mut(&event.room)) {
             room.heard.push(Heard::Typing(event.clone()));
         }
     }

@@ -52,11 +52,11 @@ proptest! {
     }
 
     #[test]
-    fn a_change_survives_its_row(seq in any::<u64>(), emoji in ".*", added in any::<bool>(), what in 0usize..9) {
+    fn a_change_survives_its_row(seq in any::<u64>(), emoji in ".*", added in any::<bool>(), what in 0usize..10) {
         let whats = [
             What::Message(seq), What::Edited(seq), What::Reacted { seq, emoji, added }, What::Deleted(seq),
             What::Joined, What::Left, What::Role(Role::Admin), What::Removed { by: UserId::new() },
-            What::Updated,
+            What::Updated, What::Ended,
         ];
         let what = whats[what].clone();
         let row = ChangeRow { event_id: EventId::random(), at: Timestamp::from_millis(-3), user: UserId::new(), what };

@@ -26,6 +26,7 @@ pub(in crate::redis) fn change(room: RoomId, rev: u64, text: &str, now: Option<&
         },
         ("j", [], _) => ChangeBody::Joined,
         ("l", [], _) => ChangeBody::Left,
+        ("x", [], _) => ChangeBody::Ended,
         ("p", [name], _) => ChangeBody::Role { role: role(name)? },
         ("u", [], Some(record)) => ChangeBody::Updated(Box::new(from_json(record)?)),
         ("b", [by], _) => ChangeBody::Removed { by: parse(by, "a user")? },

@@ -60,6 +60,21 @@ impl Model {
         Ok(now)
     }
 
+    pub fn end(&mut self, room: RoomId, by: &Actor, by_role: Role) -> Answer<()> {
+        let is = self.role(room, by.id);
+        let ending = self.room_mut(room)?;
+        if is != Some(by_role) {
+            return fail(StoreError::RolesChanged);
+        }
+        ending.change(by, ChangeBody::Ended, UNTOLD);
+        let ended = self.rooms.remove(&room).unwrap();
+        for member in &ended.members {
+            self.note(member.user, UserChangeBody::RoomRemoved(room));
+        }
+        self.ended.insert(room, ended);
+        Ok(())
+    }
+
     /// The member is none any more.
     pub(super) fn take_out(&mut self, room: RoomId, user: &Actor, body: ChangeBody, chosen: Chosen) -> Position {
         self.note(user.id, UserChangeBody::RoomRemoved(room));

@@ -97,6 +97,10 @@ pub enum Op {
         patch: RoomPatch,
         wrong: bool,
     },
+    End {
+        at: At,
+        wrong: bool,
+    },
     Trim {
         limit: usize,
         late: bool,
@@ -240,6 +244,7 @@ fn other_change() -> impl Strategy<Value = Op> {
             .prop_map(|(at, user, ban, wrong)| Op::Remove { at, user, ban, wrong }),
         2 => (room(), 0..USERS).prop_map(|(room, user)| Op::Unban { room, user }),
         2 => (at(), patch(), rarely()).prop_map(|(at, patch, wrong)| Op::Update { at, patch, wrong }),
+        1 => (at(), rarely()).prop_map(|(at, wrong)| Op::End { at, wrong }),
         3 => (prop_oneof![1..6_usize, Just(100)], prop::bool::weighted(0.1))
             .prop_map(|(limit, late)| Op::Trim { limit, late }),
         1 => Just(Op::Sweep),
