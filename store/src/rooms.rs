@@ -103,7 +103,8 @@ pub trait Rooms: Send + Sync {
     async fn room(&self, id: RoomId) -> Result<Option<(RoomRecord, Head)>>;
     /// By handle, in any case.
     async fn room_id_by_handle(&self, handle: &str) -> Result<Option<RoomId>>;
-    /// Adds a member: one change (`Joined`), the user's index, `RoomAdded` to them. Their read mark is the head.
+    /// Adds a member: one change (`Joined`), the user's index, `RoomAdded` to them. Their read mark is the head. Who joins
+    /// an empty room is its owner, whatever `role` says.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`AlreadyAMember`](crate::StoreError::AlreadyAMember),
     /// [`RoomFull`](crate::StoreError::RoomFull) at `max_members`,
     /// [`Banned`](crate::StoreError::Banned).

@@ -82,6 +82,7 @@ pub(super) fn join(
     if row.head.members >= max_members {
         return Err(StoreError::RoomFull);
     }
+    let role = if row.head.members == 0 { Role::Owner } else { role };
     let membership = add_member(tx, &mut row.head, room, user, role)?;
     put_head(tx, room, &row)?;
     Ok(Joined { membership, position: row.head.position() })

@@ -119,7 +119,8 @@ impl Model {
         }
         let position = to.change(user, ChangeBody::Joined, chosen);
         let (joined_seq, joined_rev) = (to.messages.len() as u64, position.rev);
-        let membership = Membership { user: user.id, role: Role::Member, joined_seq, joined_rev, joined_at: chosen.at };
+        let role = if to.members.is_empty() { Role::Owner } else { Role::Member };
+        let membership = Membership { user: user.id, role, joined_seq, joined_rev, joined_at: chosen.at };
         to.members.push(membership.clone());
         to.marks.insert(user.id, Marks { delivered: joined_seq, read: joined_seq });
         self.note(user.id, UserChangeBody::RoomAdded(room));

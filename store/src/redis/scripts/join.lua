@@ -26,10 +26,11 @@ local at = string.format('%d', ms)
 if used then redis.call('HSET', KEYS[10], ARGV[7], used) end
 local revn = tonumber(head[2]) + 1
 local rev = string.format('%d', revn)
-local member = ARGV[2] .. ' ' .. head[1] .. ' ' .. rev .. ' ' .. at .. ' ' .. eid
+local role = head[3] == '0' and 'owner' or ARGV[2]
+local member = role .. ' ' .. head[1] .. ' ' .. rev .. ' ' .. at .. ' ' .. eid
 redis.call('HSET', KEYS[2], user, member)
 redis.call('ZADD', KEYS[3], rev, user)
-if ARGV[2] == 'admin' then redis.call('ZADD', KEYS[8], rev, user) end
+if role == 'admin' then redis.call('ZADD', KEYS[8], rev, user) end
 redis.call('HSET', KEYS[4], user, head[1] .. ' ' .. head[1])
 redis.call('HSET', KEYS[1], 'rev', rev, 'eid', eid)
 redis.call('HINCRBY', KEYS[1], 'members', 1)
