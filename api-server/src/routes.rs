@@ -2,6 +2,7 @@
 
 mod accounts;
 mod docs;
+mod invites;
 mod members;
 mod messages;
 mod notifications;
@@ -48,6 +49,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(rooms::mine) // GET /api/rooms
         .service(rooms::public) // GET /api/rooms/public, before /api/rooms/{id}
         .service(rooms::get_room) // GET /api/rooms/{id}
+        .service(rooms::patch_room) // PATCH /api/rooms/{id}
+        .service(rooms::delete_room) // DELETE /api/rooms/{id}
         .service(rooms::join) // POST /api/rooms/{id}/join
         .service(rooms::leave) // DELETE /api/rooms/{id}/leave
         .service(rooms::open_direct) // PUT /api/direct/{userId}
@@ -61,7 +64,11 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(members::remove_member) // DELETE /api/rooms/{id}/members/{userId}
         .service(members::bans) // GET /api/rooms/{id}/bans
         .service(members::ban) // PUT /api/rooms/{id}/bans/{userId}
-        .service(members::unban); // DELETE /api/rooms/{id}/bans/{userId}
+        .service(members::unban) // DELETE /api/rooms/{id}/bans/{userId}
+        .service(invites::invite) // POST /api/rooms/{id}/invites
+        .service(invites::invites) // GET /api/rooms/{id}/invites
+        .service(invites::withdraw) // DELETE /api/rooms/{id}/invites/{inviteId}
+        .service(invites::redeem); // POST /api/invites/{code}
 
     cfg.service(messages::history) // GET /api/rooms/{id}/messages
         .service(messages::send) // POST /api/rooms/{id}/messages

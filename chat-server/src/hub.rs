@@ -249,11 +249,24 @@ impl State {
         if left.is_some() || matches!(event.change.body, ChangeBody::Message(_)) {
             self.end_typing(event.room, event.change.user);
         }
+        if matches!(event.change.body, ChangeBody::Updated(_)) {
+            self.forget_bounds(event.room);
+        }
         if let Some(user) = left {
             self.user_left(event.room, user, rev);
         }
+        if matches!(event.change.body, ChangeBody::Ended) {
+            self.room_ended(event.room, rev);
+        }
         self.turn.take(bytes);
         self.drop_lost();
+    }
+
+    /// With the room, everybody's connections end in it.
+    fn room_ended(&mut self, room: RoomId, rev: u64) {
+        let Some(entry) = self.rooms.get(&room) else { return };
+        let users: HashSet<UserId> = entry.members.iter().map(|member| member.peer.viewer.user).collect();
+        users.into_iter().for_each(|user| self.user_left(room, user, rev));
     }
 
     /// The user's connections end with the change that was their leaving, or their being taken out.

@@ -210,7 +210,9 @@ fn room_position(frame: &ServerFrame) -> Option<(RoomId, Position)> {
         | ServerFrame::MessageDeleted { room_id, rev, event_id, .. }
         | ServerFrame::UserJoined { room_id, rev, event_id, .. }
         | ServerFrame::UserLeft { room_id, rev, event_id, .. }
-        | ServerFrame::MemberUpdated { room_id, rev, event_id, .. } => (*room_id, rev, event_id),
+        | ServerFrame::MemberUpdated { room_id, rev, event_id, .. }
+        | ServerFrame::RoomUpdated { room_id, rev, event_id, .. }
+        | ServerFrame::RoomDeleted { room_id, rev, event_id, .. } => (*room_id, rev, event_id),
         _ => return None,
     };
     Some((room, Position { rev: *rev, event_id: *event_id }))

@@ -244,6 +244,14 @@ impl Admin {
     }
 
     async fn rooms(&self, query: &str, after: Option<RoomId>) -> Result<Listed<RoomLine>> {
+        let after = match after {
+            Some(id) => {
+                let (room, _) = self.store.rooms.room(id).await?.ok_or(DomainError::RoomNotFound)?;
+                Some((room.name.unwrap_or_default(), id))
+            }
+            None => None,
+        };
+        let after = after.as_ref().map(|(name, id)| (name.as_str(), *id));
         let ids = self.store.rooms.public_rooms(query, after, PAGE).await?;
         let mut items = Vec::with_capacity(ids.len());
         for id in &ids {

@@ -116,6 +116,8 @@ impl From<StoreError> for DomainError {
             StoreError::AlreadyAMember => Self::AlreadyAMember,
             StoreError::RoomFull => Self::RoomFull("the room has as many members as it may"),
             StoreError::Banned => Self::Forbidden("you are banned from this room"),
+            StoreError::InviteNotFound => Self::NotFound("there is no such invite"),
+            StoreError::TooManyInvites => Self::RoomFull("the room has as many invites as it may"),
             StoreError::TooManyBans => Self::RoomFull("the room has as many bans as it may"),
             e @ StoreError::RolesChanged => Self::Unavailable(e.into()),
             StoreError::MessageNotFound => Self::MessageNotFound,

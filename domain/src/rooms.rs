@@ -2,6 +2,7 @@
 
 mod creating;
 mod governing;
+mod inviting;
 mod reading;
 pub(crate) mod roles;
 mod standing;
@@ -9,6 +10,7 @@ mod standing;
 use std::sync::Arc;
 
 pub use governing::{BanPage, BannedUser};
+pub use inviting::{InviteList, MadeInvite, ShownInvite};
 pub use reading::{MemberPage, RoomPage, RoomSnapshot, RoomUnread, SyncPage, Unread};
 use shared::{
     RoomId, UserId,

@@ -23,6 +23,10 @@ pub enum StoreError {
     Banned,
     #[error("too many bans")]
     TooManyBans,
+    #[error("no such invite")]
+    InviteNotFound,
+    #[error("too many invites")]
+    TooManyInvites,
     /// Somebody's role is not the one that was decided by: decide anew.
     #[error("roles have changed")]
     RolesChanged,

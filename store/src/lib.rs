@@ -3,7 +3,8 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`log`] → [`user_log`] → [`bus`] →
+//! Reading order: [`error`] → [`users`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`invites`] →
+//! [`log`] → [`user_log`] → [`bus`] →
 //! [`presence`] → [`notify`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
@@ -11,6 +12,7 @@ pub mod backup;
 pub mod bus;
 pub mod embedded;
 pub mod error;
+pub mod invites;
 pub mod log;
 pub mod notify;
 pub mod ops;
@@ -28,6 +30,7 @@ pub use api_keys::{ApiKeyRecord, ApiKeys};
 pub use backup::{BackedUp, Backups};
 pub use bus::{Bus, BusEvent, Inbox, Signal, Subscriber, Subscriptions, Topic, UserEvent};
 pub use error::{Result, StoreError};
+pub use invites::{Invite, InviteHash, Invites, NewInvite};
 pub use log::{
     Appended, Change, ChangeBody, Changes, Edit, HistoryPage, MarkEvent, Marked, Marks, Mentions, NewMessage, PageFrom,
     PageRequest, Reacting, RoomEvent, RoomLog, StoredMessage, Tally, TypingEvent,
@@ -37,7 +40,7 @@ pub use notify::{
 };
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
-pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin};
+pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
 pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;
@@ -53,6 +56,7 @@ pub struct Store {
     pub signing_keys: Arc<dyn SigningKeys>,
     pub rooms: Arc<dyn Rooms>,
     pub room_admin: Arc<dyn RoomAdmin>,
+    pub invites: Arc<dyn Invites>,
     pub log: Arc<dyn RoomLog>,
     pub user_log: Arc<dyn UserLog>,
     pub bus: Arc<dyn Bus>,
@@ -73,7 +77,7 @@ impl Store {
     pub(crate) fn from_engine<E>(engine: Arc<E>) -> Self
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
-        E: NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
+        E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
         E: 'static,
     {
         Self {
@@ -83,6 +87,7 @@ impl Store {
             signing_keys: engine.clone(),
             rooms: engine.clone(),
             room_admin: engine.clone(),
+            invites: engine.clone(),
             log: engine.clone(),
             user_log: engine.clone(),
             bus: engine.clone(),

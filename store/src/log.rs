@@ -12,7 +12,7 @@ use shared::{
     protocol::{MessageType, Position, Role},
 };
 
-use crate::{Actor, Result};
+use crate::{Actor, Result, RoomRecord};
 
 /// Changes a room's log keeps; whoever is further behind fetches the room anew.
 pub const CHANGES_KEPT: u64 = 10_000;
@@ -172,14 +172,14 @@ pub struct Appended {
     pub duplicate: bool,
 }
 
-/// One entry of the change log, its message filled in from the current state. Where retention has removed the message,
+/// One entry of the change log, its message or room filled in from the current state. Where retention has removed the message,
 /// `Message` and `Edited` come as `Deleted`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     pub rev: u64,
     pub event_id: EventId,
     pub at: Timestamp,
-    /// The author, the one who deleted, the one who joined or left, the one whose role it is.
+    /// The author, the one who deleted or changed, the one who joined or left, the one whose role it is.
     pub user: UserId,
     pub body: ChangeBody,
 }
@@ -208,10 +208,14 @@ pub enum ChangeBody {
     Role {
         role: Role,
     },
+    /// `user` changed what the room is; here as it is now.
+    Updated(Box<RoomRecord>),
     /// `user` was taken out of the room.
     Removed {
         by: UserId,
     },
+    /// `user` deleted the room: the last on the bus, and in no log.
+    Ended,
 }
 
 impl ChangeBody {

@@ -1,14 +1,14 @@
-//! Roles, kicks and bans. Who may do what is the domain's to say: it names the roles it decided by, and nothing is done
+//! Roles, kicks, bans, changing what a room is, and deleting it. Who may do what is the domain's to say: it names the roles it decided by, and nothing is done
 //! where they are others by then.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use shared::{
     RoomId, Timestamp, UserId,
-    protocol::{Position, Role},
+    protocol::{HistoryVisibility, Position, Retention, Role},
 };
 
-use crate::{Actor, Result};
+use crate::{Actor, Result, RoomRecord};
 
 /// Users a room may have banned at once.
 pub const BANS_A_ROOM: usize = 1000;
@@ -25,6 +25,38 @@ pub struct RoleChange {
     pub from: Role,
     /// Another one than `from`. [`Role::Owner`]: the room passes on, and `by` becomes an admin.
     pub to: Role,
+}
+
+/// What changes of a room; `None` leaves it as it is, and so does what is as it is asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RoomPatch {
+    pub name: Option<String>,
+    pub description: Option<Option<String>>,
+    pub history_visibility: Option<HistoryVisibility>,
+    pub retention: Option<Option<Retention>>,
+}
+
+impl RoomPatch {
+    /// The room as it is with it.
+    pub fn applied(&self, room: &RoomRecord) -> RoomRecord {
+        RoomRecord {
+            name: self.name.clone().or_else(|| room.name.clone()),
+            description: self.description.clone().unwrap_or_else(|| room.description.clone()),
+            history_visibility: self.history_visibility.unwrap_or(room.history_visibility),
+            retention: self.retention.unwrap_or(room.retention),
+            ..room.clone()
+        }
+    }
+}
+
+/// A room changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoomUpdate {
+    pub room: RoomId,
+    pub by: Actor,
+    /// The role `by` was seen to have.
+    pub by_role: Role,
+    pub patch: RoomPatch,
 }
 
 /// Somebody is taken out of a room, or kept out of it.
@@ -51,6 +83,17 @@ pub struct Ban {
 
 #[async_trait]
 pub trait RoomAdmin: Send + Sync {
+    /// One change (`Updated`), or none where it is so already; a public room is found by its new name. Gives the room as
+    /// it is now.
+    /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`RolesChanged`](crate::StoreError::RolesChanged).
+    async fn update_room(&self, update: &RoomUpdate) -> Result<RoomRecord>;
+    /// Deletes the room with all that is in it: to every operation it is not there from this step on, as if it had never
+    /// been, and its handle and name are free. Its last event is `Deleted`, which is in no log. From the lists of its
+    /// members, and from the disk, it goes step by step: what one call does not manage is left to
+    /// [`sweep`](crate::Maintenance::sweep); each member's own log says `RoomRemoved`. For two days no room of that id
+    /// can be made: [`create_room`](crate::Rooms::create_room) does nothing.
+    /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`RolesChanged`](crate::StoreError::RolesChanged).
+    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()>;
     /// One change (`Role`); where the room passes on, two: of who becomes its owner, then of who was. `user` is another
     /// than `by`, unless both roles are theirs.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`RolesChanged`](crate::StoreError::RolesChanged).

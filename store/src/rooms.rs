@@ -24,6 +24,9 @@ pub struct RoomRecord {
     pub history_visibility: HistoryVisibility,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// Names what was asked for when it was made under an idempotency key, as it may have changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
 }
 
 /// Where a room's log stands.
@@ -100,7 +103,8 @@ pub trait Rooms: Send + Sync {
     async fn room(&self, id: RoomId) -> Result<Option<(RoomRecord, Head)>>;
     /// By handle, in any case.
     async fn room_id_by_handle(&self, handle: &str) -> Result<Option<RoomId>>;
-    /// Adds a member: one change (`Joined`), the user's index, `RoomAdded` to them. Their read mark is the head.
+    /// Adds a member: one change (`Joined`), the user's index, `RoomAdded` to them. Their read mark is the head. Who joins
+    /// an empty room is its owner, whatever `role` says.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`AlreadyAMember`](crate::StoreError::AlreadyAMember),
     /// [`RoomFull`](crate::StoreError::RoomFull) at `max_members`,
     /// [`Banned`](crate::StoreError::Banned).
@@ -116,13 +120,14 @@ pub trait Rooms: Send + Sync {
     async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Membership>>;
     /// Members in order of joining, those with `joined_rev` strictly greater than `after`.
     async fn members(&self, room: RoomId, after: u64, limit: usize) -> Result<Vec<Membership>>;
-    /// The rooms a user is a member of, pending intents settled from the rooms. In order of id.
+    /// The rooms a user is a member of, pending intents settled from the rooms. In order of id. One that was deleted just
+    /// now may still be among them.
     async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomId>>;
     /// One answer for each room, in order; `None` where they are no member. Round trips do not grow with `rooms`.
     async fn views(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>>;
     /// [`views`](Self::views) whose `last_message` is `None` without being read.
     async fn standings(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>>;
-    /// Public rooms whose folded name starts with the folded `prefix`, in order of (folded name, id), those after the
-    /// room `after`.
-    async fn public_rooms(&self, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>>;
+    /// Public rooms whose folded name starts with the folded `prefix`, in order of (folded name, id), those after this
+    /// name and id, whether there is such a room or not.
+    async fn public_rooms(&self, prefix: &str, after: Option<(&str, RoomId)>, limit: usize) -> Result<Vec<RoomId>>;
 }

@@ -1,14 +1,17 @@
-//! Rooms: making, finding, joining, leaving.
+//! Rooms: making, finding, changing, deleting, joining, leaving.
 
 use actix_web::{
-    HttpResponse, delete, get, post, put,
+    HttpResponse, delete, get, patch, post, put,
     web::{Data, Json, Path, Query},
 };
 use domain::{Domain, DomainError, rooms::RoomPage};
 use serde::Deserialize;
 use shared::{
     Problem, RoomId,
-    protocol::{Room, command::CreateRoom},
+    protocol::{
+        Room,
+        command::{CreateRoom, PatchRoom},
+    },
 };
 use utoipa::IntoParams;
 use web::{ApiResult, Caller, IdempotencyKey};
@@ -23,6 +26,7 @@ use super::users::parse_user;
         (status = 201, body = Room),
         (status = 400, body = Problem, description = "INVALID_MESSAGE"),
         (status = 401, body = Problem, description = "UNAUTHORIZED"),
+        (status = 404, body = Problem, description = "ROOM_NOT_FOUND: what was made under this key has been deleted"),
         (status = 409, body = Problem,
             description = "HANDLE_TAKEN; ROOM_FULL: in too many rooms; IDEMPOTENCY_CONFLICT"),
     ))]
@@ -89,6 +93,39 @@ pub(super) async fn public(domain: Data<Domain>, _: Caller, search: Query<Public
 #[get("/api/rooms/{id}")]
 pub(super) async fn get_room(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<Json<Room>> {
     Ok(Json(domain.rooms.view(&caller.0, parse_room(&id)?).await?))
+}
+
+/// Changes what a room is; `type` and `handle` stay as they were made.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path)), request_body = PatchRoom,
+    responses(
+        (status = 200, body = Room),
+        (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+        (status = 401, body = Problem, description = "UNAUTHORIZED"),
+        (status = 403, body = Problem, description =
+            "NOT_A_MEMBER; FORBIDDEN: not with one's role, a direct room, or showing others what was said before them"),
+        (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+    ))]
+#[patch("/api/rooms/{id}")]
+pub(super) async fn patch_room(
+    domain: Data<Domain>,
+    caller: Caller,
+    id: Path<String>,
+    input: Json<PatchRoom>,
+) -> ApiResult<Json<Room>> {
+    Ok(Json(domain.rooms.patch(&caller.0, parse_room(&id)?, input.into_inner()).await?))
+}
+
+/// Deletes a room with all that is in it; its handle is free.
+#[utoipa::path(tag = "rooms", security(("bearer" = [])), params(("id" = String, Path)), responses(
+    (status = 204),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "NOT_A_MEMBER; FORBIDDEN: not with one's role, or a direct room"),
+    (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
+))]
+#[delete("/api/rooms/{id}")]
+pub(super) async fn delete_room(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<HttpResponse> {
+    domain.rooms.delete(&caller.0, parse_room(&id)?).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Joins a public room.

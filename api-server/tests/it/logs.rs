@@ -57,6 +57,11 @@ async fn the_log_names_requests_and_holds_no_token_password_or_text_of_a_message
     assert_ne!(odd.header("x-request-id"), Some("odd name"), "but only one of its form");
     server.bearer(Some(API_KEY)).post("/notify", json!({ "userId": alice.id, "title": "T", "body": "sesame" })).await;
     alice.get("/api/notifications").await.expect(200);
+    let invite = alice.post(format!("/api/rooms/{room}/invites"), json!({})).await.expect(201);
+    let code = invite.raw["code"].as_str().unwrap();
+    anyone.post(format!("/api/invites/{code}"), json!({})).await.expect(401);
+    alice.post(format!("/api/invites/{code}"), json!({})).await.expect(200);
+    alice.get(format!("/api/invites/{code}")).await.expect(405);
     anyone.post("/api/login", json!({ "username": "alice", "password": "not the password" })).await;
     anyone.post("/api/token/refresh", json!({ "refreshToken": alice.refresh_token })).await.expect(200);
     anyone.post("/api/token/refresh", json!({ "refreshToken": alice.refresh_token })).await.expect(401);
@@ -72,6 +77,7 @@ async fn the_log_names_requests_and_holds_no_token_password_or_text_of_a_message
         alice.token.as_str(),
         signature,
         secret,
+        code,
         API_KEY,
         "correct horse",
         "not the password",

@@ -8,6 +8,7 @@ mod cors;
 mod document;
 mod gateway;
 mod history;
+mod invites;
 mod jwt;
 mod logs;
 mod marks;

@@ -19,11 +19,16 @@ async fn a_private_room_cannot_be_told_from_one_that_does_not_exist(
 
     for (method, rest, body) in [
         ("GET", "", None),
+        ("PATCH", "", Some(json!({ "name": "Mine" }))),
+        ("DELETE", "", None),
         ("POST", "/join", None),
         ("DELETE", "/leave", None),
         ("GET", "/members", None),
         ("PUT", "/members/0192f0c4-8f7a-7b6e-9c3d-0123456789ab", Some(json!({ "role": "member" }))),
         ("DELETE", "/members/0192f0c4-8f7a-7b6e-9c3d-0123456789ab", None),
+        ("POST", "/invites", Some(json!({}))),
+        ("GET", "/invites", None),
+        ("DELETE", "/invites/x", None),
         ("GET", "/bans", None),
         ("PUT", "/bans/0192f0c4-8f7a-7b6e-9c3d-0123456789ab", None),
         ("DELETE", "/bans/0192f0c4-8f7a-7b6e-9c3d-0123456789ab", None),

@@ -210,3 +210,128 @@ async fn in_a_direct_room_nobody_has_a_say_over_the_other(#[values(Engine::Embed
     }
     assert_eq!(roles(&bob, &room).await, json!([["alice", "member"], ["bob", "member"]]));
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_room_is_changed_by_who_may(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
+    let (alice, bob, room) = server.room().await;
+    let path = format!("/api/rooms/{room}");
+    let (name, rules) = (json!({ "name": "Cake", "description": "sweet" }), json!({ "historyVisibility": "joined" }));
+    bob.patch(&path, name.clone()).await.refused(403, "FORBIDDEN");
+    bob.patch(&path, json!({})).await.refused(403, "FORBIDDEN");
+    set_role(&alice, &room, &bob, "admin").await.expect(204);
+    assert_answer!(bob.patch(&path, name).await, @r#"
+    {
+      "status": 200,
+      "body": {
+        "createdAt": "[time]",
+        "createdBy": "[id 1]",
+        "description": "sweet",
+        "historyVisibility": "all",
+        "id": "[id 2]",
+        "lastReadSeq": 0,
+        "memberCount": 2,
+        "mentions": 0,
+        "name": "Cake",
+        "position": {
+          "eventId": "[eventId]",
+          "rev": 4
+        },
+        "role": "admin",
+        "type": "public",
+        "unread": 0
+      }
+    }
+    "#);
+    bob.patch(&path, rules.clone()).await.refused(403, "FORBIDDEN");
+    bob.patch(&path, json!({ "retention": {} })).await.refused(403, "FORBIDDEN");
+    assert_eq!(bob.get("/api/rooms/public?query=cake").await.items("id"), json!([room]));
+    assert_eq!(bob.get("/api/rooms/public?query=tea").await.items("id"), json!([]));
+
+    let rules = json!({ "historyVisibility": "joined", "retention": { "maxMessages": 10 }, "description": "" });
+    let now = alice.patch(&path, rules.clone()).await.expect(200).raw;
+    assert_eq!((&now["historyVisibility"], &now["retention"]), (&json!("joined"), &json!({ "maxMessages": 10 })));
+    assert_eq!((now.get("description"), &now["name"]), (None, &json!("Cake")));
+    let again = alice.patch(&path, rules).await.expect(200).raw;
+    assert_eq!(again["position"], now["position"], "the same again is no change");
+    assert_answer!(alice.patch(&path, json!({ "historyVisibility": "all" })).await, @r#"
+    {
+      "status": 403,
+      "body": {
+        "code": "FORBIDDEN",
+        "detail": "what was said to those who were there is not shown to others",
+        "error": "what was said to those who were there is not shown to others",
+        "requestId": "[requestId]",
+        "status": 403,
+        "title": "Not allowed",
+        "type": "about:blank"
+      }
+    }
+    "#);
+    let kept = alice.patch(&path, json!({ "retention": {} })).await.expect(200).raw;
+    assert_eq!(kept.get("retention"), None);
+    for bad in [
+        json!({ "name": "" }),
+        json!({ "name": "x".repeat(81) }),
+        json!({ "description": "x".repeat(501) }),
+        json!({ "type": "private" }),
+        json!({ "handle": "tea" }),
+        json!({ "historyVisibility": "none" }),
+        json!({ "retention": { "maxMessages": 1 } }),
+    ] {
+        alice.patch(&path, bad).await.refused(400, "INVALID_MESSAGE");
+    }
+    let direct = server.account("dan").await;
+    let direct = direct.call("PUT", &format!("/api/direct/{}", alice.id), None).await.expect(200).id();
+    alice.patch(format!("/api/rooms/{direct}"), json!({ "name": "x" })).await.refused(403, "FORBIDDEN");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_room_is_made_once_by_its_key_also_when_it_has_changed_since(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::start(engine).await;
+    let alice = server.guest("alice").await;
+    let make = async |name: &str| {
+        let input = json!({ "name": name, "type": "public" });
+        Answer::of(alice.request("POST", "/api/rooms").header("idempotency-key", "k").json(&input)).await
+    };
+    let room = make("Tea").await.expect(201).id();
+    alice.patch(format!("/api/rooms/{room}"), json!({ "name": "Cake" })).await.expect(200);
+    let again = make("Tea").await.expect(201);
+    assert_eq!((again.id(), &again.raw["name"]), (room, &json!("Cake")));
+    make("Cake").await.refused(409, "IDEMPOTENCY_CONFLICT");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_room_is_deleted_by_its_owner_for_everybody(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
+    let (alice, bob) = (server.account("alice").await, server.guest("bob").await);
+    let input = json!({ "name": "Tea", "handle": "tea", "type": "public" });
+    let make =
+        async || Answer::of(alice.request("POST", "/api/rooms").header("idempotency-key", "k").json(&input)).await;
+    let room = make().await.expect(201).id();
+    let path = format!("/api/rooms/{room}");
+    join(&bob, &room).await.expect(200);
+    let message = bob.send(&room, "hello").await["id"].as_str().unwrap().to_owned();
+    set_role(&alice, &room, &bob, "admin").await.expect(204);
+    bob.delete(&path).await.refused(403, "FORBIDDEN");
+    alice.delete(&path).await.expect(204);
+    for person in [&alice, &bob] {
+        person.get(&path).await.refused(404, "ROOM_NOT_FOUND");
+        person.delete(&path).await.refused(404, "ROOM_NOT_FOUND");
+        person.get(format!("{path}/messages")).await.refused(404, "ROOM_NOT_FOUND");
+        person.get(format!("/api/messages/{message}")).await.refused(404, "MESSAGE_NOT_FOUND");
+        person.post(format!("{path}/messages"), json!({ "content": "x" })).await.refused(404, "ROOM_NOT_FOUND");
+        join(person, &room).await.refused(404, "ROOM_NOT_FOUND");
+        assert_eq!(person.get("/api/rooms").await.items("id"), json!([]));
+    }
+    assert_eq!(bob.get("/api/rooms/public").await.items("id"), json!([]));
+    make().await.refused(404, "ROOM_NOT_FOUND");
+    bob.post("/api/rooms", input.clone()).await.expect(201);
+    let direct = alice.call("PUT", &format!("/api/direct/{}", server.account("dan").await.id), None).await.id();
+    alice.delete(format!("/api/rooms/{direct}")).await.refused(403, "FORBIDDEN");
+}

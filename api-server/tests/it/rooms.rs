@@ -95,7 +95,8 @@ async fn public_rooms_are_found_by_the_beginning_of_their_name_page_by_page(
         alice.post("/api/rooms", json!({ "name": name, "type": kind })).await.expect(201);
     }
     assert_eq!(bob.get("/api/rooms/public").await.items("name"), json!(["Tea", "tea two", "tee"]));
-    let first = bob.get("/api/rooms/public?query=TE&limit=2").await;
+    let mut first = bob.get("/api/rooms/public?query=TE&limit=2").await;
+    first.body["nextCursor"] = json!("[cursor]");
     assert_answer!(first, @r#"
     {
       "status": 200,
@@ -120,7 +121,7 @@ async fn public_rooms_are_found_by_the_beginning_of_their_name_page_by_page(
             "type": "public"
           }
         ],
-        "nextCursor": "[id 3]"
+        "nextCursor": "[cursor]"
       }
     }
     "#);
@@ -131,7 +132,7 @@ async fn public_rooms_are_found_by_the_beginning_of_their_name_page_by_page(
     for bad in ["cursor=x", "cursor=%00", "limit=x", "limit=-1", "query=%00", &format!("query={}", "x".repeat(81))] {
         bob.get(format!("/api/rooms/public?{bad}")).await.refused(400, "INVALID_MESSAGE");
     }
-    let unknown = uuid::Uuid::now_v7();
+    let unknown = "A".repeat(22);
     bob.get(format!("/api/rooms/public?cursor={unknown}")).await.expect(200);
 }
 

@@ -101,6 +101,7 @@ impl World {
             created_at: Timestamp::now(),
             history_visibility: HistoryVisibility::All,
             retention: None,
+            asked: None,
         };
         self.store.rooms.create_room(&room, members).await.unwrap();
         room.id

@@ -17,6 +17,13 @@ impl State {
         room.edited = true;
         lacks_bounds(room)
     }
+
+    /// Who may see what may have changed.
+    pub(super) fn forget_bounds(&mut self, room: RoomId) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.members.iter_mut().for_each(|member| member.visible_after = None);
+        }
+    }
 }
 
 fn lacks_bounds(room: &Room) -> bool {

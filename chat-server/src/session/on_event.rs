@@ -51,6 +51,17 @@ pub fn on_event(event: &RoomEvent) -> ServerFrame {
         ChangeBody::Joined => ServerFrame::UserJoined { room_id, user_id, username: username.clone(), rev, event_id },
         ChangeBody::Left => left(event, None),
         ChangeBody::Removed { by } => left(event, Some(*by)),
+        ChangeBody::Updated(room) => ServerFrame::RoomUpdated {
+            room_id,
+            user_id,
+            name: room.name.clone(),
+            description: room.description.clone(),
+            history_visibility: room.history_visibility,
+            retention: room.retention,
+            rev,
+            event_id,
+        },
+        ChangeBody::Ended => ServerFrame::RoomDeleted { room_id, user_id, rev, event_id },
         ChangeBody::Role { role } => ServerFrame::MemberUpdated { room_id, user_id, role: *role, rev, event_id },
     }
 }

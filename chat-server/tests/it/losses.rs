@@ -1,10 +1,12 @@
 //! What was lost without a sign, and a store that hangs, restarts or has lost writes, while clients stay connected.
 
+use std::time::Duration;
+
 use redis_fixture::{Append, Kind, Redis};
 use rstest::rstest;
 use serde_json::json;
-use shared::{Settings, protocol::command::Mark, settings::StoreUrl};
-use store::Topic;
+use shared::{Settings, Timestamp, protocol::command::Mark, settings::StoreUrl};
+use store::{SessionRecord, Topic};
 
 use crate::{
     resume::{say, viewer},
@@ -98,6 +100,20 @@ async fn a_login_whose_end_was_lost_in_silence_is_found_and_its_sockets_are_clos
     let (mut client, mut other) = (world.connect(&alice).await, world.connect(&bob).await);
     world.bus.mute(Topic::User(alice.id)).await;
     world.domain.accounts.log_out(&viewer(&world, &alice).await).await.unwrap();
+    assert_eq!(client.closed().await, 4401);
+    other.quiet().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_login_that_expires_takes_its_sockets_along(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::with(engine, |settings| settings.auth.sessions_seconds = 1).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let (mut client, mut other) = (world.connect(&alice).await, world.connect(&bob).await);
+    let (viewer, sessions) = (viewer(&world, &alice).await, &world.domain.store.sessions);
+    let login = sessions.session(viewer.user, viewer.session).await.unwrap().unwrap();
+    let expires_at = Timestamp::now().after(Duration::from_millis(100));
+    sessions.create_session(&SessionRecord { expires_at, ..login }, 50).await.unwrap();
     assert_eq!(client.closed().await, 4401);
     other.quiet().await;
 }

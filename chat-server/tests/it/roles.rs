@@ -75,3 +75,70 @@ async fn who_was_away_resumes_with_what_became_of_the_roles(#[values(Engine::Emb
     assert_eq!(resumed["payload"]["rooms"][room.to_string()]["status"], "gone");
     assert!(told.is_empty(), "{told:?}");
 }
+
+#[rstest]
+#[tokio::test]
+async fn what_a_room_is_now_is_told_and_who_may_see_an_edit_is_asked_anew(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let mut a = world.connect(&alice).await;
+    let room = world.room(&mut a, "tea").await;
+    let sent = a.ask_among_events("SEND_MESSAGE", json!({"roomId": room, "content": "early"})).await.0;
+    let message = sent["payload"]["id"].clone();
+    let mut b = world.connect(&bob).await;
+    b.ask("JOIN_ROOM", json!({"roomId": room})).await;
+    let edit = async |client: &mut crate::support::Client, content: &str| {
+        client.tell("EDIT_MESSAGE", json!({"messageId": message, "content": content})).await;
+    };
+    edit(&mut a, "for all").await;
+    assert_eq!(b.until("MESSAGE_EDITED").await.pop().unwrap()["payload"]["content"], "for all");
+
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    let patch = serde_json::from_value(json!({"historyVisibility": "joined", "description": "d"})).unwrap();
+    world.domain.rooms.patch(&viewer, room.parse().unwrap(), patch).await.unwrap();
+    assert_frame!(b.frame().await, @r#"{"payload":{"description":"d","eventId":"<event>","historyVisibility":"joined","name":"tea","rev":5,"roomId":"<tea>","userId":"<alice>"},"type":"ROOM_UPDATED"}"#);
+    edit(&mut a, "for who was there").await;
+    let edited = b.until("MESSAGE_EDITED").await.pop().unwrap();
+    assert_eq!((&edited["payload"]["rev"], &edited["payload"]["content"]), (&json!(6), &json!("")));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_deleted_room_ends_on_every_socket(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::start(engine).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let room = world.room_of("tea", &[&alice, &bob]).await;
+    let position = world.domain.rooms.positions(&[room]).await.unwrap().remove(0).unwrap();
+    let (mut a, mut b1, mut b2) = (world.connect(&alice).await, world.connect(&bob).await, world.connect(&bob).await);
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    world.domain.rooms.delete(&viewer, room).await.unwrap();
+    for client in [&mut a, &mut b1, &mut b2] {
+        assert_frame!(client.frame().await, @r#"{"payload":{"eventId":"<event>","rev":3,"roomId":"<tea>","userId":"<alice>"},"type":"ROOM_DELETED"}"#);
+        assert_frame!(client.frame().await, @r#"{"payload":{"roomId":"<tea>"},"type":"ROOM_REMOVED"}"#);
+        client.quiet().await;
+        let refused = client.ask("SEND_MESSAGE", json!({"roomId": room, "content": "x"})).await;
+        assert_eq!(refused["payload"]["code"], "ROOM_NOT_FOUND");
+    }
+    let mut held = world.held(0, &bob).await;
+    let (resumed, told) = held.ask_among_events("RESUME", json!({"rooms": {room.to_string(): position}})).await;
+    assert_eq!((&resumed["payload"]["rooms"][room.to_string()]["status"], told.len()), (&json!("gone"), 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_deletion_whose_event_was_lost_is_found_all_the_same(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::with(engine, |settings| settings.chat.heads_seconds = 1).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let room = world.room_of("tea", &[&alice, &bob]).await;
+    let mut b = world.connect(&bob).await;
+    world.bus.mute(store::Topic::Room(room)).await;
+    world.bus.mute(store::Topic::User(bob.id)).await;
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    world.domain.rooms.delete(&viewer, room).await.unwrap();
+    assert_eq!(b.until("ROOM_REMOVED").await.len(), 1);
+    b.quiet().await;
+}

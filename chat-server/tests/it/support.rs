@@ -302,6 +302,7 @@ impl World {
             created_at: Timestamp::now(),
             history_visibility: HistoryVisibility::All,
             retention: None,
+            asked: None,
         };
         let members: Vec<_> = users.iter().map(|u| Actor { id: u.id, username: u.name.clone() }).collect();
         self.domain.store.rooms.create_room(&room, &members).await.unwrap();

@@ -102,6 +102,7 @@ async fn leaving_the_room_or_the_server_ends_it(#[values(Engine::Embedded, Engin
     typist.tell("LEAVE_ROOM", json!({"roomId": room})).await;
     assert_eq!(bob.next().await["type"], "USER_LEFT");
     assert!(!typing(&mut bob).await);
+    assert_eq!(bob.next().await["type"], "MEMBER_UPDATED", "the room is his");
     typist.until("ROOM_LEFT").await;
     let refused = typist.reply("TYPING_STATUS", json!({"roomId": room, "isTyping": true})).await;
     assert_frame!(refused, @r#"{"payload":{"code":"ROOM_NOT_FOUND","message":"there is no such room"},"requestId":"q1","type":"ERROR"}"#);

@@ -1,10 +1,10 @@
 //! Rooms and their members.
 
 use reqwest::Method;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    RoomId, UserId,
+    RoomId, Timestamp, UserId,
     protocol::{HistoryVisibility, Member, Retention, Role, Room, RoomType},
 };
 
@@ -36,6 +36,36 @@ impl<'a> NewRoom<'a> {
     pub fn new(name: &'a str, kind: RoomType) -> Self {
         Self { name, kind, handle: None, description: None, history_visibility: None, retention: None }
     }
+}
+
+/// What is to change of a room.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomPatch<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// Empty: none any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<&'a str>,
+    /// `joined` alone: there is no way back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history_visibility: Option<HistoryVisibility>,
+    /// Without any limit: all messages are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+}
+
+/// An invite that was made.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Invite {
+    /// Whoever has it may join the room; it is not told again.
+    pub code: String,
+    /// Names it, and lets nobody in.
+    pub id: String,
+    pub expires_at: Timestamp,
+    #[serde(default)]
+    pub max_uses: Option<u64>,
 }
 
 impl Api {
@@ -73,6 +103,16 @@ impl Api {
         self.get(&format!("/api/rooms/{id}"), &()).await
     }
 
+    /// `PATCH /api/rooms/{id}`.
+    pub async fn patch_room(&self, id: RoomId, patch: &RoomPatch<'_>) -> Result<Room> {
+        Self::read(self.request(Method::PATCH, &format!("/api/rooms/{id}")).json(patch)).await
+    }
+
+    /// `DELETE /api/rooms/{id}`, with all that is in it.
+    pub async fn delete_room(&self, id: RoomId) -> Result<()> {
+        Self::done(self.request(Method::DELETE, &format!("/api/rooms/{id}"))).await
+    }
+
     /// `POST /api/rooms/{id}/join`.
     pub async fn join_room(&self, id: RoomId) -> Result<Room> {
         Self::read(self.request(Method::POST, &format!("/api/rooms/{id}/join"))).await
@@ -107,6 +147,16 @@ impl Api {
     /// `DELETE /api/rooms/{id}/bans/{user}`.
     pub async fn unban(&self, id: RoomId, user: UserId) -> Result<()> {
         Self::done(self.request(Method::DELETE, &format!("/api/rooms/{id}/bans/{user}"))).await
+    }
+
+    /// `POST /api/rooms/{id}/invites`: `expires_in` in seconds, a week if not given; any number of uses if not given.
+    pub async fn invite(&self, id: RoomId, expires_in: Option<u64>, max_uses: Option<u64>) -> Result<Invite> {
+        self.post(&format!("/api/rooms/{id}/invites"), &json!({ "expiresIn": expires_in, "maxUses": max_uses })).await
+    }
+
+    /// `POST /api/invites/{code}`: joins the room it is for.
+    pub async fn redeem(&self, code: &str) -> Result<Room> {
+        Self::read(self.request(Method::POST, &format!("/api/invites/{code}"))).await
     }
 
     /// `PUT /api/direct/{user}`: the direct room with them; opening it twice is opening it once.

@@ -1,5 +1,7 @@
 //! Making rooms, and making one once.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
 use shared::{
     RoomId, Timestamp, UserId,
     protocol::{HistoryVisibility, Retention, Room, RoomType, command::CreateRoom},
@@ -28,7 +30,10 @@ impl Rooms {
     pub async fn create_once(&self, viewer: &Viewer, input: CreateRoom, key: Option<&str>) -> Result<Room> {
         check_key("Idempotency-Key", key)?;
         let id = key.map_or_else(RoomId::new, |key| RoomId::of_request(viewer.user, key));
-        let room = new_room(id, viewer, &input);
+        let mut room = new_room(id, viewer, &input);
+        if key.is_some() {
+            room.asked = Some(words(&room)?);
+        }
         if key.is_some()
             && let Some(first) = self.made_before(viewer, &room).await?
         {
@@ -38,10 +43,14 @@ impl Rooms {
         self.check_room_count(viewer.user).await?;
         match self.store.rooms.create_room(&room, &[actor(viewer)]).await {
             // The handle may be taken by this very room, made by a repeat at the same time.
-            Ok(()) | Err(StoreError::HandleTaken) if key.is_some() => match self.made_before(viewer, &room).await? {
-                Some(first) => Ok(first),
-                None => Err(DomainError::HandleTaken),
-            },
+            made @ (Ok(()) | Err(StoreError::HandleTaken)) if key.is_some() => {
+                match (self.made_before(viewer, &room).await?, made) {
+                    (Some(first), _) => Ok(first),
+                    (None, Err(taken)) => Err(taken.into()),
+                    // It was deleted not long ago.
+                    (None, Ok(())) => Err(DomainError::RoomNotFound),
+                }
+            }
             Ok(()) => self.view(viewer, id).await,
             Err(e) => Err(e.into()),
         }
@@ -50,7 +59,7 @@ impl Rooms {
     /// The room of this id, if it is there and was asked for in the same words.
     async fn made_before(&self, viewer: &Viewer, asked: &RoomRecord) -> Result<Option<Room>> {
         let Some((first, head)) = self.store.rooms.room(asked.id).await? else { return Ok(None) };
-        if (RoomRecord { created_at: first.created_at, ..asked.clone() }) != first {
+        if first.asked != asked.asked {
             return Err(DomainError::IdempotencyConflict);
         }
         match self.view(viewer, asked.id).await {
@@ -84,6 +93,7 @@ impl Rooms {
             created_at: Timestamp::now(),
             history_visibility: HistoryVisibility::All,
             retention: None,
+            asked: None,
         };
         let other = Actor { id: other, username: card.username.clone() };
         self.store.rooms.create_room(&room, &[actor(viewer), other]).await?;
@@ -114,24 +124,45 @@ fn new_room(id: RoomId, viewer: &Viewer, input: &CreateRoom) -> RoomRecord {
         created_at: Timestamp::now(),
         history_visibility: visibility,
         retention: input.retention.filter(|retention| *retention != Retention::default()),
+        asked: None,
     }
+}
+
+/// Names what was asked for, whenever that was.
+fn words(room: &RoomRecord) -> Result<String> {
+    let asked = RoomRecord { created_at: Timestamp::from_millis(0), ..room.clone() };
+    let text = serde_json::to_vec(&asked).map_err(|e| DomainError::Unexpected(e.into()))?;
+    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(text)))
 }
 
 fn check(input: &CreateRoom) -> Result<()> {
     let mut check = Check::default();
-    check.line("name", &input.name, 1, 80).optional_text("description", input.description.as_deref(), 500);
+    check_form(&mut check, Some(&input.name), input.description.as_deref(), input.retention);
     check.that(input.kind != RoomType::Direct, "type", "open a direct room by PUT /api/direct/{userId}");
     if let Some(handle) = &input.handle {
         check.name("handle", handle);
         check.that(input.kind == RoomType::Public, "handle", "only a public room may have one");
     }
+    check.done()
+}
+
+/// What is given has the form it needs.
+pub(super) fn check_form(
+    check: &mut Check,
+    name: Option<&str>,
+    description: Option<&str>,
+    retention: Option<Retention>,
+) {
+    if let Some(name) = name {
+        check.line("name", name, 1, 80);
+    }
+    check.optional_text("description", description, 500);
     let limits = [
-        ("retention.maxAgeSeconds", input.retention.and_then(|r| r.max_age_seconds), RETENTION_SECONDS),
-        ("retention.maxMessages", input.retention.and_then(|r| r.max_messages), RETENTION_MESSAGES),
+        ("retention.maxAgeSeconds", retention.and_then(|r| r.max_age_seconds), RETENTION_SECONDS),
+        ("retention.maxMessages", retention.and_then(|r| r.max_messages), RETENTION_MESSAGES),
     ];
     for (field, limit, range) in limits {
         let fits = limit.is_none_or(|limit| range.contains(&limit));
         check.that(fits, field, format!("use {} to {}", range.start(), range.end()));
     }
-    check.done()
 }

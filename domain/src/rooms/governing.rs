@@ -1,15 +1,18 @@
-//! Running a room: giving roles, taking members out, bans.
+//! Running a room: changing what it is, deleting it, giving roles, taking members out, bans.
 
 use serde::Serialize;
-use shared::{RoomId, Timestamp, UserId, protocol::Role};
-use store::{Actor, Removal, RoleChange, StoreError};
+use shared::{
+    RoomId, Timestamp, UserId,
+    protocol::{HistoryVisibility, Retention, Role, Room, command::PatchRoom},
+};
+use store::{Actor, Removal, RoleChange, RoomPatch, RoomUpdate, StoreError};
 use utoipa::ToSchema;
 
-use super::{Rooms, actor, roles::Act};
-use crate::{DomainError, Result, Viewer, messages::name_of, pages::page_limit};
+use super::{Rooms, actor, creating::check_form, roles::Act};
+use crate::{DomainError, Result, Viewer, messages::name_of, pages::page_limit, validate::Check};
 
 /// How often something is decided anew where roles change meanwhile.
-const TRIES: usize = 8;
+pub(super) const TRIES: usize = 8;
 /// Bans a page gives at most.
 const MAX_PAGE: usize = 200;
 
@@ -33,6 +36,50 @@ pub struct BanPage {
 }
 
 impl Rooms {
+    /// Changes what a room is, and gives it as it is now. What was said to those who were there is never shown to others:
+    /// `joined` stays `joined`.
+    pub async fn patch(&self, viewer: &Viewer, room: RoomId, input: PatchRoom) -> Result<Room> {
+        check_patch(&input)?;
+        for _ in 0..TRIES {
+            let access = self.access(viewer.user, room).await?;
+            access.require(Act::ChangeName)?;
+            if input.history_visibility.is_some() || input.retention.is_some() {
+                access.require(Act::ChangeHistory)?;
+            }
+            let before = access.record.history_visibility;
+            let history_visibility = input.history_visibility.filter(|visibility| *visibility != before);
+            if history_visibility == Some(HistoryVisibility::All) {
+                return Err(DomainError::Forbidden("what was said to those who were there is not shown to others"));
+            }
+            let patch = RoomPatch {
+                name: input.name.clone(),
+                description: input.description.clone().map(|text| Some(text).filter(|text| !text.is_empty())),
+                history_visibility,
+                retention: input.retention.map(|limits| Some(limits).filter(|limits| *limits != Retention::default())),
+            };
+            let (by, by_role) = (actor(viewer), access.membership.role);
+            match self.store.room_admin.update_room(&RoomUpdate { room, by, by_role, patch }).await {
+                Ok(_) => return self.view(viewer, room).await,
+                Err(StoreError::RolesChanged) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(StoreError::RolesChanged.into())
+    }
+
+    /// Deletes a room with all that is in it.
+    pub async fn delete(&self, viewer: &Viewer, room: RoomId) -> Result<()> {
+        for _ in 0..TRIES {
+            let access = self.access(viewer.user, room).await?;
+            access.require(Act::DeleteRoom)?;
+            match self.store.room_admin.delete_room(room, &actor(viewer), access.membership.role).await {
+                Err(StoreError::RolesChanged) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(StoreError::RolesChanged.into())
+    }
+
     /// Gives a member a role; [`Role::Owner`] passes the room on, and the viewer is an admin from then on. Doing it twice
     /// is doing it once.
     pub async fn set_role(&self, viewer: &Viewer, room: RoomId, user: UserId, to: Role) -> Result<()> {
@@ -122,4 +169,12 @@ impl Rooms {
         };
         Ok(BanPage { items: bans.into_iter().map(item).collect(), next_cursor })
     }
+}
+
+fn check_patch(input: &PatchRoom) -> Result<()> {
+    let mut check = Check::default();
+    check_form(&mut check, input.name.as_deref(), input.description.as_deref(), input.retention);
+    check.that(input.kind.is_none(), "type", "stays as the room was made");
+    check.that(input.handle.is_none(), "handle", "stays as the room was made");
+    check.done()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use shared::{
@@ -144,15 +145,16 @@ impl Rooms {
         if !query.is_empty() {
             Check::default().line("query", query, 1, 80).done()?;
         }
-        let after: Option<RoomId> = match cursor {
-            Some(cursor) => Some(cursor.parse().map_err(|_| DomainError::invalid("cursor", "not a cursor"))?),
+        let after = match cursor {
+            Some(cursor) => Some(read_place(cursor).ok_or(DomainError::invalid("cursor", "not a cursor"))?),
             None => None,
         };
         let limit = page_limit(limit, 50, MAX_PAGE)?;
+        let after = after.as_ref().map(|(name, id)| (name.as_str(), *id));
         let ids = self.store.rooms.public_rooms(query, after, limit).await?;
-        let next_cursor = ids.last().filter(|_| ids.len() == limit).map(ToString::to_string);
-        let found = self.heads(&ids).await?;
-        Ok(RoomPage { items: found.into_iter().flatten().map(|(r, h)| outside_view(r, h)).collect(), next_cursor })
+        let found: Vec<(RoomRecord, Head)> = self.heads(&ids).await?.into_iter().flatten().collect();
+        let next_cursor = found.last().filter(|_| ids.len() == limit).map(|(room, _)| place(room));
+        Ok(RoomPage { items: found.into_iter().map(|(r, h)| outside_view(r, h)).collect(), next_cursor })
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(RoomRecord, Head)>>> {
@@ -260,6 +262,18 @@ impl Rooms {
         };
         Ok(views.into_iter().map(room).collect())
     }
+}
+
+/// Where a public room stands among the others, whether it is there when it is asked for or not.
+fn place(room: &RoomRecord) -> String {
+    let name = room.name.as_deref().unwrap_or_default();
+    URL_SAFE_NO_PAD.encode([room.id.as_bytes().as_slice(), name.as_bytes()].concat())
+}
+
+fn read_place(cursor: &str) -> Option<(String, RoomId)> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let (id, name) = bytes.split_at_checked(16)?;
+    Some((String::from_utf8(name.to_vec()).ok()?, RoomId::from_slice(id)?))
 }
 
 pub(super) fn outside_view(record: RoomRecord, head: Head) -> Room {

@@ -14,6 +14,14 @@ pub(crate) enum Act {
     Remove(Role),
     /// See and lift bans.
     LiftBans,
+    /// Make, see and withdraw invites.
+    Invite,
+    /// Change what the room is called.
+    ChangeName,
+    /// Change who sees what, and how long it is kept.
+    ChangeHistory,
+    /// Delete the room.
+    DeleteRoom,
     /// Give another member a role in place of one; [`Role::Owner`] passes the room on.
     Appoint { from: Role, to: Role },
     /// Give oneself this role.
@@ -26,7 +34,8 @@ pub(crate) fn may(kind: RoomType, role: Role, act: Act) -> bool {
         return false;
     }
     match act {
-        Act::DeleteMessage | Act::LiftBans => role >= Role::Admin,
+        Act::DeleteMessage | Act::LiftBans | Act::Invite | Act::ChangeName => role >= Role::Admin,
+        Act::ChangeHistory | Act::DeleteRoom => role == Role::Owner,
         Act::Remove(of) => role >= Role::Admin && of < role,
         Act::Appoint { from, .. } => role == Role::Owner && from != Role::Owner,
         Act::StepDown(to) => role == Role::Admin && to == Role::Member,
@@ -63,8 +72,12 @@ mod tests {
             ("take out or ban a member", vec![Act::Remove(Member)]),
             ("take out or ban an admin", vec![Act::Remove(Admin)]),
             ("see and lift bans, ban who is no member", vec![Act::LiftBans, Act::Remove(Member)]),
+            ("make, see and withdraw invites", vec![Act::Invite]),
+            ("change `name` and `description`", vec![Act::ChangeName]),
+            ("change `historyVisibility` and `retention`", vec![Act::ChangeHistory]),
             ("make a member an admin, or an admin a member", vec![appoint(Member, Admin), appoint(Admin, Member)]),
             ("pass the room on to another member", vec![appoint(Member, Owner), appoint(Admin, Owner)]),
+            ("delete the room", vec![Act::DeleteRoom]),
             ("become a member again", vec![Act::StepDown(Member)]),
         ]
     }

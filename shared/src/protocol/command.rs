@@ -66,6 +66,34 @@ pub struct CreateRoom {
     pub retention: Option<Retention>,
 }
 
+/// The body of `PATCH /api/rooms/{id}`: what is given changes.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PatchRoom {
+    pub name: Option<String>,
+    /// Empty: none any more.
+    pub description: Option<String>,
+    /// `joined` hides from members what was sent before they joined; there is no way back from it.
+    pub history_visibility: Option<HistoryVisibility>,
+    /// Without any limit: all messages are kept.
+    pub retention: Option<Retention>,
+    /// Refused: it stays as it was made.
+    #[serde(rename = "type")]
+    pub kind: Option<RoomType>,
+    /// Refused: it stays as it was made.
+    pub handle: Option<String>,
+}
+
+/// The body of `POST /api/rooms/{id}/invites`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MakeInvite {
+    /// Seconds, 60 to 31,536,000 (a year); default: a week.
+    pub expires_in: Option<u64>,
+    /// 1 to 1,000,000; default: any number.
+    pub max_uses: Option<u64>,
+}
+
 /// The body of `PUT /api/rooms/{id}/members/{userId}`.
 #[derive(Debug, Clone, PartialEq, Deserialize, utoipa::ToSchema)]
 pub struct SetRole {

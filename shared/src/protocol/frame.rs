@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::object::{Member, Message, Position, Receipt, Role, Room, Status, UserPresence};
+use super::object::{
+    HistoryVisibility, Member, Message, Position, Receipt, Retention, Role, Room, Status, UserPresence,
+};
 use crate::{ErrorCode, EventId, FieldProblem, MessageId, NotificationId, RoomId, SessionId, Timestamp, UserId};
 
 /// How a log went on for a client that named its position in it.
@@ -172,6 +174,28 @@ pub enum ServerFrame {
         /// Who took them out of the room; absent where they left by themselves.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         removed_by: Option<UserId>,
+        rev: u64,
+        event_id: EventId,
+    },
+    /// What the room is now, and who changed it; what it was made as it stays.
+    RoomUpdated {
+        room_id: RoomId,
+        user_id: UserId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        history_visibility: HistoryVisibility,
+        /// Absent: all messages are kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retention: Option<Retention>,
+        rev: u64,
+        event_id: EventId,
+    },
+    /// The room is gone with all that was in it; `ROOM_REMOVED` follows.
+    RoomDeleted {
+        room_id: RoomId,
+        user_id: UserId,
         rev: u64,
         event_id: EventId,
     },

@@ -70,6 +70,7 @@ async fn make_rooms(store: &Store) -> Result<(Vec<RoomId>, Actor)> {
             created_at: Timestamp::now(),
             history_visibility: HistoryVisibility::All,
             retention: None,
+            asked: None,
         };
         store.rooms.create_room(&record, std::slice::from_ref(&author)).await?;
     }

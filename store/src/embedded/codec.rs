@@ -11,7 +11,7 @@ use shared::{
 };
 
 pub(super) use self::message::{decode_message, encode_message, kind_code};
-use crate::{Ban, Head, Marks, Membership, Result, StoreError};
+use crate::{Ban, Head, Invite, Marks, Membership, Result, StoreError};
 
 pub(super) fn to_json<T: Serialize>(record: &T) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(record).context("encode a record")?)
@@ -189,6 +189,18 @@ pub(super) fn decode_ban(bytes: &[u8]) -> Result<Ban> {
     Ok(Ban { user: row.user()?, by: row.user()?, at: row.time()? })
 }
 
+pub(super) fn encode_invite(invite: &Invite) -> Vec<u8> {
+    let row = RowOut::default().bytes(&invite.hash).bytes(invite.by.as_bytes()).time(invite.made_at);
+    row.time(invite.expires_at).number(invite.max_uses.unwrap_or(0)).number(invite.uses).done()
+}
+
+pub(super) fn decode_invite(bytes: &[u8]) -> Result<Invite> {
+    let mut row = Row::new(bytes, "invite");
+    let (hash, by, made_at, expires_at) = (row.take()?, row.user()?, row.time()?, row.time()?);
+    let (max_uses, uses) = (Some(row.number()?).filter(|most| *most > 0), row.number()?);
+    Ok(Invite { hash, by, made_at, expires_at, max_uses, uses })
+}
+
 /// Where a user's own log stands.
 pub(super) fn encode_position(position: Position) -> Vec<u8> {
     RowOut::default().number(position.rev).number(position.event_id.to_bits()).done()
@@ -219,6 +231,8 @@ pub(super) enum What {
     Left,
     Role(Role),
     Removed { by: UserId },
+    Updated,
+    Ended,
 }
 
 /// A change without its number (in its key) and without any content.
@@ -244,6 +258,8 @@ impl ChangeRow {
             }
             What::Role(role) => row.byte(7).byte(role_code(*role)),
             What::Removed { by } => row.byte(8).bytes(by.as_bytes()),
+            What::Updated => row.byte(9),
+            What::Ended => row.byte(10),
         }
         .done()
     }
@@ -263,6 +279,8 @@ impl ChangeRow {
             }
             7 => What::Role(row.role()?),
             8 => What::Removed { by: row.user()? },
+            9 => What::Updated,
+            10 => What::Ended,
             _ => return Err(corrupt("change")),
         };
         Ok(Self { event_id, at, user, what })

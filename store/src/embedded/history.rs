@@ -8,7 +8,7 @@ use super::{
     codec::{self, ChangeRow, What},
     keys,
     kv::{Order, Read},
-    membership::{find_message, head},
+    membership::{find_message, head, record},
 };
 use crate::{Change, ChangeBody, Changes, HistoryPage, PageFrom, PageRequest, Result, StoredMessage};
 
@@ -158,7 +158,7 @@ pub(super) fn changes(read: &impl Read, room: RoomId, after: Position, mut left:
     Ok(Changes::Page { has_more: last < head.rev, changes })
 }
 
-/// A change with its message as it is now.
+/// A change with its message or room as it is now.
 fn fill_in(read: &impl Read, (room, floor): (RoomId, u64), rev: u64, row: ChangeRow) -> Result<Change> {
     let find = |seq| find_message(read, floor, MessageId { room, seq });
     let body = match row.what {
@@ -173,8 +173,10 @@ fn fill_in(read: &impl Read, (room, floor): (RoomId, u64), rev: u64, row: Change
         What::Deleted(seq) => ChangeBody::Deleted { seq },
         What::Joined => ChangeBody::Joined,
         What::Left => ChangeBody::Left,
+        What::Ended => ChangeBody::Ended,
         What::Role(role) => ChangeBody::Role { role },
         What::Removed { by } => ChangeBody::Removed { by },
+        What::Updated => ChangeBody::Updated(Box::new(record(read, room)?)),
     };
     Ok(Change { rev, event_id: row.event_id, at: row.at, user: row.user, body })
 }

@@ -21,6 +21,10 @@
 //! | state | `j` room joinedRev | membership row; members in order of joining |
 //! | state | `f` room joinedRev | user; admins in order of joining |
 //! | state | `B` room user | ban row |
+//! | state | `v` room hash | invite row |
+//! | state | `E` room | salt of the room's derived secrets |
+//! | state | `W` room | empty; the room was deleted, and its id is not free yet |
+//! | state | `G` time room | empty; deleted rooms by when what is left of them is to be looked at |
 //! | state | `i` user room | empty; the rooms of a user |
 //! | state | `w` room user | marks: read (u64), delivered (u64) |
 //! | state | `d` room seq | empty; deleted messages |
@@ -56,6 +60,7 @@ use sha2::{Digest, Sha256};
 use shared::{RoomId, SessionId, Timestamp, UserId, token::Kid};
 
 pub(super) use self::{counted::*, notify::*};
+use crate::InviteHash;
 
 /// The two parts of the database: what is overwritten, and what is appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -314,6 +319,43 @@ pub(super) fn bans(room: RoomId, after: Option<UserId>) -> Span {
         Some(user) => all.above(ban(room, user)),
         None => all,
     }
+}
+
+pub(super) fn invite(room: RoomId, hash: &InviteHash) -> Key {
+    state(b'v', &[room.as_bytes(), hash])
+}
+
+pub(super) fn invites(room: RoomId) -> Span {
+    state(b'v', &[room.as_bytes()]).prefix()
+}
+
+pub(super) fn invite_salt(room: RoomId) -> Key {
+    state(b'E', &[room.as_bytes()])
+}
+
+pub(super) fn tombstone(room: RoomId) -> Key {
+    state(b'W', &[room.as_bytes()])
+}
+
+pub(super) fn ending(at: Timestamp, room: RoomId) -> Key {
+    state(b'G', &[&time(at), room.as_bytes()])
+}
+
+/// Deleted rooms to be looked at by now.
+pub(super) fn ending_until(now: Timestamp) -> Span {
+    until(b'G', now)
+}
+
+/// What a room has in `state` under its id but for its members, who have to be told.
+pub(super) fn all_of(room: RoomId) -> Vec<Span> {
+    let families = [b'w', b'o', b'd', b'a', b'A', b'y', b'b', b'f', b'B', b'v', b'E'];
+    let own = families.into_iter().map(|family| state(family, &[room.as_bytes()]).prefix());
+    own.chain(sums_of(room)).collect()
+}
+
+/// Messages and changes.
+pub(super) fn log_of(room: RoomId) -> [Span; 2] {
+    [b'M', b'C'].map(|family| key(Space::Log, family, &[room.as_bytes()]).prefix())
 }
 
 pub(super) fn room_of(user: UserId, room: RoomId) -> Key {

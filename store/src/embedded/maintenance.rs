@@ -7,7 +7,7 @@ use shared::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    Embedded, READERS, codec,
+    Embedded, READERS, codec, ending,
     keys::{self, Key, Space, Span},
     kv::{Order, Read},
     log::day,
@@ -19,7 +19,7 @@ use crate::{Finding, Health, Maintenance, Result, StoreError, log::DEDUPE_KEPT};
 
 /// Keys of one kind that one command removes, and commands of one kind in one sweep: a sweep never holds the writer
 /// for long, and what is left is for the next.
-const STEP: usize = 500;
+pub(super) const STEP: usize = 500;
 const STEPS: usize = 40;
 /// How long the state of a job that is over can be asked for.
 const STATES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -117,7 +117,8 @@ impl Embedded {
 #[async_trait]
 impl Maintenance for Embedded {
     async fn sweep(&self, now: Timestamp) -> Result<usize> {
-        let jobs: [(Span, Step); 5] = [
+        let jobs: [(Span, Step); 6] = [
+            (keys::ending_until(now), ending::sweep),
             (keys::leavings(), sweep_leavings),
             (old_dedupe_keys(now), sweep_dedupe),
             (keys::expired_sessions(now), sweep_sessions),

@@ -40,6 +40,11 @@ pub(super) fn find_record(read: &impl Read, room: RoomId) -> Result<Option<RoomR
     read.get(&keys::room(room))?.map(|row| codec::from_json(&row)).transpose()
 }
 
+/// Or [`StoreError::RoomNotFound`].
+pub(super) fn record(read: &impl Read, room: RoomId) -> Result<RoomRecord> {
+    find_record(read, room)?.ok_or(StoreError::RoomNotFound)
+}
+
 pub(super) fn find_member(read: &impl Read, room: RoomId, user: UserId) -> Result<Option<Membership>> {
     read.get(&keys::member(room, user))?.map(|row| codec::decode_membership(&row)).transpose()
 }
@@ -78,8 +83,10 @@ pub(super) fn record_change(tx: &mut Tx, head: &mut Head, recording: Recording) 
         ChangeBody::Deleted { seq } => What::Deleted(*seq),
         ChangeBody::Joined => What::Joined,
         ChangeBody::Left => What::Left,
+        ChangeBody::Ended => What::Ended,
         ChangeBody::Role { role } => What::Role(*role),
         ChangeBody::Removed { by } => What::Removed { by: *by },
+        ChangeBody::Updated(_) => What::Updated,
     };
     let row = ChangeRow { event_id: head.event_id, at, user: by.id, what };
     tx.put(keys::change(room, head.rev), row.encode())?;

@@ -27,7 +27,7 @@ pub(super) fn put_due(tx: &mut Tx, room: RoomId, row: &mut HeadRow, due: Timesta
 }
 
 /// Moves a room's place in the queue; `None` takes it out. The caller puts the head.
-fn move_due(tx: &mut Tx, room: RoomId, row: &mut HeadRow, due: Option<Timestamp>) -> Result<()> {
+pub(super) fn move_due(tx: &mut Tx, room: RoomId, row: &mut HeadRow, due: Option<Timestamp>) -> Result<()> {
     if let Some(old) = row.due.take() {
         tx.delete(keys::due(old, room));
     }

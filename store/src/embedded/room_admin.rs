@@ -1,21 +1,22 @@
-//! Roles, kicks and bans, and what becomes of a room whose owner leaves.
+//! Roles, kicks, bans, changing what a room is, and what becomes of a room whose owner leaves.
 
 use async_trait::async_trait;
 use shared::{
     RoomId, Timestamp, UserId,
-    protocol::{Position, Role},
+    protocol::{Position, Role, RoomType},
 };
 
 use super::{
-    Embedded, codec,
+    Embedded, codec, ending,
     keys::{self, Span},
     kv::{Order, Read},
-    membership::{Recording, find_member, head, put_head, put_member, record_change, remove_member},
+    membership::{Recording, find_member, head, put_head, put_member, record, record_change, remove_member},
+    rooms::index_name,
     tx::Tx,
 };
 use crate::{
-    Actor, Ban, ChangeBody, Head, Membership, Removal, Result, RoleChange, RoomAdmin, StoreError,
-    room_admin::BANS_A_ROOM,
+    Actor, Ban, ChangeBody, Head, Membership, Removal, Result, RoleChange, RoomAdmin, RoomRecord, RoomUpdate,
+    StoreError, room_admin::BANS_A_ROOM,
 };
 
 /// See [`Rooms::leave`](crate::Rooms::leave). Two or three reads more where the owner leaves.
@@ -62,7 +63,7 @@ fn give_role(
 }
 
 /// The member, if they have this role.
-fn with_role(read: &impl Read, room: RoomId, user: UserId, role: Role) -> Result<Membership> {
+pub(super) fn with_role(read: &impl Read, room: RoomId, user: UserId, role: Role) -> Result<Membership> {
     find_member(read, room, user)?.filter(|member| member.role == role).ok_or(StoreError::RolesChanged)
 }
 
@@ -77,6 +78,30 @@ fn set_role(tx: &mut Tx, change: &RoleChange) -> Result<Position> {
     }
     put_head(tx, *room, &row)?;
     Ok(row.head.position())
+}
+
+fn update(tx: &mut Tx, update: &RoomUpdate) -> Result<RoomRecord> {
+    let RoomUpdate { room, by, by_role, patch } = update;
+    let mut row = head(tx, *room)?;
+    let before = record(tx, *room)?;
+    with_role(tx, *room, by.id, *by_role)?;
+    let now = patch.applied(&before);
+    if now == before {
+        return Ok(now);
+    }
+    tx.put(keys::room(*room), codec::to_json(&now)?)?;
+    if now.kind == RoomType::Public {
+        tx.delete(keys::public_room(index_name(&before), *room));
+        tx.put(keys::public_room(index_name(&now), *room), Vec::new())?;
+    }
+    match now.retention {
+        Some(_) => tx.put(keys::room_with_retention(*room), Vec::new())?,
+        None => tx.delete(keys::room_with_retention(*room)),
+    }
+    let body = ChangeBody::Updated(Box::new(now.clone()));
+    record_change(tx, &mut row.head, Recording { room: *room, by, at: Timestamp::now(), body })?;
+    put_head(tx, *room, &row)?;
+    Ok(now)
 }
 
 fn remove(tx: &mut Tx, removal: &Removal) -> Result<Position> {
@@ -111,6 +136,16 @@ fn put_ban(tx: &mut Tx, room: RoomId, ban: Ban) -> Result<()> {
 
 #[async_trait]
 impl RoomAdmin for Embedded {
+    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()> {
+        let by = by.clone();
+        self.write(move |tx| ending::delete(tx, room, &by, by_role)).await
+    }
+
+    async fn update_room(&self, change: &RoomUpdate) -> Result<RoomRecord> {
+        let change = change.clone();
+        self.write(move |tx| update(tx, &change)).await
+    }
+
     async fn set_role(&self, change: &RoleChange) -> Result<Position> {
         let change = change.clone();
         self.write(move |tx| set_role(tx, &change)).await

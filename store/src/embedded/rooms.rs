@@ -27,7 +27,7 @@ fn room_id(bytes: &[u8]) -> Result<RoomId> {
 }
 
 fn create(tx: &mut Tx, room: &RoomRecord, members: &[Actor]) -> Result<()> {
-    if tx.get(&keys::room(room.id))?.is_some() {
+    if tx.get(&keys::room(room.id))?.is_some() || tx.get(&keys::tombstone(room.id))?.is_some() {
         return Ok(());
     }
     if members.is_empty() {
@@ -57,11 +57,18 @@ fn create(tx: &mut Tx, room: &RoomRecord, members: &[Actor]) -> Result<()> {
 }
 
 /// The name a public room is found by.
-fn index_name(room: &RoomRecord) -> &str {
+pub(super) fn index_name(room: &RoomRecord) -> &str {
     room.name.as_deref().unwrap_or_default()
 }
 
-fn join(tx: &mut Tx, room: RoomId, user: &Actor, (role, max_members): (Role, u64)) -> Result<Joined> {
+/// `invited`: whether the invite they come by is good, where they come by one.
+pub(super) fn join(
+    tx: &mut Tx,
+    room: RoomId,
+    user: &Actor,
+    (role, max_members): (Role, u64),
+    invited: Option<bool>,
+) -> Result<Joined> {
     let mut row = head(tx, room)?;
     if is_member(tx, room, user.id)? {
         return Err(StoreError::AlreadyAMember);
@@ -69,9 +76,13 @@ fn join(tx: &mut Tx, room: RoomId, user: &Actor, (role, max_members): (Role, u64
     if tx.get(&keys::ban(room, user.id))?.is_some() {
         return Err(StoreError::Banned);
     }
+    if invited == Some(false) {
+        return Err(StoreError::InviteNotFound);
+    }
     if row.head.members >= max_members {
         return Err(StoreError::RoomFull);
     }
+    let role = if row.head.members == 0 { Role::Owner } else { role };
     let membership = add_member(tx, &mut row.head, room, user, role)?;
     put_head(tx, room, &row)?;
     Ok(Joined { membership, position: row.head.position() })
@@ -82,7 +93,8 @@ fn join(tx: &mut Tx, room: RoomId, user: &Actor, (role, max_members): (Role, u64
 pub(super) fn view(read: &impl Read, user: UserId, room: RoomId, with_last: bool) -> Result<Option<RoomView>> {
     let Some(membership) = find_member(read, room, user)? else { return Ok(None) };
     let (Some(record), Some(row)) = (find_record(read, room)?, find_head(read, room)?) else {
-        return Err(codec::corrupt("room"));
+        // It was deleted, and they are about to be told.
+        return Ok(None);
     };
     let head = row.head;
     let read_seq = find_marks(read, room, user)?.read;
@@ -104,19 +116,6 @@ pub(super) fn view(read: &impl Read, user: UserId, room: RoomId, with_last: bool
 /// In order of id, the first `limit`.
 pub(super) fn rooms_of(read: &impl Read, user: UserId, limit: usize) -> Result<Vec<RoomId>> {
     read.collect(&keys::rooms_of(user), Order::Ascending, limit, |key, _| room_id(keys::last_id(key)))
-}
-
-fn public_rooms(read: &impl Read, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {
-    let after = match after {
-        None => None,
-        Some(id) => match find_record(read, id)? {
-            Some(room) => Some((index_name(&room).to_owned(), id)),
-            // Rooms are never removed: a room that is not there is after none.
-            None => return Ok(Vec::new()),
-        },
-    };
-    let span = keys::public_rooms(prefix, after.as_ref().map(|(name, id)| (name.as_str(), *id)));
-    read.collect(&span, Order::Ascending, limit, |key, _| room_id(keys::last_id(key)))
 }
 
 #[async_trait]
@@ -141,7 +140,7 @@ impl Rooms for Embedded {
 
     async fn join(&self, room: RoomId, user: &Actor, role: Role, max_members: u64) -> Result<Joined> {
         let user = user.clone();
-        self.write(move |tx| join(tx, room, &user, (role, max_members))).await
+        self.write(move |tx| join(tx, room, &user, (role, max_members), None)).await
     }
 
     async fn leave(&self, room: RoomId, user: &Actor) -> Result<Position> {
@@ -161,13 +160,20 @@ impl Rooms for Embedded {
     }
 
     async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Membership>> {
-        self.read_point(|read| find_member(read, room, user)).await
+        self.read_point(|read| match find_head(read, room)? {
+            Some(_) => find_member(read, room, user),
+            None => Ok(None),
+        })
+        .await
     }
 
     async fn members(&self, room: RoomId, after: u64, limit: usize) -> Result<Vec<Membership>> {
         let span = keys::joined_after(room, after);
-        self.read(move |read| read.collect(&span, Order::Ascending, limit, |_, row| codec::decode_membership(row)))
-            .await
+        self.read(move |read| match find_head(read, room)? {
+            Some(_) => read.collect(&span, Order::Ascending, limit, |_, row| codec::decode_membership(row)),
+            None => Ok(Vec::new()),
+        })
+        .await
     }
 
     async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomId>> {
@@ -184,8 +190,8 @@ impl Rooms for Embedded {
         self.read(move |read| rooms.into_iter().map(|room| view(read, user, room, false)).collect()).await
     }
 
-    async fn public_rooms(&self, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {
-        let prefix = prefix.to_owned();
-        self.read(move |read| public_rooms(read, &prefix, after, limit)).await
+    async fn public_rooms(&self, prefix: &str, after: Option<(&str, RoomId)>, limit: usize) -> Result<Vec<RoomId>> {
+        let span = keys::public_rooms(prefix, after);
+        self.read(move |read| read.collect(&span, Order::Ascending, limit, |key, _| room_id(keys::last_id(key)))).await
     }
 }

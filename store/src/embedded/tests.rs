@@ -1,6 +1,7 @@
 //! What is particular to this engine: surviving a restart, its own events, trimming and sweeping. The contract as a
 //! whole is the conformance suite's.
 
+mod ending;
 mod growth;
 mod messages;
 mod retention;
@@ -52,6 +53,7 @@ fn record(by: &Actor) -> RoomRecord {
         created_at: Timestamp::now(),
         history_visibility: HistoryVisibility::All,
         retention: None,
+        asked: None,
     }
 }
 

@@ -55,7 +55,7 @@ fn millis(text: &str) -> Result<Timestamp> {
     Ok(Timestamp::from_millis(parse(text, "a time")?))
 }
 
-fn fields<'a, const N: usize>(text: &'a str, what: &'static str) -> Result<[&'a str; N]> {
+pub(super) fn fields<'a, const N: usize>(text: &'a str, what: &'static str) -> Result<[&'a str; N]> {
     let fields: Vec<&str> = text.split(' ').collect();
     fields.try_into().map_err(|_| corrupt(what))
 }

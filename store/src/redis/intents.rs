@@ -34,6 +34,10 @@ pub(super) enum Intent {
     Signup { user: UserId, username: String, email: Option<String> },
     /// Claims the room's handle, and puts it among the public rooms.
     Create { room: RoomId, attempt: String, handle: Option<String> },
+    /// The public room is called one of these (folded) instead of another.
+    Rename { room: RoomId, attempt: String, names: Vec<String> },
+    /// The room is deleted: its handle and its name (folded) are free.
+    Delete { room: RoomId, attempt: String, handle: Option<String>, name: Option<String> },
     /// The user joins or leaves the room.
     Membership { user: UserId, room: RoomId, attempt: String },
 }
@@ -76,7 +80,9 @@ impl Engine {
     pub(super) async fn record_intent(&self, intent: &Intent, at: Timestamp) -> Result<Pending> {
         let shard = match intent {
             Intent::Signup { user, .. } | Intent::Membership { user, .. } => user.as_bytes()[15],
-            Intent::Create { room, .. } => room.as_bytes()[15],
+            Intent::Create { room, .. } | Intent::Rename { room, .. } | Intent::Delete { room, .. } => {
+                room.as_bytes()[15]
+            }
         };
         let pending = Pending { key: self.keys.intents(shard % INTENT_SHARDS), text: json(intent)? };
         let mut add = cmd("ZADD");
@@ -105,11 +111,7 @@ impl Engine {
         let mut settled = 0;
         for (shard, texts) in (0..INTENT_SHARDS).zip(found) {
             for text in texts {
-                match from_json(&text)? {
-                    Intent::Signup { user, username, email } => self.settle_signup(user, &username, email).await?,
-                    Intent::Create { room, attempt, handle } => self.settle_create(room, &attempt, handle).await?,
-                    Intent::Membership { user, room, attempt } => self.void_membership(user, room, &attempt).await?,
-                }
+                self.settle_intent(&from_json(&text)?).await?;
                 self.forget_intent(&Pending { key: self.keys.intents(shard), text }).await?;
                 settled += 1;
             }
@@ -117,8 +119,68 @@ impl Engine {
         Ok(settled)
     }
 
+    /// The attempt can change the room no more.
+    async fn void(&self, room: RoomId, attempt: &str) -> Result<()> {
+        let mut void = cmd("SET");
+        void.arg(self.keys.void(room, attempt)).arg(1).arg("PX").arg(millis(VOID_KEPT));
+        self.connections.ask::<String>("void an attempt", &void).await.map(drop)
+    }
+
+    /// Brings what an intent of a dead process is about to what the truth says.
+    async fn settle_intent(&self, intent: &Intent) -> Result<()> {
+        match intent {
+            Intent::Signup { user, username, email } => self.settle_signup(*user, username, email.as_deref()).await,
+            Intent::Create { room, attempt, handle } => self.settle_create(*room, attempt, handle.as_deref()).await,
+            Intent::Rename { room, attempt, .. } | Intent::Delete { room, attempt, .. } => {
+                self.void(*room, attempt).await?;
+                self.settle_names_of(intent).await
+            }
+            Intent::Membership { user, room, attempt } => self.void_membership(*user, *room, attempt).await,
+        }
+    }
+
+    /// Brings a room's names in the indexes to those it has.
+    pub(super) async fn settle_names_of(&self, intent: &Intent) -> Result<()> {
+        match intent {
+            Intent::Rename { room, names, .. } => self.settle_names(*room, names).await,
+            Intent::Delete { room, handle, name, .. } => {
+                if self.read_room(*room).await?.is_some() {
+                    return Ok(());
+                }
+                if let Some(handle) = handle {
+                    self.give_up_name(&self.keys.handle(handle), &room.to_string()).await?;
+                }
+                self.settle_names(*room, name.as_slice()).await
+            }
+            Intent::Signup { .. } | Intent::Create { .. } | Intent::Membership { .. } => Ok(()),
+        }
+    }
+
+    /// Of these names the room is found by the one it has. Where that changes meanwhile, once more: the last who looks
+    /// has seen the last.
+    async fn settle_names(&self, room: RoomId, names: &[String]) -> Result<()> {
+        let mut own = self.found_by(room).await?;
+        loop {
+            let entries = names.iter().map(|name| match own.as_ref() == Some(name) {
+                true => cmd("ZADD").arg(self.keys.public_rooms()).arg(0).arg(indexed(name, room)).to_owned(),
+                false => cmd("ZREM").arg(self.keys.public_rooms()).arg(indexed(name, room)).to_owned(),
+            });
+            self.connections.ask_all::<i64>("index a public room", entries.collect()).await?;
+            let now = self.found_by(room).await?;
+            if now == own {
+                return Ok(());
+            }
+            own = now;
+        }
+    }
+
+    /// The name a public room is to be found by.
+    async fn found_by(&self, room: RoomId) -> Result<Option<String>> {
+        Ok(self.read_room(room).await?.and_then(|(record, _)| public_name(record.kind, record.name.as_deref())))
+    }
+
     /// The record came to be: its claims are confirmed. It did not: they are released, and it never will.
-    async fn settle_signup(&self, user: UserId, username: &str, email: Option<String>) -> Result<()> {
+    async fn settle_signup(&self, user: UserId, username: &str, email: Option<&str>) -> Result<()> {
         let mut mark = cmd("SET");
         mark.arg(self.keys.user(user)).arg(VOID_USER).arg("NX").arg("PX").arg(millis(VOID_KEPT));
         let marked: Option<String> = self.connections.ask("void a signup", &mark).await?;
@@ -149,11 +211,11 @@ impl Engine {
         self.connections.ask::<i64>("index a user", &index).await.map(drop)
     }
 
-    async fn settle_create(&self, room: RoomId, attempt: &str, handle: Option<String>) -> Result<()> {
+    async fn settle_create(&self, room: RoomId, attempt: &str, handle: Option<&str>) -> Result<()> {
         let void = Call::new(&scripts::VOID_ROOM).keys([self.keys.room(room), self.keys.void(room, attempt)]);
         let there: bool = self.connections.run("void a room", void.arg(millis(VOID_KEPT))).await?;
         let record = if there { self.read_room(room).await?.map(|(record, _)| record) } else { None };
-        self.confirm_create(room, record.as_ref(), handle.as_deref()).await
+        self.confirm_create(room, record.as_ref(), handle).await
     }
 
     /// Makes the claim of a room's handle lasting, or releases it if the room is not there or has another; puts the
@@ -279,6 +341,14 @@ impl Engine {
     pub(super) async fn release_name(&self, key: &str, owner: &str) -> Result<()> {
         match self.claim_of(key).await? {
             Some(held) if held.owner == owner && !held.confirmed => self.replace(key, &held.text(), "").await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same, also where it is confirmed.
+    async fn give_up_name(&self, key: &str, owner: &str) -> Result<()> {
+        match self.claim_of(key).await? {
+            Some(held) if held.owner == owner => self.replace(key, &held.text(), "").await.map(drop),
             _ => Ok(()),
         }
     }

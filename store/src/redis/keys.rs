@@ -55,6 +55,9 @@ room_keys! {
     joined() = ":joined";
     admins() = ":admins";
     bans() = ":bans";
+    invites() = ":invites";
+    salt() = ":salt";
+    former() = ":former";
     marks() = ":marks";
     messages() = ":messages";
     changes() = ":changes";
@@ -73,6 +76,7 @@ keys! {
     due(shard: u16) = "{{s{shard:03}}}:due";
     waited(shard: u16) = "{{s{shard:03}}}:waited";
     retention(shard: u16) = "{{s{shard:03}}}:retention";
+    ending(shard: u16) = "{{s{shard:03}}}:ending";
 
     user(user: UserId) = "{{u:{user}}}:user";
     user_rooms(user: UserId) = "{{u:{user}}}:rooms";

@@ -13,6 +13,7 @@ const LIMIT: usize = 100;
 impl Maintenance for Engine {
     async fn sweep(&self, now: Timestamp) -> Result<usize> {
         let settled = self.settle_intents(now.before(PENDING), LIMIT).await?;
+        self.end_rooms().await?;
         self.prune_signing_keys().await?;
         Ok(settled)
     }

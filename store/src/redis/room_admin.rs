@@ -1,22 +1,31 @@
-//! Roles, kicks and bans: each one script in the room's tag. Whoever is taken out loses the room from their own list as
+//! Roles, kicks, bans, and changing what a room is: each one script in the room's tag. Whoever is taken out loses the room from their own list as
 //! by leaving it.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use redis::cmd;
-use shared::{EventId, RoomId, Timestamp, UserId, protocol::Position};
+use shared::{
+    EventId, RoomId, Timestamp, UserId,
+    protocol::{Position, Role},
+};
 
 use super::{
     Engine,
-    codec::{json, parse, role_text},
+    codec::{from_json, json, parse, role_text},
     connection::corrupt,
-    intents::{new_attempt, voided},
+    intents::{Intent, new_attempt, voided},
+    keys::{public_name, shard_of},
+    rooms::limits,
     scripts::{self, Call, ENTRIES_A_STEP},
 };
 use crate::{
-    Actor, Ban, Removal, Result, RoleChange, RoomAdmin, StoreError, log::CHANGES_KEPT, room_admin::BANS_A_ROOM,
+    Actor, Ban, Removal, Result, RoleChange, RoomAdmin, RoomRecord, RoomUpdate, StoreError, log::CHANGES_KEPT,
+    room_admin::BANS_A_ROOM,
 };
+
+/// How often a change of a room is begun anew where another came between.
+const TRIES: usize = 8;
 
 /// What a script that changes roles or members answers.
 fn position(answer: &[String]) -> Result<Position> {
@@ -38,6 +47,37 @@ fn ban(user: UserId, text: &str) -> Result<Ban> {
 }
 
 impl Engine {
+    /// `false`: the room's record is not `before` any more.
+    pub(super) async fn write_update(
+        &self,
+        update: &RoomUpdate,
+        (before, now): (&str, &RoomRecord),
+        attempt: &str,
+    ) -> Result<bool> {
+        let (keys, room) = (&self.keys, update.room);
+        let change = Call::new(&scripts::UPDATE_ROOM)
+            .keys([keys.room(room), keys.members(room), keys.changes(room), keys.room_channel(room)])
+            .keys([keys.retention(shard_of(room)), keys.void(room, attempt)])
+            .arg(update.by.id.to_string())
+            .arg(role_text(update.by_role))
+            .arg(EventId::random().to_string())
+            .arg(json(&update.by.username)?)
+            .arg(before)
+            .arg(if now == &from_json(before)? { before.to_owned() } else { json(now)? })
+            .arg(&limits(now))
+            .arg(room.to_string())
+            .arg(CHANGES_KEPT);
+        let answer: String = self.connections.run("change a room", change).await?;
+        match answer.as_str() {
+            "OK" => Ok(true),
+            "CHANGED" => Ok(false),
+            "NO_ROOM" => Err(StoreError::RoomNotFound),
+            "ROLES_CHANGED" => Err(StoreError::RolesChanged),
+            "VOID" => Err(voided()),
+            _ => Err(corrupt("an answer")),
+        }
+    }
+
     /// A member leaves, or is taken out by `removal`: the room, and then their list of rooms.
     pub(super) async fn leave_with(&self, room: RoomId, user: &Actor, removal: Option<&Removal>) -> Result<Position> {
         let attempt = new_attempt();
@@ -85,6 +125,41 @@ impl Engine {
 
 #[async_trait]
 impl RoomAdmin for Engine {
+    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()> {
+        self.end_room(room, by, by_role).await
+    }
+
+    /// Two round trips, and one more where the room is found by its name.
+    async fn update_room(&self, update: &RoomUpdate) -> Result<RoomRecord> {
+        for _ in 0..TRIES {
+            let attempt = new_attempt();
+            let read = cmd("HGET").arg(self.keys.room(update.room)).arg("record").to_owned();
+            let text: Option<String> = self.connections.ask("read a room", &read).await?;
+            let text = text.ok_or(StoreError::RoomNotFound)?;
+            let before: RoomRecord = from_json(&text)?;
+            let now = update.patch.applied(&before);
+            let names = [&before, &now].map(|room| public_name(room.kind, room.name.as_deref()));
+            let [Some(old), Some(new)] = names else {
+                match self.write_update(update, (&text, &now), &attempt).await? {
+                    true => return Ok(now),
+                    false => continue,
+                }
+            };
+            let names = vec![old, new];
+            let renamed = Intent::Rename { room: update.room, attempt: attempt.clone(), names };
+            let pending = self.record_intent(&renamed, Timestamp::now()).await?;
+            let written = self.write_update(update, (&text, &now), &attempt).await;
+            if !matches!(written, Err(StoreError::Unavailable(_) | StoreError::Unexpected(_))) {
+                self.settle_names_of(&renamed).await?;
+                self.forget_intent(&pending).await?;
+            }
+            if written? {
+                return Ok(now);
+            }
+        }
+        Err(StoreError::Unavailable(anyhow::anyhow!("the room is being changed by many at once")))
+    }
+
     async fn set_role(&self, change: &RoleChange) -> Result<Position> {
         let keys = &self.keys;
         let RoleChange { room, by, by_role, user, from, to } = change;

@@ -12,18 +12,23 @@ use super::{
     codec::{from_json, json, parse, role_text},
     connection::corrupt,
     intents::{Claim, Intent, Pending, count, new_attempt, voided},
-    keys::{indexed, public_name, shard_of},
+    invites::hash_text,
+    keys::{indexed, shard_of},
     scripts::{self, Call},
     users::indexed_ids,
 };
-use crate::{Actor, Head, Joined, Membership, Result, RoomRecord, RoomView, Rooms, StoreError, log::CHANGES_KEPT};
+use crate::{
+    Actor, Head, InviteHash, Joined, Membership, Result, RoomRecord, RoomView, Rooms, StoreError, log::CHANGES_KEPT,
+};
 
 /// Fields of a room's hash: those of its head, in this order.
 const HEAD: [&str; 6] = ["record", "seq", "rev", "eid", "floor", "members"];
 
-/// A number for a script, or nothing.
-fn text_of(number: Option<u64>) -> String {
-    number.map(|n| n.to_string()).unwrap_or_default()
+/// A room's retention for a script: milliseconds and messages, each a number or nothing.
+pub(super) fn limits(room: &RoomRecord) -> [String; 2] {
+    let retention = room.retention.unwrap_or_default();
+    let age = retention.max_age_seconds.map(|seconds| seconds.saturating_mul(1000));
+    [age, retention.max_messages].map(|limit| limit.map(|n| n.to_string()).unwrap_or_default())
 }
 
 fn head(fields: &[String]) -> Result<(RoomRecord, Head)> {
@@ -104,14 +109,8 @@ impl Engine {
             keys.void(id, attempt),
             keys.retention(shard_of(id)),
         ];
-        let mut create = Call::new(&scripts::CREATE_ROOM)
-            .keys(keys)
-            .arg(json(room)?)
-            .arg(id.to_string())
-            .arg(text_of(
-                room.retention.and_then(|kept| kept.max_age_seconds).map(|seconds| seconds.saturating_mul(1000)),
-            ))
-            .arg(text_of(room.retention.and_then(|kept| kept.max_messages)));
+        let mut create =
+            Call::new(&scripts::CREATE_ROOM).keys(keys).arg(json(room)?).arg(id.to_string()).arg(&limits(room));
         for (i, member) in members.iter().enumerate() {
             let role = if i == 0 && room.kind != RoomType::Direct { Role::Owner } else { Role::Member };
             create = create.arg(member.id.to_string()).arg(role_text(role)).arg(EventId::random().to_string());
@@ -133,16 +132,18 @@ impl Engine {
         user: &Actor,
         role: Role,
         max_members: u64,
-        attempt: &str,
+        (attempt, invite): (&str, Option<&InviteHash>),
     ) -> Result<Joined> {
         let join = Call::new(&scripts::JOIN)
             .keys(self.membership_keys(room, attempt))
+            .key(self.keys.invites(room))
             .arg(user.id.to_string())
             .arg(role_text(role))
             .arg(EventId::random().to_string())
             .arg(json(&user.username)?)
             .arg(max_members)
-            .arg(CHANGES_KEPT);
+            .arg(CHANGES_KEPT)
+            .arg(invite.map(hash_text).unwrap_or_default());
         let answer: Vec<String> = self.connections.run("join a room", join).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["OK", membership] => codec::joined(user.id, membership),
@@ -150,8 +151,31 @@ impl Engine {
             ["ALREADY"] => Err(StoreError::AlreadyAMember),
             ["FULL"] => Err(StoreError::RoomFull),
             ["BANNED"] => Err(StoreError::Banned),
+            ["NO_INVITE"] => Err(StoreError::InviteNotFound),
             ["VOID"] => Err(voided()),
             _ => Err(corrupt("an answer")),
+        }
+    }
+
+    /// Joins, by an invite or without: the room, and then the user's list of rooms.
+    pub(super) async fn join_with(
+        &self,
+        room: RoomId,
+        user: &Actor,
+        role: Role,
+        (max_members, invite): (u64, Option<&InviteHash>),
+    ) -> Result<Joined> {
+        let attempt = new_attempt();
+        let pending = self.begin_membership(user.id, room, &attempt).await?;
+        match self.join_room(room, user, role, max_members, (&attempt, invite)).await {
+            Ok(joined) => {
+                self.finish_membership(user.id, room, &attempt, true, &pending).await?;
+                Ok(joined)
+            }
+            Err(refused) => {
+                self.abandon(user.id, room, &pending, &refused).await?;
+                Err(refused)
+            }
         }
     }
 
@@ -280,18 +304,7 @@ impl Rooms for Engine {
     }
 
     async fn join(&self, room: RoomId, user: &Actor, role: Role, max_members: u64) -> Result<Joined> {
-        let attempt = new_attempt();
-        let pending = self.begin_membership(user.id, room, &attempt).await?;
-        match self.join_room(room, user, role, max_members, &attempt).await {
-            Ok(joined) => {
-                self.finish_membership(user.id, room, &attempt, true, &pending).await?;
-                Ok(joined)
-            }
-            Err(refused) => {
-                self.abandon(user.id, room, &pending, &refused).await?;
-                Err(refused)
-            }
-        }
+        self.join_with(room, user, role, (max_members, None)).await
     }
 
     async fn leave(&self, room: RoomId, user: &Actor) -> Result<Position> {
@@ -355,19 +368,17 @@ impl Rooms for Engine {
         self.see_rooms(user, rooms, false).await
     }
 
-    async fn public_rooms(&self, prefix: &str, after: Option<RoomId>, limit: usize) -> Result<Vec<RoomId>> {
+    async fn public_rooms(&self, prefix: &str, after: Option<(&str, RoomId)>, limit: usize) -> Result<Vec<RoomId>> {
         let folded = prefix.to_ascii_lowercase();
         // Names hold no zero byte; in the index one ends the name.
         if folded.contains('\0') {
             return Ok(Vec::new());
         }
         let mut start = format!("[{folded}");
-        if let Some(after) = after
-            && let Some((room, _)) = self.read_room(after).await?
-            && let Some(name) = public_name(room.kind, room.name.as_deref())
+        if let Some((name, id)) = after.map(|(name, id)| (name.to_ascii_lowercase(), id))
             && name >= folded
         {
-            start = format!("({}", indexed(&name, after));
+            start = format!("({}", indexed(&name, id));
         }
         let mut range = cmd("ZRANGEBYLEX");
         range.arg(self.keys.public_rooms()).arg(start).arg([b"(", folded.as_bytes(), b"\xff"].concat());

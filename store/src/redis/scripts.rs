@@ -38,6 +38,11 @@ scripts! {
     LEAVE = "leave";
     SET_ROLE = "set_role";
     UNBAN = "unban";
+    UPDATE_ROOM = "update_room";
+    PUT_INVITE = "put_invite";
+    SALT = "salt";
+    DELETE_ROOM = "delete_room";
+    END_ROOM = "end_room";
     APPLY_MEMBERSHIP = "apply_membership";
     APPEND = "append";
     EDIT_MESSAGE = "edit_message";

@@ -8,8 +8,8 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, Outcome, PageFrom, ProfilePatch, Removal, RoleChange, Service, SessionRecord, Store,
-    StoreError, Ticket, TypingEvent,
+    ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, Removal, RoleChange, RoomPatch, RoomUpdate,
+    Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
 };
 
 use crate::{
@@ -115,6 +115,9 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
     let removal = Removal { room, by, by_role, user, role: Some(Role::Member), ban: true };
     let (by, user) = (alice.clone(), alice.clone());
     let change = RoleChange { room, by, by_role, user, from: Role::Member, to: Role::Admin };
+    let (lifetime, by) = (Duration::from_secs(60), alice.id);
+    let invite = NewInvite { room, by, by_role, hash: [0; 32], lifetime, max_uses: None };
+    let update = RoomUpdate { room, by: alice.clone(), by_role, patch: RoomPatch::default() };
     together![
         down("create_room", s.rooms.create_room(&record, &members)),
         down("room", s.rooms.room(room)),
@@ -123,6 +126,13 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("leave", s.rooms.leave(room, &alice)),
         down("set_role", s.room_admin.set_role(&change)),
         down("remove_member", s.room_admin.remove_member(&removal)),
+        down("put_invite", s.invites.put_invite(&invite)),
+        down("invites", s.invites.invites(room)),
+        down("remove_invite", s.invites.remove_invite(room, &[0; 32])),
+        down("redeem", s.invites.redeem(room, &alice, &[0; 32], 9)),
+        down("invite_salt", s.invites.invite_salt(room)),
+        down("delete_room", s.room_admin.delete_room(room, &alice, by_role)),
+        down("update_room", s.room_admin.update_room(&update)),
         down("unban", s.room_admin.unban(room, alice.id)),
         down("bans", s.room_admin.bans(room, None, 9)),
         down("membership", s.rooms.membership(room, alice.id)),

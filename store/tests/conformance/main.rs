@@ -16,8 +16,10 @@ mod changes;
 mod crash;
 mod crowd;
 mod edits;
+mod ending;
 mod history;
 mod inbox;
+mod invites;
 mod log;
 mod marks;
 mod membership;
@@ -33,6 +35,7 @@ mod retention;
 mod roles;
 mod rooms;
 mod sessions;
+mod updates;
 mod user_log;
 mod users;
 mod views;
@@ -98,6 +101,29 @@ conformance! {
         an_admin_who_went_or_is_none_any_more_inherits_nothing,
         whoever_leaves_at_once_a_room_has_one_owner,
         a_direct_room_has_no_owner,
+    }
+    updates {
+        a_patch_changes_what_it_names_and_is_one_change,
+        a_change_decided_by_another_role_is_not_made,
+        a_public_room_is_found_by_its_new_name_alone,
+        of_many_changes_at_once_each_counts_and_the_last_is_found,
+        messages_are_kept_as_the_room_says_now,
+    }
+    invites {
+        an_invite_lets_in_until_it_is_withdrawn,
+        an_invite_is_made_by_who_has_the_role_and_once,
+        of_many_who_redeem_at_once_as_many_come_in_as_it_is_for,
+        one_user_who_redeems_many_times_at_once_uses_it_once,
+        an_expired_invite_lets_nobody_in_and_goes,
+        who_is_banned_does_not_come_in_by_an_invite,
+        invites_of_a_room_are_bounded_and_used_up_ones_make_place,
+        a_room_s_salt_is_its_own_and_stays,
+    }
+    ending {
+        a_deleted_room_is_not_there_from_the_first_moment,
+        the_lists_of_many_members_follow_step_by_step,
+        whatever_happens_at_the_same_moment_a_deleted_room_is_gone,
+        a_page_of_public_rooms_goes_on_after_a_room_that_is_gone,
     }
     rooms {
         a_room_is_kept_as_it_was_given,

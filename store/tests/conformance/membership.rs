@@ -106,6 +106,7 @@ pub async fn the_last_one_to_leave_leaves_an_empty_room(s: &Fixture) {
     assert_eq!((head.seq, head.rev, head.members), (1, 3, 0));
     assert_eq!(s.rooms.members(room, 0, 9).await.unwrap(), []);
     assert_eq!(join(&s.store, room, &alice).await.rev, 4);
+    assert_eq!(s.rooms.membership(room, alice.id).await.unwrap().unwrap().role, Role::Owner);
 }
 
 pub async fn a_room_never_has_more_members_than_it_may(s: &Fixture) {

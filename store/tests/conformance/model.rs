@@ -47,6 +47,8 @@ pub enum Heard {
 #[derive(Default)]
 pub struct Model {
     rooms: BTreeMap<RoomId, Room>,
+    /// Those that were deleted, as they were then.
+    ended: BTreeMap<RoomId, Room>,
     /// Each user's own log.
     users: HashMap<UserId, Vec<UserChange>>,
     contacts: BTreeSet<(UserId, UserId)>,
@@ -91,6 +93,11 @@ impl Model {
         self.rooms.insert(room.record.id, room);
     }
 
+    /// A room that is there, or was.
+    pub fn known(&self, id: RoomId) -> Option<&Room> {
+        self.rooms.get(&id).or_else(|| self.ended.get(&id))
+    }
+
     pub fn room(&self, id: RoomId) -> Answer<&Room> {
         self.rooms.get(&id).ok_or_else(|| StoreError::RoomNotFound.to_string())
     }
@@ -112,7 +119,8 @@ impl Model {
         }
         let position = to.change(user, ChangeBody::Joined, chosen);
         let (joined_seq, joined_rev) = (to.messages.len() as u64, position.rev);
-        let membership = Membership { user: user.id, role: Role::Member, joined_seq, joined_rev, joined_at: chosen.at };
+        let role = if to.members.is_empty() { Role::Owner } else { Role::Member };
+        let membership = Membership { user: user.id, role, joined_seq, joined_rev, joined_at: chosen.at };
         to.members.push(membership.clone());
         to.marks.insert(user.id, Marks { delivered: joined_seq, read: joined_seq });
         self.note(user.id, UserChangeBody::RoomAdded(room));
@@ -148,7 +156,8 @@ impl Model {
     }
 
     pub fn typing(&mut self, event: &TypingEvent) {
-        if let Ok(room) = self.room_mut(event.room) {
+        // It is not asked whether the room is there.
+        if let Some(room) = self.rooms.get_mut(&event.room).or_else(|| self.ended.get_mut(&event.room)) {
             room.heard.push(Heard::Typing(event.clone()));
         }
     }

@@ -69,6 +69,7 @@ pub fn public_room(name: &str) -> RoomRecord {
         created_at: Timestamp::now(),
         history_visibility: HistoryVisibility::All,
         retention: None,
+        asked: None,
     }
 }
 

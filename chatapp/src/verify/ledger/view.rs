@@ -101,7 +101,9 @@ impl<'a> Change<'a> {
             }
             ServerFrame::UserJoined { room_id, rev, event_id, .. }
             | ServerFrame::UserLeft { room_id, rev, event_id, .. }
-            | ServerFrame::MemberUpdated { room_id, rev, event_id, .. } => (*room_id, rev, event_id, What::Other),
+            | ServerFrame::MemberUpdated { room_id, rev, event_id, .. }
+            | ServerFrame::RoomUpdated { room_id, rev, event_id, .. }
+            | ServerFrame::RoomDeleted { room_id, rev, event_id, .. } => (*room_id, rev, event_id, What::Other),
             _ => return None,
         };
         Some(Self { room, rev: *rev, event_id: *event_id, what })

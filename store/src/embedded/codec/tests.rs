@@ -44,6 +44,7 @@ proptest! {
         let _ = HeadRow::decode(&bytes);
         let _ = decode_membership(&bytes);
         let _ = decode_ban(&bytes);
+        let _ = decode_invite(&bytes);
         let _ = decode_marks(&bytes);
         let _ = decode_position(&bytes);
         let _ = ChangeRow::decode(&bytes);
@@ -51,10 +52,11 @@ proptest! {
     }
 
     #[test]
-    fn a_change_survives_its_row(seq in any::<u64>(), emoji in ".*", added in any::<bool>(), what in 0usize..8) {
+    fn a_change_survives_its_row(seq in any::<u64>(), emoji in ".*", added in any::<bool>(), what in 0usize..10) {
         let whats = [
             What::Message(seq), What::Edited(seq), What::Reacted { seq, emoji, added }, What::Deleted(seq),
             What::Joined, What::Left, What::Role(Role::Admin), What::Removed { by: UserId::new() },
+            What::Updated, What::Ended,
         ];
         let what = whats[what].clone();
         let row = ChangeRow { event_id: EventId::random(), at: Timestamp::from_millis(-3), user: UserId::new(), what };

@@ -4,6 +4,9 @@ use shared::{RoomId, UserId};
 
 use super::{Key, Span, state};
 
+/// Levels of buckets, each of larger ones than the one before.
+pub(in crate::embedded) const LEVELS: [u8; 2] = [1, 2];
+
 /// Messages of a room that are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::embedded) enum Counted {
@@ -49,6 +52,13 @@ impl Counted {
     pub(in crate::embedded) fn sums(self, room: RoomId, level: u8, after: u64, last: u64) -> Span {
         from_after_to(self.sum(room, level, after), self.sum(room, level, last))
     }
+}
+
+/// All sums of a room, of every family and level.
+pub(in crate::embedded) fn sums_of(room: RoomId) -> impl Iterator<Item = Span> {
+    let families = [b'd', b'A', b'a'];
+    let levels = families.into_iter().flat_map(|family| LEVELS.map(|level| [family, level]));
+    levels.map(move |before| state(b'z', &[&before, room.as_bytes()]).prefix())
 }
 
 /// The keys after `after`, with `last`, of one length.

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// `kind eventId at user seq` and, for a reaction, `emoji given`, for a role its name, for a removal who did it; with what the change points at, as it is now: the
-/// message's text or, for a reaction, how many have given the emoji.
+/// message's text, for a reaction how many have given the emoji, for a change of the room its record.
 pub(in crate::redis) fn change(room: RoomId, rev: u64, text: &str, now: Option<&str>) -> Result<Change> {
     let words: Vec<&str> = text.split(' ').collect();
     let [kind, event_id, at, user, seq, ref more @ ..] = words[..] else { return Err(corrupt("a change")) };
@@ -26,7 +26,9 @@ pub(in crate::redis) fn change(room: RoomId, rev: u64, text: &str, now: Option<&
         },
         ("j", [], _) => ChangeBody::Joined,
         ("l", [], _) => ChangeBody::Left,
+        ("x", [], _) => ChangeBody::Ended,
         ("p", [name], _) => ChangeBody::Role { role: role(name)? },
+        ("u", [], Some(record)) => ChangeBody::Updated(Box::new(from_json(record)?)),
         ("b", [by], _) => ChangeBody::Removed { by: parse(by, "a user")? },
         _ => return Err(corrupt("a change")),
     };

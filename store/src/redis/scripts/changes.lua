@@ -1,7 +1,8 @@
 #!lua flags=no-writes
 -- KEYS room changes messages | ARGV rev eventId limit maxBytes
 -- Gives status, head rev, head eventId, hasMore, then in turn rev, change and what it points at as it is now: the
--- message or, for a reaction, how many have given the emoji; false where there is nothing.
+-- message, for a reaction how many have given the emoji, for a change of the room its record; false where there is
+-- nothing.
 local head = redis.call('HMGET', KEYS[1], 'rev', 'eid')
 if not head[1] then return {'NO_ROOM'} end
 local last, rev, limit = tonumber(head[1]), tonumber(ARGV[1]), tonumber(ARGV[3])
@@ -23,6 +24,7 @@ for at = rev + 1, to do
     local _, header = string.find(now, '^[^\n]*\n[^\n]*\n[^\n]*\n')
     bytes = bytes + #now - header - 1
   end
+  if kind == 'u' then now = redis.call('HGET', KEYS[1], 'record') end
   if bytes > max and at > rev + 1 then
     out[4] = 1
     break

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- KEYS room replies messages | ARGV parent after (both as in the index) limit maxBytes
 -- Gives status, hasMore, then seq and message in turn.
-if redis.call('EXISTS', KEYS[1]) == 0 then return {'NO_ROOM'} end
+if redis.call('HEXISTS', KEYS[1], 'rev') == 0 then return {'NO_ROOM'} end
 local limit, max = tonumber(ARGV[3]), tonumber(ARGV[4])
 local found = redis.call('ZRANGE', KEYS[2], '(' .. ARGV[1] .. ' ' .. ARGV[2], '(' .. ARGV[1] .. '!', 'BYLEX', 'LIMIT', 0, limit + 1)
 local out, bytes, count = {'OK', 0}, 0, 0

@@ -10,10 +10,14 @@ use shared::{
 };
 
 use super::{
-    super::{Engine, intents::new_attempt},
+    super::{
+        Engine,
+        codec::json,
+        intents::{Intent, new_attempt},
+    },
     server::{Kind, Server},
 };
-use crate::{Actor, Maintenance, RoomRecord, Rooms, StoreError, UserRecord, Users};
+use crate::{Actor, Maintenance, RoomPatch, RoomRecord, RoomUpdate, Rooms, StoreError, UserRecord, Users};
 
 pub(super) fn user(name: &str) -> UserRecord {
     UserRecord {
@@ -45,6 +49,7 @@ pub(super) fn room(handle: Option<&str>) -> RoomRecord {
         created_at: Timestamp::from_millis(1_700_000_000_000),
         history_visibility: HistoryVisibility::All,
         retention: None,
+        asked: None,
     }
 }
 
@@ -185,12 +190,12 @@ async fn a_join_or_leave_that_died_on_either_side_of_the_room_is_settled_from_th
     assert_eq!(engine.rooms_of(bob.id).await.unwrap(), []);
     assert_eq!(later(&engine).await, 1);
     assert_nothing_pending(&server).await;
-    let late = engine.join_room(record.id, &bob, Role::Member, 9, &before).await;
+    let late = engine.join_room(record.id, &bob, Role::Member, 9, (&before, None)).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
 
     let joining = new_attempt();
     let _dead = engine.begin_membership(bob.id, record.id, &joining).await.unwrap();
-    engine.join_room(record.id, &bob, Role::Member, 9, &joining).await.unwrap();
+    engine.join_room(record.id, &bob, Role::Member, 9, (&joining, None)).await.unwrap();
     assert_eq!(engine.rooms_of(bob.id).await.unwrap(), [record.id]);
     assert_eq!(later(&engine).await, 1);
     assert_nothing_pending(&server).await;
@@ -206,6 +211,74 @@ async fn a_join_or_leave_that_died_on_either_side_of_the_room_is_settled_from_th
     assert_eq!(engine.rooms_of(bob.id).await.unwrap(), []);
 }
 
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_deletion_that_died_on_either_side_of_the_room_leaves_its_names_with_it_or_free(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, record) = (actor("ann"), room(Some("lobby")));
+    engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
+    let intent = |attempt: &str| Intent::Delete {
+        room: record.id,
+        attempt: attempt.into(),
+        handle: Some("lobby".into()),
+        name: Some("room".into()),
+    };
+    let before = new_attempt();
+    let _dead = engine.record_intent(&intent(&before), Timestamp::now()).await.unwrap();
+    assert_eq!(later(&engine).await, 1);
+    assert_eq!(engine.room_id_by_handle("lobby").await.unwrap(), Some(record.id));
+    assert_eq!(engine.public_rooms("", None, 9).await.unwrap(), [record.id]);
+    let late = engine.delete_here(record.id, &ann, Role::Owner, &before).await;
+    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+
+    let attempt = new_attempt();
+    let _dead = engine.record_intent(&intent(&attempt), Timestamp::now()).await.unwrap();
+    engine.delete_here(record.id, &ann, Role::Owner, &attempt).await.unwrap();
+    assert_eq!(engine.room(record.id).await.unwrap(), None);
+    assert_eq!(later(&engine).await, 1);
+    assert_eq!(engine.room_id_by_handle("lobby").await.unwrap(), None);
+    assert_eq!(engine.public_rooms("", None, 9).await.unwrap(), []);
+    assert_eq!(engine.rooms_of(ann.id).await.unwrap(), []);
+    assert_nothing_pending(&server).await;
+    engine.create_room(&room(Some("lobby")), std::slice::from_ref(&ann)).await.unwrap();
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_renaming_that_died_leaves_the_room_under_the_name_it_has(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, record) = (actor("ann"), room(None));
+    engine.create_room(&record, std::slice::from_ref(&ann)).await.unwrap();
+    let names = vec!["room".to_owned(), "cake".to_owned()];
+    let (patch, by_role) = (RoomPatch { name: Some("Cake".into()), ..RoomPatch::default() }, Role::Owner);
+    let update = RoomUpdate { room: record.id, by: ann, by_role, patch };
+    let text = json(&record).unwrap();
+    let now = update.patch.applied(&record);
+    let before = new_attempt();
+    let intent = Intent::Rename { room: record.id, attempt: before.clone(), names: names.clone() };
+    let _dead = engine.record_intent(&intent, Timestamp::now()).await.unwrap();
+    assert_eq!(later(&engine).await, 1);
+    assert_eq!(engine.public_rooms("room", None, 9).await.unwrap(), [record.id]);
+    assert_eq!(engine.public_rooms("cake", None, 9).await.unwrap(), []);
+    let late = engine.write_update(&update, (&text, &now), &before).await;
+    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+
+    let attempt = new_attempt();
+    let intent = Intent::Rename { room: record.id, attempt: attempt.clone(), names };
+    let _dead = engine.record_intent(&intent, Timestamp::now()).await.unwrap();
+    assert!(engine.write_update(&update, (&text, &now), &attempt).await.unwrap());
+    assert_eq!(later(&engine).await, 1);
+    assert_eq!(engine.public_rooms("room", None, 9).await.unwrap(), []);
+    assert_eq!(engine.public_rooms("cake", None, 9).await.unwrap(), [record.id]);
+    assert_nothing_pending(&server).await;
+}
+
 #[tokio::test]
 async fn an_earlier_attempt_that_confirms_late_does_not_undo_a_later_one() {
     let server = Server::start(Kind::Node);
@@ -214,7 +287,7 @@ async fn an_earlier_attempt_that_confirms_late_does_not_undo_a_later_one() {
     engine.create_room(&record, std::slice::from_ref(&owner)).await.unwrap();
     let joining = new_attempt();
     let pending = engine.begin_membership(bob.id, record.id, &joining).await.unwrap();
-    engine.join_room(record.id, &bob, Role::Member, 9, &joining).await.unwrap();
+    engine.join_room(record.id, &bob, Role::Member, 9, (&joining, None)).await.unwrap();
     engine.leave(record.id, &bob).await.unwrap();
     engine.finish_membership(bob.id, record.id, &joining, true, &pending).await.unwrap();
     assert_eq!(engine.rooms_of(bob.id).await.unwrap(), []);

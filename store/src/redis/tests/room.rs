@@ -19,8 +19,8 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    Maintenance, Mentions, NewMessage, NotifyQueue, Reacting, RoomLog, RoomRecord, Rooms, UserLog,
-    user_log::USER_CHANGES_KEPT,
+    Invites, Maintenance, Mentions, NewInvite, NewMessage, NotifyQueue, Reacting, Removal, RoleChange, RoomAdmin,
+    RoomLog, RoomRecord, Rooms, UserLog, user_log::USER_CHANGES_KEPT,
 };
 
 fn naming(users: &[UserId], all: bool) -> Mentions {
@@ -176,4 +176,50 @@ async fn a_call_that_is_sent_twice_is_done_once(#[case] kind: Kind) {
             .arg(USER_CHANGES_KEPT);
         assert_eq!(engine.connections.run::<u64>("note", call).await.unwrap(), before + 1);
     }
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_deleted_room_leaves_that_it_was_and_what_its_authors_may_ask_again(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, bob) = (actor("ann"), actor("bob"));
+    let retention = Some(Retention { max_age_seconds: Some(60), max_messages: None });
+    let record = RoomRecord { retention, ..room(Some("lobby")) };
+    engine.create_room(&record, &[ann.clone(), bob.clone()]).await.unwrap();
+    let mentions = naming(&[bob.id], true);
+    let first = NewMessage { client_message_id: Some("k".into()), mentions, ..message(&record, &ann, "x") };
+    engine.append(&first).await.unwrap();
+    let reply_to = Some(MessageId { room: record.id, seq: 1 });
+    engine.append(&NewMessage { reply_to, ..message(&record, &ann, "y") }).await.unwrap();
+    react(&engine, record.id, 1, &bob).await;
+    engine.delete_message(MessageId { room: record.id, seq: 2 }, &ann).await.unwrap();
+    let by_role = Role::Owner;
+    let (by, user) = (ann.clone(), bob.clone());
+    engine
+        .set_role(&RoleChange { room: record.id, by, by_role, user, from: Role::Member, to: Role::Admin })
+        .await
+        .unwrap();
+    let (by, user) = (ann.clone(), actor("stranger"));
+    engine.remove_member(&Removal { room: record.id, by, by_role, user, role: None, ban: true }).await.unwrap();
+    let lifetime = std::time::Duration::from_secs(60);
+    let invite = NewInvite { room: record.id, by: ann.id, by_role, hash: [1; 32], lifetime, max_uses: None };
+    engine.put_invite(&invite).await.unwrap();
+    engine.invite_salt(record.id).await.unwrap();
+
+    engine.delete_room(record.id, &ann, by_role).await.unwrap();
+    let mut connection = server.connection().await;
+    let mut left: Vec<String> = cmd("KEYS").arg("*:room:*").query_async(&mut connection).await.unwrap();
+    // In a cluster, each append is known for a minute.
+    left.retain(|key| !key.contains(":dedupe:"));
+    assert_eq!(left, [engine.keys.room(record.id)]);
+    let ttl: i64 = cmd("PTTL").arg(&left[0]).query_async(&mut connection).await.unwrap();
+    assert!((1..=48 * 3600 * 1000).contains(&ttl), "{ttl}");
+    for set in ["due", "retention", "ending"] {
+        let keys: Vec<String> = cmd("KEYS").arg(format!("*:{set}")).query_async(&mut connection).await.unwrap();
+        assert_eq!(keys, [] as [String; 0], "{set}");
+    }
+    assert!(engine.append(&first).await.unwrap().duplicate);
 }

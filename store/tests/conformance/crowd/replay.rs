@@ -64,6 +64,7 @@ impl Replay {
                 }
             }
             ChangeBody::Joined | ChangeBody::Left | ChangeBody::Role { .. } | ChangeBody::Removed { .. } => {}
+            ChangeBody::Updated(_) | ChangeBody::Ended => {}
         }
     }
 

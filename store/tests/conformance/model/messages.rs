@@ -13,7 +13,7 @@ use super::{Answer, Chosen, Model, Room, fail};
 impl Model {
     /// What is known of this message's dedupe key.
     pub fn find(&self, new: &NewMessage) -> Answer<Option<Appended>> {
-        let Ok(room) = self.room(new.room) else { return Ok(None) };
+        let Some(room) = self.known(new.room) else { return Ok(None) };
         let key = new.client_message_id.clone().map(|key| (new.author.id, key));
         let Some((first, appended)) = key.and_then(|key| room.keys.get(&key)) else { return Ok(None) };
         let same = (first.kind, &first.content, first.reply_to) == (new.kind, &new.content, new.reply_to);

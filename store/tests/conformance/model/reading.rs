@@ -140,6 +140,7 @@ impl Room {
                 let count = tallies.iter().find(|t| t.emoji == emoji).map_or(0, |t| t.count);
                 ChangeBody::Reacted { seq, emoji, added, count }
             }
+            ChangeBody::Updated(_) => ChangeBody::Updated(Box::new(self.record.clone())),
             body => body,
         };
         change

@@ -1,10 +1,10 @@
-//! Roles, kicks and bans, and who gets a room when its owner leaves.
+//! Roles, kicks, bans, changes of a room, and who gets a room when its owner leaves.
 
 use shared::{
     RoomId, Timestamp, UserId,
     protocol::{Position, Role},
 };
-use store::{Actor, ChangeBody, Removal, RoleChange, StoreError, UserChangeBody};
+use store::{Actor, ChangeBody, Removal, RoleChange, RoomRecord, RoomUpdate, StoreError, UserChangeBody};
 
 use super::{Answer, Chosen, Model, Room, UNNAMED, fail};
 
@@ -44,6 +44,35 @@ impl Model {
             return Ok(room.position());
         }
         Ok(self.take_out(*id, user, ChangeBody::Removed { by: by.id }, chosen))
+    }
+
+    pub fn update(&mut self, update: &RoomUpdate, chosen: Chosen) -> Answer<RoomRecord> {
+        let is = self.role(update.room, update.by.id);
+        let room = self.room_mut(update.room)?;
+        if is != Some(update.by_role) {
+            return fail(StoreError::RolesChanged);
+        }
+        let now = update.patch.applied(&room.record);
+        if now != room.record {
+            room.record = now.clone();
+            room.change(&update.by, ChangeBody::Updated(Box::new(now.clone())), chosen);
+        }
+        Ok(now)
+    }
+
+    pub fn end(&mut self, room: RoomId, by: &Actor, by_role: Role) -> Answer<()> {
+        let is = self.role(room, by.id);
+        let ending = self.room_mut(room)?;
+        if is != Some(by_role) {
+            return fail(StoreError::RolesChanged);
+        }
+        ending.change(by, ChangeBody::Ended, UNTOLD);
+        let ended = self.rooms.remove(&room).unwrap();
+        for member in &ended.members {
+            self.note(member.user, UserChangeBody::RoomRemoved(room));
+        }
+        self.ended.insert(room, ended);
+        Ok(())
     }
 
     /// The member is none any more.

@@ -1,7 +1,7 @@
 //! The operations of a walk that change something.
 
 use shared::{EventId, MessageId, RoomId, Timestamp, protocol::Role};
-use store::{Edit, Reacting, Removal, RoleChange, TypingEvent, UserChangeBody};
+use store::{Edit, Reacting, Removal, RoleChange, RoomUpdate, TypingEvent, UserChangeBody};
 
 use super::{
     MAX_MEMBERS, NO_TIME, OLD, ROOMS, Walk, chosen,
@@ -114,6 +114,24 @@ impl Walk<'_> {
                 let chosen = chosen(&got, |p| (p.event_id, NO_TIME));
                 assert_eq!(got, self.model.remove(&removal, chosen), "{op:?}");
             }
+            Op::Update { at, ref patch, wrong } => {
+                let (by, room) = self.at(at);
+                let by_role = decided_by(self.model.role(room, by.id), wrong);
+                let update = RoomUpdate { room, by, by_role, patch: patch.clone() };
+                let got = answer(self.store.room_admin.update_room(&update).await);
+                let chosen = Chosen { event_id: self.last_event(room).await, at: NO_TIME };
+                assert_eq!(got, self.model.update(&update, chosen), "{op:?}");
+            }
+            Op::End { at, wrong } => {
+                let (by, room) = self.at(at);
+                let is = self.model.role(room, by.id);
+                if is != Some(Role::Owner) {
+                    return;
+                }
+                let by_role = decided_by(is, wrong);
+                let got = answer(self.store.room_admin.delete_room(room, &by, by_role).await);
+                assert_eq!(got, self.model.end(room, &by, by_role), "{op:?}");
+            }
             Op::Unban { room, user } => {
                 let (room, user) = (self.rooms[room], self.users[user].id);
                 let got = answer(self.store.room_admin.unban(room, user).await);
@@ -168,8 +186,8 @@ impl Walk<'_> {
         let told = self.store.maintenance.trim(now, limit).await.unwrap() as u64;
         let (mut removed, mut left) = (0, 0);
         for room in &self.rooms[..ROOMS - 1] {
+            let Ok(model) = self.model.room(*room) else { continue };
             let floor = self.store.rooms.room(*room).await.unwrap().unwrap().1.floor;
-            let model = self.model.room(*room).unwrap();
             let due = model.floor_due(now);
             assert!((model.floor..=due).contains(&floor), "{floor} is not from {} to {due}", model.floor);
             left += due - floor;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use proptest::{collection::vec, prelude::*};
 use shared::{
     RoomId,
-    protocol::{MessageType, Role},
+    protocol::{HistoryVisibility, MessageType, Role},
 };
-use store::{Actor, Mentions, NewMessage, PageFrom, PageRequest};
+use store::{Actor, Mentions, NewMessage, PageFrom, PageRequest, RoomPatch};
 
 use super::{ROOMS, USERS};
 use crate::support::{id, text};
@@ -91,6 +91,15 @@ pub enum Op {
     Unban {
         room: usize,
         user: usize,
+    },
+    Update {
+        at: At,
+        patch: RoomPatch,
+        wrong: bool,
+    },
+    End {
+        at: At,
+        wrong: bool,
     },
     Trim {
         limit: usize,
@@ -197,6 +206,16 @@ fn role() -> impl Strategy<Value = Role> {
     prop_oneof![Just(Role::Owner), Just(Role::Admin), Just(Role::Member)]
 }
 
+/// How messages are kept stays as it is: a walk's limits are its trimming's.
+fn patch() -> impl Strategy<Value = RoomPatch> {
+    let name = proptest::option::of(prop_oneof![Just("Ä".to_owned()), Just("b".to_owned())]);
+    let description = proptest::option::of(proptest::option::of(Just("two\nlines".to_owned())));
+    let visibility = prop_oneof![Just(HistoryVisibility::All), Just(HistoryVisibility::Joined)];
+    (name, description, proptest::option::of(visibility)).prop_map(|(name, description, history_visibility)| {
+        RoomPatch { name, description, history_visibility, retention: None }
+    })
+}
+
 fn rarely() -> impl Strategy<Value = bool> {
     prop::bool::weighted(0.1)
 }
@@ -224,6 +243,8 @@ fn other_change() -> impl Strategy<Value = Op> {
         2 => (at(), 0..USERS, prop::bool::weighted(0.3), rarely())
             .prop_map(|(at, user, ban, wrong)| Op::Remove { at, user, ban, wrong }),
         2 => (room(), 0..USERS).prop_map(|(room, user)| Op::Unban { room, user }),
+        2 => (at(), patch(), rarely()).prop_map(|(at, patch, wrong)| Op::Update { at, patch, wrong }),
+        1 => (at(), rarely()).prop_map(|(at, wrong)| Op::End { at, wrong }),
         3 => (prop_oneof![1..6_usize, Just(100)], prop::bool::weighted(0.1))
             .prop_map(|(limit, late)| Op::Trim { limit, late }),
         1 => Just(Op::Sweep),
