@@ -43,7 +43,7 @@ pub(crate) fn may(kind: RoomType, role: Role, act: Act) -> bool {
 }
 
 impl Access {
-    /// [`DomainError::Forbidden`] unless the viewer [may](may).
+    /// [`DomainError::Forbidden`] unless the viewer [`may`].
     pub fn require(&self, act: Act) -> Result<()> {
         let (kind, role) = (self.record.kind, self.membership.role);
         if may(kind, role, act) {
