@@ -420,18 +420,7 @@ mod tests {
     #[tokio::test]
     async fn a_ticket_is_good_once_and_for_thirty_seconds() {
         let (identity, store, _dir) = identity().await;
-        let account = store::UserRecord {
-            id: UserId::new(),
-            username: "alice".into(),
-            display_name: "Alice".into(),
-            email: None,
-            email_verified: false,
-            password_hash: None,
-            avatar_url: None,
-            bio: None,
-            created_at: Timestamp::now(),
-            guest: true,
-        };
+        let account = user();
         store.users.create_user(&account).await.unwrap();
         let viewer = identity.viewer(account.id, SessionId::new(), Some("a b".into())).await.unwrap();
         tokio::time::pause();

@@ -108,13 +108,13 @@ impl NotifyQueue for Engine {
     }
 
     async fn conclude(&self, room: RoomId, seq: u64, outcomes: &[(UserId, Outcome)]) -> Result<()> {
-        let mut finish = Call::new(&scripts::FINISH_DUE)
+        let mut finish = Call::new(&scripts::CONCLUDE)
             .keys([self.keys.due(shard_of(room)), self.keys.room(room), self.keys.outcomes(room)])
             .arg(room.to_string())
             .arg(seq);
         for (user, outcome) in outcomes {
             finish = finish.arg(user.to_string()).arg(json(outcome)?);
         }
-        self.connections.run::<i64>("finish a due room", finish).await.map(drop)
+        self.connections.run::<i64>("conclude a due room", finish).await.map(drop)
     }
 }

@@ -56,7 +56,7 @@ scripts! {
     BRIEF = "brief" with page of "history";
     MARK = "mark";
     TAKE_DUE = "take_due";
-    FINISH_DUE = "finish_due";
+    CONCLUDE = "conclude";
     COMPARE_AND_SET = "compare_and_set";
     CREATE_SESSION = "create_session";
     ROTATE_REFRESH = "rotate_refresh";
