@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, rc::Rc, time::Duration};
 
-use domain::{Domain, Result};
+use domain::{Domain, Result, outage::Outage};
 use shared::{SessionId, UserId};
 use tokio::{sync::Notify, time::timeout};
 
@@ -26,15 +26,16 @@ pub trait Logins {
 /// whose login expired, which nobody says. Ends with the worker. One read for each [`CHUNK`] of logins.
 pub async fn watch(domain: Domain, sockets: Rc<impl Logins>) {
     let every = Duration::from_secs(domain.settings.auth.sessions_seconds);
-    let mut wait = FIRST_RETRY;
+    let (mut outage, mut wait) = (Outage::new("look for logins that have ended"), FIRST_RETRY);
     loop {
         // Either way it is time.
         let _ = timeout(every, sockets.lost().notified()).await;
         while let Err(e) = close_ended(&domain, &*sockets).await {
-            e.log();
+            outage.failed(&e);
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LAST_RETRY);
         }
+        outage.over();
         wait = FIRST_RETRY;
     }
 }
