@@ -74,7 +74,7 @@ impl Domain {
                 names.clone(),
             )),
             messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
-            notifications: Arc::new(Notifications::new(store.clone(), names.clone())),
+            notifications: Arc::new(Notifications::new(store.clone(), &settings.notification, names.clone())),
             store,
             settings,
             instance,

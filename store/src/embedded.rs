@@ -26,6 +26,7 @@ mod open;
 mod outbox;
 mod presence;
 mod presence_table;
+mod push;
 mod reactions;
 mod recent;
 mod registry;

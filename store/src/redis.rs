@@ -23,6 +23,7 @@ mod notify_queue;
 mod ops;
 mod outbox;
 mod presence;
+mod push;
 mod reactions;
 mod replicas;
 mod retention;

@@ -28,6 +28,7 @@ mod notify;
 mod ops;
 mod persistence;
 mod presence;
+mod push;
 mod reactions;
 mod repeats;
 mod replies;
@@ -76,6 +77,12 @@ conformance! {
         a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
         search_goes_by_the_bytes_of_the_folded_name,
         contacts_are_one_way_and_in_order_of_id,
+    }
+    push {
+        a_subscription_is_kept_once_as_it_was_given,
+        subscriptions_of_a_user_are_bounded,
+        an_endpoint_is_one_users,
+        the_key_for_pushes_is_made_once,
     }
     sessions {
         a_session_is_kept_until_it_ends,
