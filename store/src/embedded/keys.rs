@@ -10,6 +10,7 @@
 //! | state | `e` folded address | user |
 //! | state | `#` | accounts and guests there are (u64) |
 //! | state | `c` owner contact | empty |
+//! | state | `D` owner blocked | empty |
 //! | state | `S` user session | [`SessionRecord`](crate::SessionRecord), JSON |
 //! | state | `T` expiry user session | empty |
 //! | state | `k` kid | expiry, then the public key, JSON |
@@ -219,6 +220,10 @@ pub(super) fn contact(owner: UserId, contact: UserId) -> Key {
 
 pub(super) fn contacts(owner: UserId) -> Span {
     state(b'c', &[owner.as_bytes()]).prefix()
+}
+
+pub(super) fn block(owner: UserId, blocked: UserId) -> Key {
+    state(b'D', &[owner.as_bytes(), blocked.as_bytes()])
 }
 
 pub(super) fn session(user: UserId, id: SessionId) -> Key {

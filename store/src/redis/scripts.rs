@@ -77,7 +77,7 @@ scripts! {
     INBOX = "inbox";
     USER_CHANGES = "user_changes";
     NOTE_USER_CHANGE = "note_user_change";
-    CHANGE_CONTACT = "change_contact";
+    CHANGE_PEOPLE = "change_people";
     MARK_INBOX_READ = "mark_inbox_read";
     REGISTER = "register";
     INSTANCES = "instances";
