@@ -25,6 +25,7 @@ mod ops;
 mod outbox;
 mod people;
 mod presence;
+mod push;
 mod reactions;
 mod replicas;
 mod retention;

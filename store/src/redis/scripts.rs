@@ -73,6 +73,7 @@ scripts! {
     CLAIM_JOBS = "claim_jobs";
     SETTLE_JOB = "settle_job";
     ADD_TO_INBOX = "add_to_inbox";
+    PUT_SUBSCRIPTION = "put_subscription";
     INBOX = "inbox";
     USER_CHANGES = "user_changes";
     NOTE_USER_CHANGE = "note_user_change";

@@ -8,8 +8,8 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, Removal, RoleChange, RoomPatch, RoomUpdate,
-    Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
+    ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription, Removal,
+    RoleChange, RoomPatch, RoomUpdate, Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
 };
 
 use crate::{
@@ -73,6 +73,14 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         address: None,
     };
     let logins = [(user, session)];
+    let subscription = PushSubscription {
+        kind: PushKind::Webhook,
+        endpoint: String::new(),
+        keys: None,
+        secret: None,
+        session: None,
+        created_at: now,
+    };
     let ticket = Ticket { user, session, scope: None };
     let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
@@ -104,6 +112,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
         down("end_session", s.sessions.end_session(user, session)),
         down("end_sessions", s.sessions.end_sessions(user, None)),
+        down("put_subscription", s.push.put_subscription(user, &subscription, 9)),
+        down("subscriptions", s.push.subscriptions(user)),
+        down("remove_subscription", s.push.remove_subscription(user, "x")),
+        down("push_key", s.push.push_key(b"x")),
         down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
         down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
     ]

@@ -29,6 +29,7 @@ mod ops;
 mod people;
 mod persistence;
 mod presence;
+mod push;
 mod reactions;
 mod repeats;
 mod replies;
@@ -88,6 +89,12 @@ conformance! {
         a_room_that_is_made_later_is_blocked_too,
         a_block_and_the_making_of_the_room_at_once_end_blocked,
         blocks_of_both_at_once_end_as_their_lists_say,
+    }
+    push {
+        a_subscription_is_kept_once_as_it_was_given,
+        subscriptions_of_a_user_are_bounded,
+        an_endpoint_is_one_users,
+        the_key_for_pushes_is_made_once,
     }
     sessions {
         a_session_is_kept_until_it_ends,
