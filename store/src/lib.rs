@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`invites`] →
 //! [`log`] → [`user_log`] → [`bus`] →
-//! [`presence`] → [`notify`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
+//! [`presence`] → [`notify`] → [`notify_settings`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod backup;
@@ -15,6 +15,7 @@ pub mod error;
 pub mod invites;
 pub mod log;
 pub mod notify;
+pub mod notify_settings;
 pub mod ops;
 pub mod people;
 pub mod presence;
@@ -40,6 +41,7 @@ pub use log::{
 pub use notify::{
     Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome,
 };
+pub use notify_settings::{DoNotDisturb, NotifyPreferences, NotifySettings, Reach, RoomLevel};
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use people::{People, Relation};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
@@ -70,6 +72,7 @@ pub struct Store {
     pub outbox: Arc<dyn Outbox>,
     pub inboxes: Arc<dyn Inboxes>,
     pub push: Arc<dyn PushSubscriptions>,
+    pub notify_preferences: Arc<dyn NotifyPreferences>,
     pub registry: Arc<dyn Registry>,
     pub limits: Arc<dyn Limits>,
     pub maintenance: Arc<dyn Maintenance>,
@@ -84,7 +87,7 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: People + PushSubscriptions + 'static,
+        E: People + PushSubscriptions + NotifyPreferences + 'static,
     {
         Self {
             users: engine.clone(),
@@ -103,6 +106,7 @@ impl Store {
             outbox: engine.clone(),
             inboxes: engine.clone(),
             push: engine.clone(),
+            notify_preferences: engine.clone(),
             registry: engine.clone(),
             limits: engine.clone(),
             maintenance: engine.clone(),

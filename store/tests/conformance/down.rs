@@ -8,8 +8,8 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription, Removal,
-    RoleChange, RoomPatch, RoomUpdate, Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
+    ChosenStatus, Exchange, NewInvite, NotifySettings, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription,
+    Removal, RoleChange, RoomPatch, RoomUpdate, Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
 };
 
 use crate::{
@@ -73,6 +73,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         address: None,
     };
     let logins = [(user, session)];
+    let preferences = NotifySettings::default();
     let subscription = PushSubscription {
         kind: PushKind::Webhook,
         endpoint: String::new(),
@@ -116,6 +117,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("subscriptions", s.push.subscriptions(user)),
         down("remove_subscription", s.push.remove_subscription(user, "x")),
         down("push_key", s.push.push_key(b"x")),
+        down("notify_settings", s.notify_preferences.notify_settings(user)),
+        down("put_notify_settings", s.notify_preferences.put_notify_settings(user, &preferences)),
+        down("reach", s.notify_preferences.reach(user)),
+        down("room_levels", s.notify_preferences.room_levels(RoomId::new(), &ids)),
         down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
         down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
     ]
