@@ -351,6 +351,26 @@ async fn a_direct_room_that_died_after_it_was_made_is_blocked_by_the_sweep(#[cas
     assert!(is_blocked(&engine, record.id, &members[0]).await);
 }
 
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn who_looked_at_blocks_before_they_changed_does_not_undo_what_followed(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, bob) = (actor("ann"), actor("bob"));
+    let record = direct(&ann, &bob);
+    engine.create_room(&record, &[ann.clone(), bob.clone()]).await.unwrap();
+    for blocked in [true, false] {
+        match blocked {
+            true => engine.block(ann.id, bob.id, 9).await.unwrap(),
+            false => engine.unblock(ann.id, bob.id).await.unwrap(),
+        }
+        engine.settle_blocked_as([bob.id, ann.id], !blocked, &new_attempt()).await.unwrap();
+        assert_eq!(is_blocked(&engine, record.id, &bob).await, blocked);
+    }
+}
+
 #[tokio::test]
 async fn an_earlier_attempt_that_confirms_late_does_not_undo_a_later_one() {
     let server = Server::start(Kind::Node);
