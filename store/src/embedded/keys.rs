@@ -226,6 +226,10 @@ pub(super) fn block(owner: UserId, blocked: UserId) -> Key {
     state(b'D', &[owner.as_bytes(), blocked.as_bytes()])
 }
 
+pub(super) fn blocks(owner: UserId) -> Span {
+    state(b'D', &[owner.as_bytes()]).prefix()
+}
+
 pub(super) fn session(user: UserId, id: SessionId) -> Key {
     state(b'S', &[user.as_bytes(), id.as_bytes()])
 }
