@@ -6,6 +6,7 @@ mod bad_input;
 mod changes;
 mod cors;
 mod document;
+mod external;
 mod gateway;
 mod history;
 mod invites;

@@ -6,6 +6,7 @@ mod bad_input;
 mod commands;
 mod delivery;
 mod drain;
+mod external;
 mod gaps;
 mod losses;
 mod own_log;
