@@ -7,6 +7,7 @@ mod blocks;
 mod changes;
 mod cors;
 mod document;
+mod external;
 mod gateway;
 mod history;
 mod invites;

@@ -8,7 +8,7 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription, Removal,
+    ChosenStatus, Exchange, Login, NewInvite, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription, Removal,
     RoleChange, RoomPatch, RoomUpdate, Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
 };
 
@@ -72,7 +72,9 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         agent: None,
         address: None,
     };
-    let logins = [(user, session)];
+    let by = Login::Session(session);
+    let logins = [(user, by), (user, Login::Host { until: now })];
+    let ticket = Ticket { user, login: by, scope: None };
     let subscription = PushSubscription {
         kind: PushKind::Webhook,
         endpoint: String::new(),
@@ -81,10 +83,11 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         session: None,
         created_at: now,
     };
-    let ticket = Ticket { user, session, scope: None };
     let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
         down("create_user", s.users.create_user(&record)),
+        down("provision_user", s.users.provision_user(&record, &[0; 32])),
+        down("user_id_by_external", s.users.user_id_by_external(&[0; 32])),
         down("user", s.users.user(user)),
         down("users", s.users.users(&ids)),
         down("user_id_by_name", s.users.user_id_by_name("alice")),
@@ -108,7 +111,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("sessions", s.sessions.sessions(user)),
         down("session", s.sessions.session(user, session)),
         down("live", s.sessions.live(&logins)),
-        down("arrival", s.sessions.arrival(user, session)),
+        down("arrival", s.sessions.arrival(user, by)),
         down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
         down("end_session", s.sessions.end_session(user, session)),
         down("end_sessions", s.sessions.end_sessions(user, None)),

@@ -73,6 +73,8 @@ conformance! {
         a_refused_signup_leaves_nothing_behind,
         of_many_signups_of_one_name_at_once_exactly_one_wins,
         of_many_signups_of_one_address_at_once_exactly_one_wins,
+        a_user_of_another_product_is_made_once,
+        a_user_of_another_product_whose_name_is_taken_is_not_made,
         a_patch_changes_what_it_names_and_no_more,
         patches_of_two_fields_at_once_both_stay,
         a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
