@@ -3,7 +3,7 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`invites`] →
+//! Reading order: [`error`] → [`users`] → [`sessions`] → [`secrets`] → [`rooms`] → [`room_admin`] → [`invites`] →
 //! [`log`] → [`user_log`] → [`bus`] →
 //! [`presence`] → [`notify`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
@@ -20,6 +20,7 @@ pub mod presence;
 pub mod redis;
 pub mod room_admin;
 pub mod rooms;
+pub mod secrets;
 pub mod sessions;
 pub mod user_log;
 pub mod users;
@@ -42,6 +43,7 @@ pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, S
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
+pub use secrets::{Secret, SecretKind, Secrets};
 pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
@@ -52,6 +54,7 @@ pub use users::{ProfilePatch, UserRecord, Users};
 pub struct Store {
     pub users: Arc<dyn Users>,
     pub sessions: Arc<dyn Sessions>,
+    pub secrets: Arc<dyn Secrets>,
     pub tickets: Arc<dyn Tickets>,
     pub signing_keys: Arc<dyn SigningKeys>,
     pub rooms: Arc<dyn Rooms>,
@@ -78,11 +81,12 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: 'static,
+        E: Secrets + 'static,
     {
         Self {
             users: engine.clone(),
             sessions: engine.clone(),
+            secrets: engine.clone(),
             tickets: engine.clone(),
             signing_keys: engine.clone(),
             rooms: engine.clone(),

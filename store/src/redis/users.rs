@@ -16,7 +16,7 @@ use super::{
 use crate::{ProfilePatch, Result, StoreError, UserRecord, Users, user_log::USER_CHANGES_KEPT};
 
 /// Changes of one profile at the same moment that one of them waits for.
-const CONTENDERS: usize = 32;
+pub(super) const CONTENDERS: usize = 32;
 
 impl Engine {
     /// The first half of a signup: the claims.
@@ -95,7 +95,7 @@ impl Engine {
     }
 }
 
-fn record(text: Option<&str>) -> Result<Option<UserRecord>> {
+pub(super) fn record(text: Option<&str>) -> Result<Option<UserRecord>> {
     text.filter(|text| *text != VOID_USER).map(from_json).transpose()
 }
 

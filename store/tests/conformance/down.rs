@@ -9,7 +9,7 @@ use shared::{
 };
 use store::{
     ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, Removal, RoleChange, RoomPatch, RoomUpdate,
-    Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
+    Secret, SecretKind, Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
 };
 
 use crate::{
@@ -73,6 +73,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         address: None,
     };
     let logins = [(user, session)];
+    let secret = Secret { hash: [0; 32], kind: SecretKind::Reset, address: "a@x.org".into(), expires_at: now };
     let ticket = Ticket { user, session, scope: None };
     let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
@@ -99,6 +100,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
         down("end_session", s.sessions.end_session(user, session)),
         down("end_sessions", s.sessions.end_sessions(user, None)),
+        down("put_secret", s.secrets.put_secret(user, &secret, now, 9)),
+        down("secret", s.secrets.secret(user, &[0; 32], now)),
+        down("verify_address", s.secrets.verify_address(user, &[0; 32], now)),
+        down("reset_password", s.secrets.reset_password(user, &[0; 32], "next", now)),
         down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
         down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
     ]
