@@ -3,7 +3,7 @@
 //! No HTTP, no sockets and no Redis here: services parse, call one method, and answer. Every rule is here once, so
 //! that REST, the native sockets and every dialect behave alike.
 //!
-//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`rooms`] → [`messages`] → [`presence`] →
+//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`letters`] → [`rooms`] → [`messages`] → [`presence`] →
 //! [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
 
 pub mod accounts;
@@ -11,6 +11,7 @@ pub mod admin;
 pub mod doctor;
 pub mod error;
 pub mod identity;
+pub mod letters;
 pub mod messages;
 pub mod names;
 pub mod notifications;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 pub use accounts::Accounts;
 pub use error::DomainError;
 pub use identity::{Identity, Viewer};
+pub use letters::Letters;
 pub use messages::Messages;
 pub use names::Names;
 pub use notifications::Notifications;
@@ -52,6 +54,7 @@ pub struct Domain {
     pub messages: Arc<Messages>,
     pub presence: Arc<Presence>,
     pub notifications: Arc<Notifications>,
+    pub letters: Arc<Letters>,
     pub names: Arc<Names>,
 }
 
@@ -63,6 +66,7 @@ impl Domain {
         let rates = Arc::new(rates::Rates::new(store.limits.clone(), settings.limits.clone()));
         let identity = Arc::new(Identity::new(store.clone(), &settings.auth, names.clone()));
         let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone()));
+        let letters = Arc::new(Letters::new(store.clone(), settings.auth.clone()));
         let presence = Arc::new(Presence::new(store.clone(), &settings, instance, names.clone()));
         Self {
             accounts: Arc::new(Accounts::new(
@@ -72,9 +76,11 @@ impl Domain {
                 presence.clone(),
                 rates.clone(),
                 names.clone(),
+                letters.clone(),
             )),
             messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
             notifications: Arc::new(Notifications::new(store.clone(), names.clone())),
+            letters,
             store,
             settings,
             instance,

@@ -16,9 +16,11 @@ use store::Store;
 use crate::Names;
 
 /// Channels a request may name.
-pub const CHANNELS: [&str; 1] = [INBOX];
+pub const CHANNELS: [&str; 2] = [INBOX, EMAIL];
 /// The in-app inbox: every user has it.
 pub const INBOX: &str = "inbox";
+/// To the account's verified address, where a request names it.
+pub const EMAIL: &str = "email";
 
 pub struct Notifications {
     store: Store,

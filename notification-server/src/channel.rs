@@ -1,6 +1,7 @@
 //! What a channel is: one way a notification reaches a user. A new one is a file in `channel/`, an entry in [`all`]
 //! and its name in `domain::notifications::CHANNELS`; the worker does not change.
 
+mod email;
 mod inbox;
 
 use std::{sync::Arc, time::Duration};
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use domain::Domain;
 use store::Job;
 
-use self::inbox::Inbox;
+use self::{email::Email, inbox::Inbox};
 
 /// What came of one attempt. Texts are shown to whoever sent the notification.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,12 +29,16 @@ pub enum Outcome {
 pub trait Channel: Send + Sync {
     /// As requests and states spell it; the same for the life of the deployment.
     fn name(&self) -> &'static str;
+    /// Do jobs that name no channels go by it? Otherwise only those that name it.
+    fn is_for_all(&self) -> bool {
+        true
+    }
     /// Delivers to the job's user, within 30 s (then it counts as `Retry`). The same job may come again after a
     /// crash: a channel that can recognise it by (id, user) does.
     async fn deliver(&self, job: &Job) -> Outcome;
 }
 
-/// The channels of this version.
-pub fn all(domain: &Domain) -> Vec<Arc<dyn Channel>> {
-    vec![Arc::new(Inbox::new(domain.clone()))]
+/// The channels of this version; an error names the setting that cannot be right.
+pub fn all(domain: &Domain) -> anyhow::Result<Vec<Arc<dyn Channel>>> {
+    Ok(vec![Arc::new(Inbox::new(domain.clone())), Arc::new(Email::new(domain.clone())?)])
 }

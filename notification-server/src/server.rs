@@ -40,7 +40,7 @@ impl Server {
     pub fn bind(domain: Domain) -> anyhow::Result<Self> {
         let listener = web::listen(domain.settings.notification.listen)?;
         let address = listener.local_addr()?;
-        let channels = channel::all(&domain);
+        let channels = channel::all(&domain)?;
         Ok(Self { domain, listener, address, channels, schedule: Schedule::default() })
     }
 

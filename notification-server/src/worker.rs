@@ -125,8 +125,8 @@ impl Worker {
 
     /// The channels a job is for.
     fn wanted(&self, job: &Job) -> Vec<String> {
-        let all = || self.channels.iter().map(|channel| channel.name().to_owned()).collect();
-        job.channels.clone().unwrap_or_else(all)
+        let for_all = || self.channels.iter().filter(|channel| channel.is_for_all());
+        job.channels.clone().unwrap_or_else(|| for_all().map(|channel| channel.name().to_owned()).collect())
     }
 
     /// Why no channel is to be tried (any more).

@@ -37,7 +37,7 @@ pub use log::{
     PageRequest, Reacting, RoomEvent, RoomLog, StoredMessage, Tally, TypingEvent,
 };
 pub use notify::{
-    Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome,
+    Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, Letter, NotifyQueue, Outbox, Outcome,
 };
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};

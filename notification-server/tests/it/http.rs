@@ -162,8 +162,8 @@ async fn bad_input_is_told_field_by_field() {
       "a long title: 400 [{\"field\":\"title\",\"problem\":\"use 1 to 200 characters\"}]",
       "a long body: 400 [{\"field\":\"body\",\"problem\":\"use up to 2000 characters\"}]",
       "much data: 400 [{\"field\":\"data\",\"problem\":\"use up to 4096 bytes\"}]",
-      "no such channel: 400 [{\"field\":\"channels\",\"problem\":\"use some of inbox\"}]",
-      "no channel: 400 [{\"field\":\"channels\",\"problem\":\"use some of inbox\"}]",
+      "no such channel: 400 [{\"field\":\"channels\",\"problem\":\"use some of inbox, email\"}]",
+      "no channel: 400 [{\"field\":\"channels\",\"problem\":\"use some of inbox, email\"}]",
       "a ttl of 0: 400 [{\"field\":\"ttl\",\"problem\":\"use 1 to 2419200 s\"}]",
       "a ttl of a year: 400 [{\"field\":\"ttl\",\"problem\":\"use 1 to 2419200 s\"}]",
       "a long collapse key: 400 [{\"field\":\"collapseKey\",\"problem\":\"use 1 to 64 characters\"}]",
@@ -372,7 +372,7 @@ async fn what_is_done_is_counted() {
 #[actix_web::test]
 async fn every_channel_can_be_named_by_a_request() {
     let world = World::new(Engine::Embedded).await;
-    let channels = notification_server::channel::all(&world.domain);
+    let channels = notification_server::channel::all(&world.domain).unwrap();
     let names: Vec<&str> = channels.iter().map(|channel| channel.name()).collect();
     assert_eq!(names, domain::notifications::CHANNELS);
 }
