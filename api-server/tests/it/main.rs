@@ -21,6 +21,7 @@ mod outage;
 mod people;
 mod privacy;
 mod rates;
+mod recovery;
 mod registry;
 mod replies;
 mod retention;

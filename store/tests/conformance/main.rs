@@ -36,6 +36,7 @@ mod replies;
 mod retention;
 mod roles;
 mod rooms;
+mod secrets;
 mod sessions;
 mod updates;
 mod user_log;
@@ -110,6 +111,15 @@ conformance! {
         of_many_uses_of_one_refresh_token_at_once_one_rotates,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
+    }
+    secrets {
+        a_secret_is_good_until_it_ends_or_is_taken,
+        a_reset_ends_all_sessions_and_every_other_reset,
+        who_verifies_changes_nothing_but_that,
+        of_many_uses_of_one_secret_at_once_one_counts,
+        a_secret_is_its_owner_s_its_kind_s_and_its_address_s,
+        a_taken_secret_does_not_come_back,
+        of_more_secrets_than_are_kept_those_that_end_first_go,
     }
     roles {
         a_role_is_one_change_and_leaves_the_membership_as_it_is,
