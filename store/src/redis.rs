@@ -33,6 +33,7 @@ mod retention;
 mod room_admin;
 mod rooms;
 mod scripts;
+mod secrets;
 mod sessions;
 mod tickets;
 mod user_log;

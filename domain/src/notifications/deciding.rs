@@ -295,6 +295,7 @@ fn message_job(
         expires_at: None,
         created_at: now,
         message: Some(message.id()),
+        letter: None,
         request_hash: None,
     }
 }

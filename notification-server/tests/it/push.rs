@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use notification_server::Schedule;
 use rstest::rstest;
 use serde_json::{Value, json};
-use shared::settings;
+use shared::Settings;
 
 use crate::{
     receiver::Receiver,
@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// Everything is on, and may lead to this machine.
-pub fn pushing(settings: &mut settings::Notification) {
+pub fn pushing(settings: &mut Settings) {
+    let settings = &mut settings.notification;
     settings.webpush_contact = Some("mailto:ops@example.com".into());
     settings.webhooks = true;
     settings.allow_private_targets = true;
@@ -176,7 +177,7 @@ async fn a_device_tells_one_users_notifications_while_they_are_logged_in(
     let to_bob = notify(&server, &bob, json!({ "channels": ["webpush"], "title": "For Bob" })).await;
     assert_eq!(to_bob[0].1, "delivered", "{to_bob:?}");
     assert_eq!(receiver.next().await["payload"]["title"], "For Bob");
-    server.world.domain.store.sessions.end_session(bob.id, bob.viewer.session).await.unwrap();
+    server.world.domain.store.sessions.end_session(bob.id, bob.viewer.session().unwrap()).await.unwrap();
     let after = notify(&server, &bob, json!({ "channels": ["webpush"] })).await;
     assert_eq!(after[0].1, "suppressed", "logged out: {after:?}");
     assert_eq!(server.world.domain.store.push.subscriptions(bob.id).await.unwrap(), []);
@@ -200,7 +201,7 @@ async fn a_message_to_somebody_away_is_pushed_with_its_text() {
 async fn what_cannot_be_pushed_to_is_refused() {
     let world = World::with(Engine::Embedded, |settings| {
         pushing(settings);
-        settings.allow_private_targets = false;
+        settings.notification.allow_private_targets = false;
     })
     .await;
     let alice = world.person("alice").await;
@@ -263,7 +264,7 @@ async fn a_user_is_told_as_they_wish(#[values(Engine::Embedded, Engine::Redis)] 
     let room = server.world.room(&[&alice, &bob]).await;
     subscribe(&server, &receiver, &alice, "/push/a").await;
     let given = server.get(SETTINGS, &alice).await.raw;
-    assert_eq!(given, json!({ "channels": { "webpush": true, "webhook": true }, "rooms": {} }));
+    assert_eq!(given, json!({ "channels": { "email": true, "webpush": true, "webhook": true }, "rooms": {} }));
 
     let wishes = json!({ "rooms": { room.to_string(): { "mentionsOnly": true, "muted": false } } });
     assert_eq!(server.send("PUT", SETTINGS, &alice, wishes.clone()).await.status, 200);

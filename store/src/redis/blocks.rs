@@ -38,11 +38,17 @@ impl Engine {
         self.change_people(owner, (self.keys.blocks(owner), other), change, entry).await
     }
 
-    /// Brings the direct room of the two, if it is there, to what their lists say. Where they change meanwhile, once
-    /// more: the last who looks has seen the last.
+    /// Brings the direct room of the two, if it is there, to what their lists say.
     pub(super) async fn settle_blocked(&self, users: [UserId; 2], attempt: &str) -> Result<()> {
+        let seen = self.either_blocks(users).await?;
+        self.settle_blocked_as(users, seen, attempt).await
+    }
+
+    /// The same, having seen this in the lists. Where they changed meanwhile, once more: the last who looks has seen the
+    /// last.
+    pub(super) async fn settle_blocked_as(&self, users: [UserId; 2], seen: bool, attempt: &str) -> Result<()> {
         let room = RoomId::direct(users[0], users[1]);
-        let mut blocked = self.either_blocks(users).await?;
+        let mut blocked = seen;
         loop {
             let set = Call::new(&scripts::SET_BLOCKED)
                 .keys([self.keys.room(room), self.keys.void(room, attempt)])

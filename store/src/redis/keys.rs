@@ -84,6 +84,7 @@ keys! {
     contacts(user: UserId) = "{{u:{user}}}:contacts";
     blocks(user: UserId) = "{{u:{user}}}:blocks";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
+    secrets(user: UserId) = "{{u:{user}}}:secrets";
     user_log(user: UserId) = "{{u:{user}}}:log";
     presence(user: UserId) = "{{u:{user}}}:presence";
     inbox_items(user: UserId) = "{{u:{user}}}:inbox:items";
@@ -99,6 +100,7 @@ keys! {
     username(folded: &str) = "name:{folded}";
     email(folded: &str) = "email:{folded}";
     handle(folded: &str) = "handle:{folded}";
+    external(hash: &str) = "external:{hash}";
     accounts() = "accounts";
     guests() = "guests";
     public_rooms() = "public-rooms";
