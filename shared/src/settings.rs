@@ -4,6 +4,7 @@
 //! `docs/configuration.md` and `.env.example` list all of them and are checked against this file by a test.
 
 mod external;
+mod notification;
 mod smtp_url;
 mod store_url;
 
@@ -13,13 +14,13 @@ use std::{
 };
 
 use config::{Config, Environment, File, FileFormat};
-use email_address::EmailAddress;
 use ipnet::IpNet;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::{
     external::{ExternalIssuer, KeysAt},
+    notification::{Apns, Fcm, Notification, WebPush},
     smtp_url::SmtpUrl,
     store_url::StoreUrl,
 };
@@ -101,28 +102,6 @@ pub struct Presence {
     pub lease_seconds: u64,
     /// How many users one connection may watch.
     pub max_watched: usize,
-}
-
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Notification {
-    pub listen: SocketAddr,
-    pub public_url: Option<String>,
-    /// Keys that may `POST /notify`, comma-separated; at least 16 characters each. None: only tokens of scope `notify`.
-    #[serde(deserialize_with = "comma_separated", serialize_with = "hidden")]
-    pub api_keys: Vec<SecretString>,
-    /// How long after a message its absent readers are notified.
-    pub delay_ms: u64,
-    /// `mailto:` or `https:` where a push service reaches the operator (RFC 8292 §2.1); none: no Web Push.
-    pub webpush_contact: Option<String>,
-    /// May users have their notifications posted to URLs of their own?
-    pub webhooks: bool,
-    /// Users' URLs may be plain http, and lead to private addresses: for tests, and where users are trusted.
-    pub allow_private_targets: bool,
-    /// The server that takes e-mail; without it none is sent.
-    pub smtp_url: Option<SmtpUrl>,
-    /// Who writes: `no-reply@example.org`, or `Example <no-reply@example.org>`.
-    pub smtp_from: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -315,22 +294,6 @@ impl Default for Presence {
     }
 }
 
-impl Default for Notification {
-    fn default() -> Self {
-        Self {
-            listen: local(3003),
-            public_url: None,
-            api_keys: Vec::new(),
-            delay_ms: 2000,
-            webpush_contact: None,
-            webhooks: false,
-            allow_private_targets: false,
-            smtp_url: None,
-            smtp_from: None,
-        }
-    }
-}
-
 impl Default for Auth {
     fn default() -> Self {
         Self {
@@ -427,19 +390,8 @@ impl Settings {
     /// The rules a type cannot say.
     fn check(mut self) -> Result<Self, SettingsError> {
         let bad = |key: &str, why: &str| Err(SettingsError(format!("{key}: {why}")));
-        if self.notification.api_keys.iter().any(|k| k.expose_secret().len() < 16) {
-            return bad("notification.api_keys", "a key has less than 16 characters");
-        }
-        let contact = self.notification.webpush_contact.as_deref().map(url::Url::parse);
-        if contact.is_some_and(|url| !url.is_ok_and(|url| matches!(url.scheme(), "mailto" | "https"))) {
-            return bad("notification.webpush_contact", "use mailto:ADDRESS or https://HOST");
-        }
-        match (&self.notification.smtp_url, &self.notification.smtp_from) {
-            (_, Some(from)) if !EmailAddress::is_valid(from) || from.chars().any(char::is_control) => {
-                return bad("notification.smtp_from", "use no-reply@example.org or Example <no-reply@example.org>");
-            }
-            (Some(_), None) => return bad("notification.smtp_from", "is needed with notification.smtp_url"),
-            _ => {}
+        if let Err((key, why)) = self.notification.check() {
+            return bad(&format!("notification.{key}"), why);
         }
         for (key, link) in [("auth.reset_url", &self.auth.reset_url), ("auth.verify_url", &self.auth.verify_url)] {
             if link.as_ref().is_some_and(|link| !is_link(link)) {
