@@ -112,6 +112,11 @@ impl Rates {
         self.per_minute("ticket", &user.to_string(), self.settings.tickets_per_minute).await
     }
 
+    /// Once asking somebody to be a contact.
+    pub async fn contact_request(&self, user: UserId) -> Result<()> {
+        self.per_minute("contact", &user.to_string(), self.settings.contact_requests_per_minute).await
+    }
+
     async fn per_minute(&self, what: &str, who: &str, burst: u32) -> Result<()> {
         if !self.settings.enabled {
             return Ok(());

@@ -22,6 +22,7 @@ mod privacy;
 mod rates;
 mod registry;
 mod replies;
+mod requests;
 mod retention;
 mod roles;
 mod rooms;
