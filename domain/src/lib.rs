@@ -88,7 +88,7 @@ impl Domain {
             letters.clone(),
         ));
         Self {
-            people: Arc::new(People::new(store.clone(), accounts.clone(), names.clone())),
+            people: Arc::new(People::new(store.clone(), &settings, accounts.clone(), names.clone(), rates.clone())),
             accounts,
             messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
             notifications: Arc::new(Notifications::new(store.clone(), &settings.notification, names.clone())),

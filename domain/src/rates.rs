@@ -121,6 +121,11 @@ impl Rates {
         self.per_minute("ticket", &user.to_string(), self.settings.tickets_per_minute).await
     }
 
+    /// Once asking somebody to be a contact.
+    pub async fn contact_request(&self, user: UserId) -> Result<()> {
+        self.per_minute("contact", &user.to_string(), self.settings.contact_requests_per_minute).await
+    }
+
     /// One password said to be lost, or one token of a letter that is tried, from this address.
     pub async fn reset(&self, address: &str) -> Result<()> {
         self.per_minute("reset", address, self.settings.resets_per_minute).await

@@ -41,6 +41,7 @@ pub struct Settings {
     pub api: Api,
     pub chat: Chat,
     pub presence: Presence,
+    pub people: People,
     pub notification: Notification,
     pub auth: Auth,
     pub http: Http,
@@ -102,6 +103,13 @@ pub struct Presence {
     pub lease_seconds: u64,
     /// How many users one connection may watch.
     pub max_watched: usize,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct People {
+    /// Are contacts asked before they are one, and is each then one of the other?
+    pub contact_requests: bool,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -167,6 +175,8 @@ pub struct Limits {
     pub searches_per_minute: u32,
     /// Per user: tickets for sockets.
     pub tickets_per_minute: u32,
+    /// Per user: asking people to be contacts.
+    pub contact_requests_per_minute: u32,
     /// Characters of a message.
     pub content_chars: usize,
     /// Bytes of a client's frame.
@@ -336,6 +346,7 @@ impl Default for Limits {
             letters_per_hour: 5,
             searches_per_minute: 60,
             tickets_per_minute: 60,
+            contact_requests_per_minute: 30,
             content_chars: 8000,
             frame_bytes: 64 * 1024,
             body_bytes: 256 * 1024,
@@ -440,6 +451,7 @@ impl Settings {
             ("limits.letters_per_hour", self.limits.letters_per_hour.into()),
             ("limits.searches_per_minute", self.limits.searches_per_minute.into()),
             ("limits.tickets_per_minute", self.limits.tickets_per_minute.into()),
+            ("limits.contact_requests_per_minute", self.limits.contact_requests_per_minute.into()),
             ("limits.content_chars", self.limits.content_chars as u64),
             ("limits.queue_frames", self.limits.queue_frames as u64),
             ("limits.queue_seconds", self.limits.queue_seconds),
