@@ -3,8 +3,8 @@
 //! No HTTP, no sockets and no Redis here: services parse, call one method, and answer. Every rule is here once, so
 //! that REST, the native sockets and every dialect behave alike.
 //!
-//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`letters`] → [`rooms`] → [`messages`] → [`presence`] →
-//! [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
+//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`letters`] → [`people`] → [`rooms`] → [`messages`] →
+//! [`presence`] → [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
 
 pub mod accounts;
 pub mod admin;
@@ -18,6 +18,7 @@ pub mod notifications;
 pub mod outage;
 mod pages;
 mod passwords;
+pub mod people;
 pub mod presence;
 mod rates;
 pub mod rooms;
@@ -34,6 +35,7 @@ pub use letters::Letters;
 pub use messages::Messages;
 pub use names::Names;
 pub use notifications::Notifications;
+pub use people::People;
 pub use presence::Presence;
 pub use rooms::Rooms;
 use shared::{InstanceId, Settings};
@@ -50,6 +52,7 @@ pub struct Domain {
     pub instance: InstanceId,
     pub identity: Arc<Identity>,
     pub accounts: Arc<Accounts>,
+    pub people: Arc<People>,
     pub rooms: Arc<Rooms>,
     pub messages: Arc<Messages>,
     pub presence: Arc<Presence>,
@@ -68,19 +71,21 @@ impl Domain {
         let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone()));
         let letters = Arc::new(Letters::new(store.clone(), settings.auth.clone()));
         let presence = Arc::new(Presence::new(store.clone(), &settings, instance, names.clone()));
+        let accounts = Arc::new(Accounts::new(
+            store.clone(),
+            &settings,
+            identity.clone(),
+            presence.clone(),
+            rates.clone(),
+            names.clone(),
+            letters.clone(),
+        ));
         Self {
-            accounts: Arc::new(Accounts::new(
-                store.clone(),
-                &settings,
-                identity.clone(),
-                presence.clone(),
-                rates.clone(),
-                names.clone(),
-                letters.clone(),
-            )),
-            messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
-            notifications: Arc::new(Notifications::new(store.clone(), names.clone())),
+            people: Arc::new(People::new(store.clone(), accounts.clone(), names.clone())),
+            accounts,
             letters,
+            messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
+            notifications: Arc::new(Notifications::new(store.clone(), &settings.notification, names.clone())),
             store,
             settings,
             instance,

@@ -112,6 +112,12 @@ pub struct Notification {
     pub smtp_url: Option<SmtpUrl>,
     /// Who writes: `no-reply@example.org`, or `Example <no-reply@example.org>`.
     pub smtp_from: Option<String>,
+    /// `mailto:` or `https:` where a push service reaches the operator (RFC 8292 §2.1); none: no Web Push.
+    pub webpush_contact: Option<String>,
+    /// May users have their notifications posted to URLs of their own?
+    pub webhooks: bool,
+    /// Users' URLs may be plain http, and lead to private addresses: for tests, and where users are trusted.
+    pub allow_private_targets: bool,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -310,6 +316,9 @@ impl Default for Notification {
             delay_ms: 2000,
             smtp_url: None,
             smtp_from: None,
+            webpush_contact: None,
+            webhooks: false,
+            allow_private_targets: false,
         }
     }
 }
@@ -423,6 +432,10 @@ impl Settings {
             if link.as_ref().is_some_and(|link| !is_link(link)) {
                 return bad(key, "use a URL with {token} once in it, like https://example.org/reset?token={token}");
             }
+        }
+        let contact = self.notification.webpush_contact.as_deref().map(url::Url::parse);
+        if contact.is_some_and(|url| !url.is_ok_and(|url| matches!(url.scheme(), "mailto" | "https"))) {
+            return bad("notification.webpush_contact", "use mailto:ADDRESS or https://HOST");
         }
         if !self.store.key_prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
             return bad("store.key_prefix", "use letters, digits and - _ . : only");

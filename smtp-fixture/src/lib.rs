@@ -13,9 +13,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Mutex, mpsc};
 
+const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/receivers/bin/python");
 const RECEIVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/receiver.py");
-/// Debian's package is for the second, whatever the first is.
-const PYTHONS: [&str; 2] = ["python3", "/usr/bin/python3"];
 /// A mail comes much sooner, or never.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// More mails than any test sends.
@@ -77,13 +76,9 @@ pub struct Receiver {
 
 impl Receiver {
     pub fn start(options: Options) -> Self {
-        let has_it = |python: &&str| {
-            let mut ask = Command::new(python);
-            ask.args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-        };
-        let python = PYTHONS.into_iter().find(has_it).expect("aiosmtpd is missing; install it: .ci/prerequisites");
+        assert!(Path::new(PYTHON).exists(), "aiosmtpd is not installed; run .ci/prerequisites");
         let options = json!({ "answers": options.answers, "login": options.login, "tls": options.tls });
-        let mut child = Command::new(python)
+        let mut child = Command::new(PYTHON)
             .args(["-W", "ignore", RECEIVER, &options.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -3,9 +3,9 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`sessions`] → [`secrets`] → [`rooms`] → [`room_admin`] → [`invites`] →
-//! [`log`] → [`user_log`] → [`bus`] →
-//! [`presence`] → [`notify`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
+//! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`secrets`] → [`rooms`] → [`room_admin`] →
+//! [`invites`] → [`log`] → [`user_log`] → [`bus`] →
+//! [`presence`] → [`notify`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod backup;
@@ -16,7 +16,9 @@ pub mod invites;
 pub mod log;
 pub mod notify;
 pub mod ops;
+pub mod people;
 pub mod presence;
+pub mod push;
 pub mod redis;
 pub mod room_admin;
 pub mod rooms;
@@ -40,7 +42,9 @@ pub use notify::{
     Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, Letter, NotifyQueue, Outbox, Outcome,
 };
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
+pub use people::{People, Relation};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
+pub use push::{PushKind, PushSubscription, PushSubscriptions, WebPushKeys};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
 pub use secrets::{Secret, SecretKind, Secrets};
@@ -53,6 +57,7 @@ pub use users::{ProfilePatch, UserRecord, Users};
 #[derive(Clone)]
 pub struct Store {
     pub users: Arc<dyn Users>,
+    pub people: Arc<dyn People>,
     pub sessions: Arc<dyn Sessions>,
     pub secrets: Arc<dyn Secrets>,
     pub tickets: Arc<dyn Tickets>,
@@ -67,6 +72,7 @@ pub struct Store {
     pub notify_queue: Arc<dyn NotifyQueue>,
     pub outbox: Arc<dyn Outbox>,
     pub inboxes: Arc<dyn Inboxes>,
+    pub push: Arc<dyn PushSubscriptions>,
     pub registry: Arc<dyn Registry>,
     pub limits: Arc<dyn Limits>,
     pub maintenance: Arc<dyn Maintenance>,
@@ -81,10 +87,11 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: Secrets + 'static,
+        E: People + Secrets + PushSubscriptions + 'static,
     {
         Self {
             users: engine.clone(),
+            people: engine.clone(),
             sessions: engine.clone(),
             secrets: engine.clone(),
             tickets: engine.clone(),
@@ -99,6 +106,7 @@ impl Store {
             notify_queue: engine.clone(),
             outbox: engine.clone(),
             inboxes: engine.clone(),
+            push: engine.clone(),
             registry: engine.clone(),
             limits: engine.clone(),
             maintenance: engine.clone(),

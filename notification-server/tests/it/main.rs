@@ -8,4 +8,6 @@ mod keyed;
 mod letters;
 mod messages;
 mod outcomes;
+mod push;
+mod receiver;
 mod support;

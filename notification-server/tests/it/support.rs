@@ -223,6 +223,10 @@ impl TestServer {
         self.request("GET", path, Some(&person.token), None).await
     }
 
+    pub async fn send(&self, method: &str, path: &str, person: &Person, body: Value) -> Answer {
+        self.request(method, path, Some(&person.token), Some(body)).await
+    }
+
     pub async fn put(&self, path: &str, person: &Person) -> Answer {
         self.request("PUT", path, Some(&person.token), None).await
     }
@@ -294,7 +298,7 @@ impl<F: Fn() -> Outcome + Send + Sync> Channel for Scripted<F> {
         self.name
     }
 
-    async fn deliver(&self, _: &Job) -> Outcome {
+    async fn deliver(&self, _: &Job, _: &str) -> Outcome {
         self.attempts.send(Instant::now()).await.unwrap();
         (self.outcome)()
     }
