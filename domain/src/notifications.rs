@@ -22,7 +22,7 @@ use store::Store;
 use crate::Names;
 
 /// Channels a request may name.
-pub const CHANNELS: [&str; 4] = [INBOX, WEB_PUSH, WEBHOOK, EMAIL];
+pub const CHANNELS: [&str; 4] = [INBOX, EMAIL, WEB_PUSH, WEBHOOK];
 /// The in-app inbox: every user has it.
 pub const INBOX: &str = "inbox";
 /// Browsers, and whatever else speaks RFC 8030; every subscription is a place of its own.

@@ -33,14 +33,14 @@ pub enum Outcome {
 pub trait Channel: Send + Sync {
     /// As requests and states spell it; the same for the life of the deployment.
     fn name(&self) -> &'static str;
-    /// Do jobs that name no channels go by it? Otherwise only those that name it.
-    fn is_for_all(&self) -> bool {
-        true
-    }
     /// Where a user is reached by it: its name alone, or `NAME/PLACE` for each place where it has several. Each is tried,
     /// retried and told of by itself.
     async fn places(&self, _user: UserId) -> domain::Result<Vec<String>> {
         Ok(vec![self.name().to_owned()])
+    }
+    /// Do jobs that name no channels go by it? Otherwise only those that name it.
+    fn is_for_all(&self) -> bool {
+        true
     }
     /// Delivers to the job's user at a place, within 30 s (then it counts as `Retry`). The same job may come again after
     /// a crash: a channel that can recognise it by (id, user) does.
@@ -55,11 +55,12 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// Fails where the system has no certificates, or a setting cannot be right.
+    /// Fails where a setting cannot be right, or the system has no certificates.
     pub fn new(domain: &Domain) -> anyhow::Result<Self> {
         let settings = &domain.settings.notification;
         let outgoing = Outgoing::new(settings.allow_private_targets)?;
-        let mut all: Vec<Arc<dyn Channel>> = vec![Arc::new(Inbox::new(domain.clone()))];
+        let mut all: Vec<Arc<dyn Channel>> =
+            vec![Arc::new(Inbox::new(domain.clone())), Arc::new(Email::new(domain.clone())?)];
         let contact = settings.webpush_contact.clone();
         let web_push = contact.map(|contact| Arc::new(WebPush::new(domain.clone(), outgoing.clone(), contact)));
         if let Some(web_push) = &web_push {
@@ -67,9 +68,6 @@ impl Channels {
         }
         if settings.webhooks {
             all.push(Arc::new(Webhook::new(domain.clone(), outgoing)));
-        }
-        if let Some(email) = Email::new(domain.clone())? {
-            all.push(Arc::new(email));
         }
         Ok(Self { all, web_push })
     }

@@ -3,6 +3,7 @@
 //! Every key has a default; an unknown key or a bad value is one readable line naming the key (exit 64, EX_USAGE).
 //! `docs/configuration.md` and `.env.example` list all of them and are checked against this file by a test.
 
+mod external;
 mod smtp_url;
 mod store_url;
 
@@ -17,7 +18,11 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use self::{smtp_url::SmtpUrl, store_url::StoreUrl};
+pub use self::{
+    external::{ExternalIssuer, KeysAt},
+    smtp_url::SmtpUrl,
+    store_url::StoreUrl,
+};
 
 /// Exit status for bad configuration (sysexits.h EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
@@ -108,16 +113,16 @@ pub struct Notification {
     pub api_keys: Vec<SecretString>,
     /// How long after a message its absent readers are notified.
     pub delay_ms: u64,
-    /// The server that takes e-mail; without it none is sent.
-    pub smtp_url: Option<SmtpUrl>,
-    /// Who writes: `no-reply@example.org`, or `Example <no-reply@example.org>`.
-    pub smtp_from: Option<String>,
     /// `mailto:` or `https:` where a push service reaches the operator (RFC 8292 §2.1); none: no Web Push.
     pub webpush_contact: Option<String>,
     /// May users have their notifications posted to URLs of their own?
     pub webhooks: bool,
     /// Users' URLs may be plain http, and lead to private addresses: for tests, and where users are trusted.
     pub allow_private_targets: bool,
+    /// The server that takes e-mail; without it none is sent.
+    pub smtp_url: Option<SmtpUrl>,
+    /// Who writes: `no-reply@example.org`, or `Example <no-reply@example.org>`.
+    pub smtp_from: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -131,6 +136,9 @@ pub struct Auth {
     pub sessions_seconds: u64,
     /// Password hashes computed at the same time, in one process.
     pub hash_threads: usize,
+    /// Other products whose tokens are taken.
+    #[serde(deserialize_with = "external::issuers")]
+    pub external: Vec<ExternalIssuer>,
     /// How long the token of a letter about a lost password is good.
     pub reset_minutes: u64,
     /// How long the token of a letter that asks whether an address is right is good.
@@ -314,11 +322,11 @@ impl Default for Notification {
             public_url: None,
             api_keys: Vec::new(),
             delay_ms: 2000,
-            smtp_url: None,
-            smtp_from: None,
             webpush_contact: None,
             webhooks: false,
             allow_private_targets: false,
+            smtp_url: None,
+            smtp_from: None,
         }
     }
 }
@@ -331,6 +339,7 @@ impl Default for Auth {
             refresh_token_days: 30,
             sessions_seconds: 15,
             hash_threads: 2,
+            external: Vec::new(),
             reset_minutes: 30,
             verify_hours: 24,
             reset_url: None,
@@ -421,6 +430,10 @@ impl Settings {
         if self.notification.api_keys.iter().any(|k| k.expose_secret().len() < 16) {
             return bad("notification.api_keys", "a key has less than 16 characters");
         }
+        let contact = self.notification.webpush_contact.as_deref().map(url::Url::parse);
+        if contact.is_some_and(|url| !url.is_ok_and(|url| matches!(url.scheme(), "mailto" | "https"))) {
+            return bad("notification.webpush_contact", "use mailto:ADDRESS or https://HOST");
+        }
         match (&self.notification.smtp_url, &self.notification.smtp_from) {
             (_, Some(from)) if !EmailAddress::is_valid(from) || from.chars().any(char::is_control) => {
                 return bad("notification.smtp_from", "use no-reply@example.org or Example <no-reply@example.org>");
@@ -433,15 +446,14 @@ impl Settings {
                 return bad(key, "use a URL with {token} once in it, like https://example.org/reset?token={token}");
             }
         }
-        let contact = self.notification.webpush_contact.as_deref().map(url::Url::parse);
-        if contact.is_some_and(|url| !url.is_ok_and(|url| matches!(url.scheme(), "mailto" | "https"))) {
-            return bad("notification.webpush_contact", "use mailto:ADDRESS or https://HOST");
-        }
         if !self.store.key_prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
             return bad("store.key_prefix", "use letters, digits and - _ . : only");
         }
         if self.store.wait_replicas > 0 && matches!(self.store.url, StoreUrl::Embedded(_)) {
             return bad("store.wait_replicas", "an embedded store has no replicas");
+        }
+        if let Some(issuer) = external::doubled(&self.auth.external) {
+            return bad("auth.external", &format!("issuer {issuer:?} is there twice"));
         }
         for allowed in &mut self.http.allowed_origins {
             match origin(allowed) {

@@ -13,8 +13,9 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Mutex, mpsc};
 
-const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/receivers/bin/python");
 const RECEIVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/receiver.py");
+/// With the libraries of receivers, which `.ci/prerequisites` installs.
+const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/receivers/bin/python");
 /// A mail comes much sooner, or never.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// More mails than any test sends.
@@ -76,7 +77,7 @@ pub struct Receiver {
 
 impl Receiver {
     pub fn start(options: Options) -> Self {
-        assert!(Path::new(PYTHON).exists(), "aiosmtpd is not installed; run .ci/prerequisites");
+        assert!(Path::new(PYTHON).exists(), "the receivers are not installed; run .ci/prerequisites");
         let options = json!({ "answers": options.answers, "login": options.login, "tls": options.tls });
         let mut child = Command::new(PYTHON)
             .args(["-W", "ignore", RECEIVER, &options.to_string()])

@@ -4,7 +4,8 @@
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
 //! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`secrets`] → [`rooms`] → [`room_admin`] →
-//! [`invites`] → [`log`] → [`user_log`] → [`bus`] →
+//! [`invites`] →
+//! [`log`] → [`user_log`] → [`bus`] →
 //! [`presence`] → [`notify`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
@@ -48,10 +49,10 @@ pub use push::{PushKind, PushSubscription, PushSubscriptions, WebPushKeys};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
 pub use secrets::{Secret, SecretKind, Secrets};
-pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions, Ticket, Tickets};
+pub use sessions::{Arrival, Exchange, Login, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
-pub use users::{ProfilePatch, UserRecord, Users};
+pub use users::{ExternalId, ProfilePatch, UserRecord, Users};
 
 /// An open store. Clones share it.
 #[derive(Clone)]

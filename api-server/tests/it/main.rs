@@ -3,9 +3,11 @@
 
 mod accounts;
 mod bad_input;
+mod blocks;
 mod changes;
 mod cors;
 mod document;
+mod external;
 mod gateway;
 mod history;
 mod invites;

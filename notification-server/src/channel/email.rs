@@ -36,7 +36,8 @@ const LATER: Duration = Duration::from_secs(60);
 
 pub struct Email {
     domain: Domain,
-    server: Arc<Server>,
+    /// None: no server is configured.
+    server: Option<Arc<Server>>,
 }
 
 struct Server {
@@ -46,22 +47,25 @@ struct Server {
 }
 
 impl Email {
-    /// Connects to nothing yet. `None`: no server is configured.
-    pub fn new(domain: Domain) -> anyhow::Result<Option<Self>> {
-        let server = Server::of(&domain.settings.notification)?;
-        Ok(server.map(|server| Self { domain, server: Arc::new(server) }))
+    /// Connects to nothing yet.
+    pub fn new(domain: Domain) -> anyhow::Result<Self> {
+        let server = Server::of(&domain.settings.notification)?.map(Arc::new);
+        Ok(Self { domain, server })
     }
 
     async fn send(&self, job: &Job) -> domain::Result<Outcome> {
+        let Some(server) = &self.server else {
+            return Ok(Outcome::Suppressed { why: "no e-mail is sent here: notification.smtp_url is not set".into() });
+        };
         let mail = match self.domain.letters.write(job).await? {
             Written::Mail(mail) => mail,
             Written::Nothing(why) => return Ok(Outcome::Suppressed { why: why.into() }),
         };
-        let message = match message(&self.server.from, job, mail) {
+        let message = match message(&server.from, job, mail) {
             Ok(message) => message,
             Err(e) => return Ok(Outcome::Failed { why: format!("it cannot be written as an e-mail: {e:#}") }),
         };
-        let server = self.server.clone();
+        let server = server.clone();
         // A task: a conversation that is broken off in the middle must not go back into the pool.
         let sent = tokio::spawn(async move { server.send(message).await });
         Ok(sent.await.context("sending an e-mail ended badly")?)

@@ -251,7 +251,7 @@ async fn without_a_mail_server_nothing_is_sent_and_that_is_said() {
     let world = World::new(Engine::Embedded).await;
     let alice = world.account("alice").await;
     let server = world.serve().await;
-    let why = "this channel is not configured";
+    let why = "no e-mail is sent here: notification.smtp_url is not set";
     let said = sent(&server, job(alice.id, Letter::PasswordChanged)).await;
     assert_eq!(said, json!(["email", "suppressed", why]));
     server.stop().await;

@@ -99,6 +99,7 @@ keys! {
     username(folded: &str) = "name:{folded}";
     email(folded: &str) = "email:{folded}";
     handle(folded: &str) = "handle:{folded}";
+    external(hash: &str) = "external:{hash}";
     accounts() = "accounts";
     guests() = "guests";
     public_rooms() = "public-rooms";

@@ -203,8 +203,8 @@ mod tests {
             expires_at: None,
             created_at: Timestamp::from_millis(0),
             message: None,
-            letter: None,
             request_hash: None,
+            letter: None,
         }
     }
 
