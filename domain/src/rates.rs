@@ -112,6 +112,18 @@ impl Rates {
         self.per_minute("ticket", &user.to_string(), self.settings.tickets_per_minute).await
     }
 
+    /// One invite made by this user.
+    pub async fn invite(&self, user: UserId) -> Result<()> {
+        self.per_minute("invite", &user.to_string(), self.settings.invites_per_minute).await
+    }
+
+    /// One code tried by this user, who may have many addresses, from this one, which may have many users.
+    pub async fn redeem(&self, user: UserId, address: &str) -> Result<()> {
+        let most = self.settings.redeems_per_minute;
+        self.per_minute("redeem", &user.to_string(), most).await?;
+        self.per_minute("redeem-from", address, most).await
+    }
+
     async fn per_minute(&self, what: &str, who: &str, burst: u32) -> Result<()> {
         if !self.settings.enabled {
             return Ok(());
