@@ -233,6 +233,8 @@ async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
                         hub.close(user, Login::Session(session));
                     }
                 }
+                // Whoever watches already goes on until they subscribe anew.
+                Signal::Event(BusEvent::AccessChanged { .. }) => {}
                 Signal::Event(BusEvent::Room(_) | BusEvent::Marked(_) | BusEvent::Typing(_)) => {}
                 Signal::Lost => lost = true,
             }

@@ -3,9 +3,9 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`invites`] →
+//! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`invites`] →
 //! [`log`] → [`user_log`] → [`bus`] →
-//! [`presence`] → [`notify`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
+//! [`presence`] → [`notify`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod backup;
@@ -16,7 +16,9 @@ pub mod invites;
 pub mod log;
 pub mod notify;
 pub mod ops;
+pub mod people;
 pub mod presence;
+pub mod push;
 pub mod redis;
 pub mod room_admin;
 pub mod rooms;
@@ -39,7 +41,9 @@ pub use notify::{
     Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome,
 };
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
+pub use people::{People, Relation};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
+pub use push::{PushKind, PushSubscription, PushSubscriptions, WebPushKeys};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
 pub use sessions::{Arrival, Exchange, Login, Rotation, SessionRecord, Sessions, Ticket, Tickets};
@@ -51,6 +55,7 @@ pub use users::{ExternalId, ProfilePatch, UserRecord, Users};
 #[derive(Clone)]
 pub struct Store {
     pub users: Arc<dyn Users>,
+    pub people: Arc<dyn People>,
     pub sessions: Arc<dyn Sessions>,
     pub tickets: Arc<dyn Tickets>,
     pub signing_keys: Arc<dyn SigningKeys>,
@@ -64,6 +69,7 @@ pub struct Store {
     pub notify_queue: Arc<dyn NotifyQueue>,
     pub outbox: Arc<dyn Outbox>,
     pub inboxes: Arc<dyn Inboxes>,
+    pub push: Arc<dyn PushSubscriptions>,
     pub registry: Arc<dyn Registry>,
     pub limits: Arc<dyn Limits>,
     pub maintenance: Arc<dyn Maintenance>,
@@ -78,10 +84,11 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: 'static,
+        E: People + PushSubscriptions + 'static,
     {
         Self {
             users: engine.clone(),
+            people: engine.clone(),
             sessions: engine.clone(),
             tickets: engine.clone(),
             signing_keys: engine.clone(),
@@ -95,6 +102,7 @@ impl Store {
             notify_queue: engine.clone(),
             outbox: engine.clone(),
             inboxes: engine.clone(),
+            push: engine.clone(),
             registry: engine.clone(),
             limits: engine.clone(),
             maintenance: engine.clone(),
