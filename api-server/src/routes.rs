@@ -11,6 +11,7 @@ mod presence;
 mod push;
 mod reactions;
 mod receipts;
+mod recovery;
 mod registry;
 mod rooms;
 mod sessions;
@@ -33,6 +34,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(accounts::refresh) // POST /api/token/refresh
         .service(accounts::log_out) // POST /api/logout
         .service(accounts::change_password) // POST /api/password
+        .service(recovery::forgot_password) // POST /api/password/forgot
+        .service(recovery::reset_password) // POST /api/password/reset
+        .service(recovery::verify_email) // POST /api/email/verify
+        .service(recovery::ask_for_verification) // POST /api/email/verification
         .service(sessions::sessions) // GET /api/sessions
         .service(sessions::revoke) // DELETE /api/sessions/{id}
         .service(sessions::ws_ticket) // POST /api/ws-ticket
@@ -45,7 +50,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(users::status) // GET /api/users/{id}/status
         .service(people::contacts) // GET /api/contacts
         .service(people::add_contact) // PUT /api/contacts/{userId}
-        .service(people::remove_contact); // DELETE /api/contacts/{userId}
+        .service(people::remove_contact) // DELETE /api/contacts/{userId}
+        .service(people::blocks) // GET /api/blocks
+        .service(people::block) // PUT /api/blocks/{userId}
+        .service(people::unblock); // DELETE /api/blocks/{userId}
 
     cfg.service(rooms::create) // POST /api/rooms
         .service(rooms::mine) // GET /api/rooms

@@ -22,13 +22,15 @@ use store::Store;
 use crate::Names;
 
 /// Channels a request may name.
-pub const CHANNELS: [&str; 3] = [INBOX, WEB_PUSH, WEBHOOK];
+pub const CHANNELS: [&str; 4] = [INBOX, EMAIL, WEB_PUSH, WEBHOOK];
 /// The in-app inbox: every user has it.
 pub const INBOX: &str = "inbox";
 /// Browsers, and whatever else speaks RFC 8030; every subscription is a place of its own.
 pub const WEB_PUSH: &str = "webpush";
 /// URLs of users' own; every subscription is a place of its own.
 pub const WEBHOOK: &str = "webhook";
+/// To the account's verified address, where a request names it.
+pub const EMAIL: &str = "email";
 
 pub struct Notifications {
     store: Store,

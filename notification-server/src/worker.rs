@@ -126,11 +126,12 @@ impl Worker {
         Ok(states.into_iter().flatten().next().map(|state| state.attempts).unwrap_or_default())
     }
 
-    /// The places a job is for: those of the channels it names, else of all. A channel that is not here is a place, too,
+    /// The places a job is for: those of the channels it names, else of all that are for such jobs. A channel that is not here is a place, too,
     /// so that it is told what became of it.
     async fn wanted(&self, job: &Job) -> domain::Result<Vec<String>> {
         let Some(named) = &job.channels else {
-            let places = try_join_all(self.channels.iter().map(|channel| channel.places(job.user))).await?;
+            let for_all = self.channels.iter().filter(|channel| channel.is_for_all());
+            let places = try_join_all(for_all.map(|channel| channel.places(job.user))).await?;
             return Ok(places.concat());
         };
         let places = named.iter().map(async |name| match self.channel(name) {

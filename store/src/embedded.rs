@@ -35,6 +35,7 @@ mod replies;
 mod retention;
 mod room_admin;
 mod rooms;
+mod secrets;
 mod sessions;
 mod signing_keys;
 mod tickets;

@@ -3,7 +3,8 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`invites`] →
+//! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`secrets`] → [`rooms`] → [`room_admin`] →
+//! [`invites`] →
 //! [`log`] → [`user_log`] → [`bus`] →
 //! [`presence`] → [`notify`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
@@ -22,6 +23,7 @@ pub mod push;
 pub mod redis;
 pub mod room_admin;
 pub mod rooms;
+pub mod secrets;
 pub mod sessions;
 pub mod user_log;
 pub mod users;
@@ -38,7 +40,7 @@ pub use log::{
     PageRequest, Reacting, RoomEvent, RoomLog, StoredMessage, Tally, TypingEvent,
 };
 pub use notify::{
-    Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome,
+    Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, Letter, NotifyQueue, Outbox, Outcome,
 };
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use people::{People, Relation};
@@ -46,6 +48,7 @@ pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Pub
 pub use push::{PushKind, PushSubscription, PushSubscriptions, WebPushKeys};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
+pub use secrets::{Secret, SecretKind, Secrets};
 pub use sessions::{Arrival, Exchange, Login, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
@@ -57,6 +60,7 @@ pub struct Store {
     pub users: Arc<dyn Users>,
     pub people: Arc<dyn People>,
     pub sessions: Arc<dyn Sessions>,
+    pub secrets: Arc<dyn Secrets>,
     pub tickets: Arc<dyn Tickets>,
     pub signing_keys: Arc<dyn SigningKeys>,
     pub rooms: Arc<dyn Rooms>,
@@ -84,12 +88,13 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: People + PushSubscriptions + 'static,
+        E: People + Secrets + PushSubscriptions + 'static,
     {
         Self {
             users: engine.clone(),
             people: engine.clone(),
             sessions: engine.clone(),
+            secrets: engine.clone(),
             tickets: engine.clone(),
             signing_keys: engine.clone(),
             rooms: engine.clone(),

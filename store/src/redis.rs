@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod backup;
+mod blocks;
 mod bus;
 mod codec;
 mod connection;
@@ -31,6 +32,7 @@ mod retention;
 mod room_admin;
 mod rooms;
 mod scripts;
+mod secrets;
 mod sessions;
 mod tickets;
 mod user_log;

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod bad_input;
+mod blocks;
 mod changes;
 mod cors;
 mod document;
@@ -20,6 +21,7 @@ mod outage;
 mod people;
 mod privacy;
 mod rates;
+mod recovery;
 mod registry;
 mod replies;
 mod retention;

@@ -9,7 +9,7 @@ use base64::{
 };
 use serde::{Deserialize, Serialize};
 use shared::{Timestamp, UserId};
-use store::{PushKind, PushSubscription, WebPushKeys};
+use store::{Login, PushKind, PushSubscription, WebPushKeys};
 use utoipa::ToSchema;
 use web_push_native::p256::PublicKey;
 
@@ -18,7 +18,7 @@ pub use self::{
     target::{BadTarget, target},
 };
 use super::Notifications;
-use crate::{DomainError, Login, Result, Viewer, validate::Check};
+use crate::{DomainError, Result, Viewer, validate::Check};
 
 /// Subscriptions of one user.
 const MOST: usize = 20;
@@ -114,6 +114,7 @@ impl Notifications {
             endpoint: input.endpoint,
             keys,
             secret: (kind == PushKind::Webhook).then(secret),
+            // Another product's token ends long before the device is given up.
             session: viewer.session().ok(),
             created_at: Timestamp::now(),
         };

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use notification_server::Schedule;
 use rstest::rstest;
 use serde_json::{Value, json};
-use shared::settings;
+use shared::Settings;
 
 use crate::{
     receiver::Receiver,
@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// Everything is on, and may lead to this machine.
-pub fn pushing(settings: &mut settings::Notification) {
+pub fn pushing(settings: &mut Settings) {
+    let settings = &mut settings.notification;
     settings.webpush_contact = Some("mailto:ops@example.com".into());
     settings.webhooks = true;
     settings.allow_private_targets = true;
@@ -200,7 +201,7 @@ async fn a_message_to_somebody_away_is_pushed_with_its_text() {
 async fn what_cannot_be_pushed_to_is_refused() {
     let world = World::with(Engine::Embedded, |settings| {
         pushing(settings);
-        settings.allow_private_targets = false;
+        settings.notification.allow_private_targets = false;
     })
     .await;
     let alice = world.person("alice").await;

@@ -60,8 +60,8 @@ impl World {
         Self::with(engine, |_| {}).await
     }
 
-    /// With other settings of the service.
-    pub async fn with(engine: Engine, adapt: impl FnOnce(&mut settings::Notification)) -> Self {
+    /// With other settings than the tests' own.
+    pub async fn with(engine: Engine, change: impl FnOnce(&mut Settings)) -> Self {
         web::observe::install_metrics();
         let dir = tempfile::tempdir().unwrap();
         let redis = match engine {
@@ -85,7 +85,7 @@ impl World {
             limits: settings::Limits { enabled: false, ..Default::default() },
             ..Default::default()
         };
-        adapt(&mut settings.notification);
+        change(&mut settings);
         let store = store::open(&settings.store).await.unwrap();
         let domain = Domain::new(store, Arc::new(settings));
         let lease = Duration::from_secs(60);
@@ -96,6 +96,15 @@ impl World {
     pub async fn person(&self, name: &str) -> Person {
         let guest = Guest { username: Some(name.into()) };
         let signed_in = self.domain.accounts.guest(guest, &"127.0.0.1".into()).await.unwrap();
+        let viewer = self.domain.identity.authenticate(&signed_in.token).await.unwrap();
+        Person { id: signed_in.user.id, token: signed_in.token, viewer }
+    }
+
+    /// An account with the address `NAME@example.net` and the password `correct horse`.
+    pub async fn account(&self, name: &str) -> Person {
+        let input = json!({ "username": name, "email": format!("{name}@example.net"), "password": "correct horse" });
+        let input = serde_json::from_value(input).unwrap();
+        let signed_in = self.domain.accounts.sign_up(input, &"127.0.0.1".into()).await.unwrap();
         let viewer = self.domain.identity.authenticate(&signed_in.token).await.unwrap();
         Person { id: signed_in.user.id, token: signed_in.token, viewer }
     }

@@ -14,6 +14,8 @@
 //! | state | `D` owner blocked | empty |
 //! | state | `S` user session | [`SessionRecord`](crate::SessionRecord), JSON |
 //! | state | `T` expiry user session | empty |
+//! | state | `l` 0 user | secrets sent to the user's address, JSON |
+//! | state | `l` 1 expiry user | empty; users by when a secret of theirs ends |
 //! | state | `k` kid | expiry, then the public key, JSON |
 //! | state | `r` room | [`RoomRecord`](crate::RoomRecord), JSON |
 //! | state | `h` room | head row: head, when due for notification, notified seq |
@@ -231,6 +233,10 @@ pub(super) fn block(owner: UserId, blocked: UserId) -> Key {
     state(b'D', &[owner.as_bytes(), blocked.as_bytes()])
 }
 
+pub(super) fn blocks(owner: UserId) -> Span {
+    state(b'D', &[owner.as_bytes()]).prefix()
+}
+
 pub(super) fn session(user: UserId, id: SessionId) -> Key {
     state(b'S', &[user.as_bytes(), id.as_bytes()])
 }
@@ -251,6 +257,20 @@ pub(super) fn session_of_expiry(expiry: &[u8]) -> Key {
 /// Sessions that expired at `now` or before.
 pub(super) fn expired_sessions(now: Timestamp) -> Span {
     until(b'T', now)
+}
+
+pub(super) fn secrets(user: UserId) -> Key {
+    state(b'l', &[&[0], user.as_bytes()])
+}
+
+pub(super) fn secret_expiry(at: Timestamp, user: UserId) -> Key {
+    state(b'l', &[&[1], &time(at), user.as_bytes()])
+}
+
+/// Secrets that ended at `now` or before.
+pub(super) fn ended_secrets(now: Timestamp) -> Span {
+    let hi = after_prefix(&state(b'l', &[&[1], &time(now)]).bytes);
+    Span { hi, ..state(b'l', &[&[1]]).prefix() }
 }
 
 pub(super) fn signing_key(kid: &Kid) -> Key {

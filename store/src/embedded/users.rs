@@ -16,8 +16,12 @@ pub(super) fn user_id(bytes: &[u8]) -> Result<UserId> {
     UserId::from_slice(bytes).ok_or_else(|| codec::corrupt("user id"))
 }
 
-fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecord>> {
+pub(super) fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecord>> {
     read.get(&keys::user(id))?.map(|row| codec::from_json(&row)).transpose()
+}
+
+pub(super) fn put_user(tx: &mut Tx, user: &UserRecord) -> Result<()> {
+    tx.put(keys::user(user.id), codec::to_json(user)?)
 }
 
 fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
@@ -35,7 +39,7 @@ fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
         tx.put(keys::searchable(&user.username), id.clone())?;
     }
     tx.put(keys::username(&user.username), id)?;
-    tx.put(keys::user(user.id), codec::to_json(user)?)?;
+    put_user(tx, user)?;
     let count = count(tx)? + 1;
     tx.put(keys::user_count(), count.to_be_bytes().to_vec())
 }
@@ -70,7 +74,7 @@ fn patch(tx: &mut Tx, id: UserId, patch: ProfilePatch) -> Result<UserRecord> {
     if let Some(bio) = patch.bio {
         user.bio = bio;
     }
-    tx.put(keys::user(id), codec::to_json(&user)?)?;
+    put_user(tx, &user)?;
     Ok(user)
 }
 
@@ -85,7 +89,7 @@ fn change_password(
         return Ok(None);
     }
     user.password_hash = Some(next);
-    tx.put(keys::user(id), codec::to_json(&user)?)?;
+    put_user(tx, &user)?;
     sessions::end_others(tx, id, Some(keep)).map(Some)
 }
 

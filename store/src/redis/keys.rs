@@ -84,6 +84,7 @@ keys! {
     contacts(user: UserId) = "{{u:{user}}}:contacts";
     blocks(user: UserId) = "{{u:{user}}}:blocks";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
+    secrets(user: UserId) = "{{u:{user}}}:secrets";
     user_log(user: UserId) = "{{u:{user}}}:log";
     presence(user: UserId) = "{{u:{user}}}:presence";
     inbox_items(user: UserId) = "{{u:{user}}}:inbox:items";

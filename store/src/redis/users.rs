@@ -18,7 +18,7 @@ use super::{
 use crate::{ExternalId, ProfilePatch, Result, StoreError, UserRecord, Users};
 
 /// Changes of one profile at the same moment that one of them waits for.
-const CONTENDERS: usize = 32;
+pub(super) const CONTENDERS: usize = 32;
 /// How often one looks for a user that another process is making, and how long between: two seconds in all.
 const LOOKS: usize = 100;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);

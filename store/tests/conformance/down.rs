@@ -9,7 +9,8 @@ use shared::{
 };
 use store::{
     ChosenStatus, Exchange, Login, NewInvite, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription, Removal,
-    RoleChange, RoomPatch, RoomUpdate, Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
+    RoleChange, RoomPatch, RoomUpdate, Secret, SecretKind, Service, SessionRecord, Store, StoreError, Ticket,
+    TypingEvent,
 };
 
 use crate::{
@@ -74,6 +75,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
     };
     let by = Login::Session(session);
     let logins = [(user, by), (user, Login::Host { until: now })];
+    let ticket = Ticket { user, login: by, scope: None };
     let subscription = PushSubscription {
         kind: PushKind::Webhook,
         endpoint: String::new(),
@@ -82,7 +84,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         session: None,
         created_at: now,
     };
-    let ticket = Ticket { user, login: by, scope: None };
+    let secret = Secret { hash: [0; 32], kind: SecretKind::Reset, address: "a@x.org".into(), expires_at: now };
     let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
         down("create_user", s.users.create_user(&record)),
@@ -99,6 +101,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("contacts", s.people.contacts(user)),
         down("add_contact", s.people.add_contact(user, user, 9)),
         down("remove_contact", s.people.remove_contact(user, user)),
+        down("block", s.people.block(user, user, 9)),
+        down("unblock", s.people.unblock(user, user)),
+        down("blocks", s.people.blocks(user)),
+        down("blocks_among", s.people.blocks_among(&ids, &ids)),
         down("relations", s.people.relations(user, &ids)),
         down("user_positions", s.user_log.user_positions(&ids)),
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
@@ -115,6 +121,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("subscriptions", s.push.subscriptions(user)),
         down("remove_subscription", s.push.remove_subscription(user, "x")),
         down("push_key", s.push.push_key(b"x")),
+        down("put_secret", s.secrets.put_secret(user, &secret, now, 9)),
+        down("secret", s.secrets.secret(user, &[0; 32], now)),
+        down("verify_address", s.secrets.verify_address(user, &[0; 32], now)),
+        down("reset_password", s.secrets.reset_password(user, &[0; 32], "next", now)),
         down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
         down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
     ]

@@ -36,6 +36,7 @@ mod replies;
 mod retention;
 mod roles;
 mod rooms;
+mod secrets;
 mod sessions;
 mod updates;
 mod user_log;
@@ -85,6 +86,12 @@ conformance! {
         a_list_of_people_is_bounded,
         who_watches_is_told_that_access_changed_and_only_where_it_did,
         how_others_stand_to_a_viewer_is_told_in_order,
+        who_blocks_whom_is_told_of_many_at_once,
+        a_block_is_told_to_its_owner_alone,
+        nothing_is_said_in_a_direct_room_while_one_blocks_the_other,
+        a_room_that_is_made_later_is_blocked_too,
+        a_block_and_the_making_of_the_room_at_once_end_blocked,
+        blocks_of_both_at_once_end_as_their_lists_say,
     }
     push {
         a_subscription_is_kept_once_as_it_was_given,
@@ -104,6 +111,15 @@ conformance! {
         of_many_uses_of_one_refresh_token_at_once_one_rotates,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
+    }
+    secrets {
+        a_secret_is_good_until_it_ends_or_is_taken,
+        a_reset_ends_all_sessions_and_every_other_reset,
+        who_verifies_changes_nothing_but_that,
+        of_many_uses_of_one_secret_at_once_one_counts,
+        a_secret_is_its_owner_s_its_kind_s_and_its_address_s,
+        a_taken_secret_does_not_come_back,
+        of_more_secrets_than_are_kept_those_that_end_first_go,
     }
     roles {
         a_role_is_one_change_and_leaves_the_membership_as_it_is,
