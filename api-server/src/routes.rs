@@ -102,6 +102,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(notifications::inbox) // GET /api/notifications
         .service(notifications::mark_all_read) // PUT /api/notifications/read-all
         .service(notifications::mark_read) // PUT /api/notifications/{id}/read
+        .service(notifications::settings) // GET /api/notifications/settings
+        .service(notifications::set_settings) // PUT /api/notifications/settings
         .service(push::vapid_key) // GET /api/push/vapid-key
         .service(push::subscribe) // POST /api/push/subscriptions
         .service(push::subscriptions) // GET /api/push/subscriptions

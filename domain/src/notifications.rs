@@ -5,6 +5,7 @@ mod deciding;
 mod inbox;
 mod push;
 mod requests;
+mod settings;
 mod texts;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub use push::{
     target,
 };
 pub use requests::{ChannelState, NotifyRequest, NotifyState};
-use shared::settings;
+pub use settings::{Gate, Hours, Preferences, RoomPreferences, gate};
 use store::Store;
 
 use crate::Names;
@@ -41,7 +42,7 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    pub(crate) fn new(store: Store, settings: &settings::Notification, names: Arc<Names>) -> Self {
+    pub(crate) fn new(store: Store, settings: &shared::settings::Notification, names: Arc<Names>) -> Self {
         Self {
             store,
             names,

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::Domain;
-use shared::UserId;
+use shared::{Timestamp, UserId};
 use store::Job;
 
 pub use self::push::web_push::WebPush;
@@ -25,6 +25,8 @@ pub enum Outcome {
     Suppressed { why: String },
     /// Not now: try again, not before `after` where the other side named it.
     Retry { why: String, after: Option<Duration> },
+    /// Not before `until`, as the user wishes; that is no failure either.
+    Held { why: String, until: Timestamp },
     /// Never, however often it is tried.
     Failed { why: String },
 }

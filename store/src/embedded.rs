@@ -22,6 +22,7 @@ mod marks;
 mod membership;
 mod mentions;
 mod notify_queue;
+mod notify_settings;
 mod open;
 mod outbox;
 mod people;

@@ -4,9 +4,8 @@
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
 //! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`secrets`] → [`rooms`] → [`room_admin`] →
-//! [`invites`] →
-//! [`log`] → [`user_log`] → [`bus`] →
-//! [`presence`] → [`notify`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
+//! [`invites`] → [`log`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] → [`notify_settings`] → [`push`] →
+//! [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod backup;
@@ -16,6 +15,7 @@ pub mod error;
 pub mod invites;
 pub mod log;
 pub mod notify;
+pub mod notify_settings;
 pub mod ops;
 pub mod people;
 pub mod presence;
@@ -42,6 +42,7 @@ pub use log::{
 pub use notify::{
     Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, Letter, NotifyQueue, Outbox, Outcome,
 };
+pub use notify_settings::{DoNotDisturb, NotifyPreferences, NotifySettings, Reach, RoomLevel};
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use people::{People, Relation};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
@@ -74,6 +75,7 @@ pub struct Store {
     pub outbox: Arc<dyn Outbox>,
     pub inboxes: Arc<dyn Inboxes>,
     pub push: Arc<dyn PushSubscriptions>,
+    pub notify_preferences: Arc<dyn NotifyPreferences>,
     pub registry: Arc<dyn Registry>,
     pub limits: Arc<dyn Limits>,
     pub maintenance: Arc<dyn Maintenance>,
@@ -88,7 +90,7 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: People + Secrets + PushSubscriptions + 'static,
+        E: People + Secrets + PushSubscriptions + NotifyPreferences + 'static,
     {
         Self {
             users: engine.clone(),
@@ -108,6 +110,7 @@ impl Store {
             outbox: engine.clone(),
             inboxes: engine.clone(),
             push: engine.clone(),
+            notify_preferences: engine.clone(),
             registry: engine.clone(),
             limits: engine.clone(),
             maintenance: engine.clone(),

@@ -21,6 +21,7 @@ mod log;
 mod maintenance;
 mod marks;
 mod notify_queue;
+mod notify_settings;
 mod ops;
 mod outbox;
 mod people;

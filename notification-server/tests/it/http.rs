@@ -346,6 +346,8 @@ async fn the_description_lists_every_route() {
     [
       "get /api/notifications",
       "put /api/notifications/read-all",
+      "get /api/notifications/settings",
+      "put /api/notifications/settings",
       "put /api/notifications/{id}/read",
       "delete /api/push/subscriptions",
       "get /api/push/subscriptions",

@@ -253,3 +253,70 @@ async fn what_is_not_configured_says_so() {
     assert_eq!(states, [expected]);
     server.stop().await;
 }
+
+const SETTINGS: &str = "/api/notifications/settings";
+
+#[rstest]
+#[actix_web::test]
+async fn a_user_is_told_as_they_wish(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let (server, mut receiver, alice) = start(engine).await;
+    let bob = server.world.person("bob").await;
+    let room = server.world.room(&[&alice, &bob]).await;
+    subscribe(&server, &receiver, &alice, "/push/a").await;
+    let given = server.get(SETTINGS, &alice).await.raw;
+    assert_eq!(given, json!({ "channels": { "email": true, "webpush": true, "webhook": true }, "rooms": {} }));
+
+    let wishes = json!({ "rooms": { room.to_string(): { "mentionsOnly": true, "muted": false } } });
+    assert_eq!(server.send("PUT", SETTINGS, &alice, wishes.clone()).await.status, 200);
+    assert_eq!(server.get(SETTINGS, &alice).await.raw["rooms"], wishes["rooms"]);
+    server.world.send(&bob, room, "Nobody in particular").await;
+    server.world.send(&bob, room, "@alice the kettle").await;
+    assert_eq!(receiver.next().await["payload"]["body"], "@alice the kettle (+1 more)");
+
+    let off = json!({ "channels": { "webpush": false } });
+    assert_eq!(server.send("PUT", SETTINGS, &alice, off).await.status, 200);
+    let states = notify(&server, &alice, json!({ "channels": ["webpush"] })).await;
+    assert_eq!(states[0].2, "switched off by the user");
+    let bad = server.send("PUT", SETTINGS, &alice, json!({ "dnd": { "from": "8", "to": "09:00", "timeZone": "UTC" } }));
+    assert_eq!(bad.await.raw["details"][0]["field"], "dnd.from");
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn what_comes_in_quiet_hours_is_held_and_the_newest_told(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let (server, mut receiver, alice) = start(engine).await;
+    let bob = server.world.person("bob").await;
+    let room = server.world.room(&[&alice, &bob]).await;
+    let id = subscribe(&server, &receiver, &alice, "/push/a").await;
+    // All hours but one that is far from now, by the clock of a zone without summer time.
+    let hour = (shared::Timestamp::now().as_millis() / 3_600_000 + 12) % 24;
+    let clock = |hour: i64| format!("{:02}:00", hour % 24);
+    let quiet = json!({ "dnd": { "from": clock(hour + 1), "to": clock(hour), "timeZone": "UTC" } });
+    assert_eq!(server.send("PUT", SETTINGS, &alice, quiet).await.status, 200);
+    let mut arrivals = server.world.watch(&alice).await;
+    let is_held =
+        |state: &Value| state["detail"].as_str().is_some_and(|detail| detail.starts_with("do not disturb until"));
+    for text in ["first", "second"] {
+        let message = server.world.send(&bob, room, text).await;
+        let item = arrivals.next().await;
+        assert_eq!(item.data.unwrap()["messageId"], message.to_string(), "the inbox has it at once");
+        server.reached(item.id, is_held).await;
+    }
+    let answer =
+        server.notify(json!({ "userId": alice.id, "title": "Tea", "body": "", "channels": ["webpush"] })).await;
+    let state = server.reached(answer.raw["id"].as_str().unwrap(), is_held).await;
+    assert_eq!((&state["channel"], &state["state"]), (&json!(format!("webpush/{id}")), &json!("queued")));
+    // The hours end: what is due then is due now.
+    assert_eq!(server.send("PUT", SETTINGS, &alice, json!({})).await.status, 200);
+    server.world.make_due().await;
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        told.push(receiver.next().await["payload"]["title"].as_str().unwrap().to_owned());
+    }
+    told.sort();
+    assert_eq!(told, ["Tea", "bob in Tea"], "of the room's two only the newest");
+    server.stop().await;
+}

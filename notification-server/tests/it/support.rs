@@ -131,6 +131,18 @@ impl World {
         Arrivals { domain: self.domain.clone(), user: person.id, subscriber }
     }
 
+    /// What waits is due now, as if the time had come. Nothing may be under way.
+    pub async fn make_due(&self) {
+        let (now, outbox) = (Timestamp::now(), &self.domain.store.outbox);
+        let later = now.after(Duration::from_secs(7 * 24 * 3600));
+        let claimed = outbox.claim(shared::InstanceId::new(), later, Duration::from_secs(60), 100).await.unwrap();
+        for claimed in claimed {
+            let job = &claimed.job;
+            let state = outbox.states_of(job.id, &[job.user]).await.unwrap().remove(0).unwrap();
+            outbox.settle(&claimed, &state, Some(now)).await.unwrap();
+        }
+    }
+
     pub async fn inbox(&self, person: &Person) -> Vec<InboxItem> {
         let items = self.domain.store.inboxes.inbox(person.id, None, 100).await.unwrap();
         self.domain.notifications.with_texts(person.id, items).await.unwrap()
@@ -246,6 +258,22 @@ impl TestServer {
         })
         .await
         .expect("it is not counted")
+    }
+
+    /// The first recipient's state of a channel that is as expected, once there is one.
+    pub async fn reached(&self, id: impl std::fmt::Display, expected: impl Fn(&Value) -> bool) -> Value {
+        timeout(PATIENCE, async {
+            loop {
+                let answer = self.state(&id).await;
+                let states = answer.raw["recipients"][0]["channels"].as_array().cloned().unwrap_or_default();
+                if let Some(state) = states.into_iter().find(&expected) {
+                    return state;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .expect("no channel comes to that")
     }
 
     /// The state of a notification once every recipient is done with.

@@ -55,6 +55,8 @@
 //! | state | `Z` id | [`ApiKeyRecord`](crate::ApiKeyRecord), JSON |
 //! | state | `4` user id | [`PushSubscription`](crate::PushSubscription), JSON |
 //! | state | `5` id | user who has put the push endpoint last |
+//! | state | `7` user | [`Reach`](crate::Reach), JSON |
+//! | state | `8` user room | [`RoomLevel`](crate::RoomLevel), JSON |
 //! | state | `6` | private key for pushes, PKCS #8 |
 //! | log | `M` room seq | message row |
 //! | log | `C` room rev | change row |
@@ -530,6 +532,18 @@ pub(super) fn push_owner(id: &str) -> Key {
 
 pub(super) fn push_key() -> Key {
     state(b'6', &[])
+}
+
+pub(super) fn reach(user: UserId) -> Key {
+    state(b'7', &[user.as_bytes()])
+}
+
+pub(super) fn room_level(user: UserId, room: RoomId) -> Key {
+    state(b'8', &[user.as_bytes(), room.as_bytes()])
+}
+
+pub(super) fn room_levels(user: UserId) -> Span {
+    state(b'8', &[user.as_bytes()]).prefix()
 }
 
 /// All there is. No family's byte is 255.

@@ -92,6 +92,7 @@ keys! {
     inbox_read(user: UserId) = "{{u:{user}}}:inbox:read";
     inbox_collapse(user: UserId) = "{{u:{user}}}:inbox:collapse";
     inbox_keys(user: UserId) = "{{u:{user}}}:inbox:keys";
+    notify(user: UserId) = "{{u:{user}}}:notify";
     push(user: UserId) = "{{u:{user}}}:push";
     user_channel(user: UserId) = "{{u:{user}}}:events";
     presence_channel(user: UserId) = "{{u:{user}}}:presence:events";

@@ -8,9 +8,9 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, Login, NewInvite, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription, Removal,
-    RoleChange, RoomPatch, RoomUpdate, Secret, SecretKind, Service, SessionRecord, Store, StoreError, Ticket,
-    TypingEvent,
+    ChosenStatus, Exchange, Login, NewInvite, NotifySettings, Outcome, PageFrom, ProfilePatch, PushKind,
+    PushSubscription, Removal, RoleChange, RoomPatch, RoomUpdate, Secret, SecretKind, Service, SessionRecord, Store,
+    StoreError, Ticket, TypingEvent,
 };
 
 use crate::{
@@ -76,6 +76,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
     let by = Login::Session(session);
     let logins = [(user, by), (user, Login::Host { until: now })];
     let ticket = Ticket { user, login: by, scope: None };
+    let preferences = NotifySettings::default();
     let subscription = PushSubscription {
         kind: PushKind::Webhook,
         endpoint: String::new(),
@@ -121,6 +122,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("subscriptions", s.push.subscriptions(user)),
         down("remove_subscription", s.push.remove_subscription(user, "x")),
         down("push_key", s.push.push_key(b"x")),
+        down("notify_settings", s.notify_preferences.notify_settings(user)),
+        down("put_notify_settings", s.notify_preferences.put_notify_settings(user, &preferences)),
+        down("reach", s.notify_preferences.reach(user)),
+        down("room_levels", s.notify_preferences.room_levels(RoomId::new(), &ids)),
         down("put_secret", s.secrets.put_secret(user, &secret, now, 9)),
         down("secret", s.secrets.secret(user, &[0; 32], now)),
         down("verify_address", s.secrets.verify_address(user, &[0; 32], now)),

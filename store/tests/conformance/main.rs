@@ -25,6 +25,7 @@ mod marks;
 mod membership;
 mod mentions;
 mod notify;
+mod notify_settings;
 mod ops;
 mod people;
 mod persistence;
@@ -92,6 +93,10 @@ conformance! {
         a_room_that_is_made_later_is_blocked_too,
         a_block_and_the_making_of_the_room_at_once_end_blocked,
         blocks_of_both_at_once_end_as_their_lists_say,
+    }
+    notify_settings {
+        settings_are_kept_and_replaced_as_a_whole,
+        what_users_want_of_a_room_is_read_together,
     }
     push {
         a_subscription_is_kept_once_as_it_was_given,
