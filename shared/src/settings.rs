@@ -177,6 +177,10 @@ pub struct Limits {
     pub tickets_per_minute: u32,
     /// Per user: asking people to be contacts.
     pub contact_requests_per_minute: u32,
+    /// Per user: invites made.
+    pub invites_per_minute: u32,
+    /// Per user, and per address: codes of invites that are tried, right or wrong.
+    pub redeems_per_minute: u32,
     /// Characters of a message.
     pub content_chars: usize,
     /// Bytes of a client's frame.
@@ -347,6 +351,8 @@ impl Default for Limits {
             searches_per_minute: 60,
             tickets_per_minute: 60,
             contact_requests_per_minute: 30,
+            invites_per_minute: 20,
+            redeems_per_minute: 30,
             content_chars: 8000,
             frame_bytes: 64 * 1024,
             body_bytes: 256 * 1024,
@@ -452,6 +458,8 @@ impl Settings {
             ("limits.searches_per_minute", self.limits.searches_per_minute.into()),
             ("limits.tickets_per_minute", self.limits.tickets_per_minute.into()),
             ("limits.contact_requests_per_minute", self.limits.contact_requests_per_minute.into()),
+            ("limits.invites_per_minute", self.limits.invites_per_minute.into()),
+            ("limits.redeems_per_minute", self.limits.redeems_per_minute.into()),
             ("limits.content_chars", self.limits.content_chars as u64),
             ("limits.queue_frames", self.limits.queue_frames as u64),
             ("limits.queue_seconds", self.limits.queue_seconds),

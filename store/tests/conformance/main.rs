@@ -159,6 +159,7 @@ conformance! {
     invites {
         an_invite_lets_in_until_it_is_withdrawn,
         an_invite_is_made_by_who_has_the_role_and_once,
+        an_invite_lets_in_only_while_its_maker_may_invite,
         of_many_who_redeem_at_once_as_many_come_in_as_it_is_for,
         one_user_who_redeems_many_times_at_once_uses_it_once,
         an_expired_invite_lets_nobody_in_and_goes,
