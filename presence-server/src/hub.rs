@@ -14,7 +14,7 @@ use bytes::Bytes;
 use domain::{Domain, Result, Viewer};
 use shared::{
     SessionId, UserId,
-    protocol::{ServerFrame, UserPresence, encode_frame},
+    protocol::{ServerFrame, Status, UserPresence, encode_frame},
 };
 use socket::{CloseCode, Outbound, Pulse, Pushed, text_frame};
 use store::{BusEvent, Inbox, PresenceState, Signal, Subscriptions, Topic, UserEvent, presence::PresenceEvent};
@@ -284,7 +284,7 @@ async fn states(domain: &Domain, users: &[UserId]) -> Result<Vec<PresenceEvent>>
     let event = |(user, state): (&UserId, PresenceState)| PresenceEvent {
         user: *user,
         username: cards.get(user).map_or_else(String::new, |card| card.username.clone()),
-        last_seen: state.last_seen.filter(|_| state.devices.is_empty()),
+        last_seen: state.last_seen.filter(|_| state.published.status == Status::Offline),
         published: state.published,
     };
     Ok(users.iter().zip(states).map(event).collect())

@@ -158,8 +158,7 @@ impl Session {
                 self.reply(&status_set(&input), request_id);
             }
             PresenceCommand::Focus(input) => {
-                let kind = SocketKind::Presence;
-                self.domain.presence.focus(&self.viewer, self.connection, kind, input.focused).await?;
+                self.domain.presence.focus(&self.viewer, self.connection, input.focused).await?;
                 self.reply(&ServerFrame::FocusSet { focused: input.focused }, request_id);
             }
             PresenceCommand::Subscribe(input) => self.subscribe(input.user_ids, request_id).await?,

@@ -1,6 +1,8 @@
 //! Presence, as clients see it.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod focus;
+mod lease;
 mod presence;
 mod process;
 mod servers;

@@ -55,10 +55,11 @@ async fn who_is_invisible_sees_what_they_chose_and_others_see_nothing(
     let input = json!({ "status": "invisible", "text": "shh" });
     call(&server, &bob, "PUT", "/api/presence/me", Some(input)).await;
     let (_, own) = call(&server, &bob, "GET", "/api/presence/me", None).await;
-    assert_frame!(own, { ".seen.userId" => "[id]" }, @r#"
+    assert_frame!(own, { ".seen.userId" => "[id]", ".seen.lastSeen" => "[when they hid]" }, @r#"
     {
       "seen": {
         "devices": 0,
+        "lastSeen": "[when they hid]",
         "status": "offline",
         "userId": "[id]",
         "username": "bob"

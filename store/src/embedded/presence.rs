@@ -61,9 +61,8 @@ impl Embedded {
 
 #[async_trait]
 impl Presence for Embedded {
-    async fn beat(&self, instance: InstanceId, now: Timestamp, ttl: Duration) -> Result<()> {
-        self.presence.lock().beat(instance, now.after(ttl));
-        Ok(())
+    async fn beat(&self, instance: InstanceId, now: Timestamp, ttl: Duration) -> Result<bool> {
+        Ok(self.presence.lock().beat(instance, now.after(ttl)))
     }
 
     async fn put_device(&self, user: UserId, device: &Device, alone: &PresenceEvent) -> Result<PresenceState> {
@@ -85,8 +84,8 @@ impl Presence for Embedded {
         at: Timestamp,
         grace: Duration,
     ) -> Result<()> {
-        let last = self.presence.lock().remove_device(user, (instance, connection), at, grace);
-        if last { self.remember(vec![user]).await } else { Ok(()) }
+        let seen = self.presence.lock().remove_device(user, (instance, connection), at, grace);
+        if seen { self.remember(vec![user]).await } else { Ok(()) }
     }
 
     async fn set_chosen(&self, user: UserId, chosen: ChosenStatus, text: Option<&str>) -> Result<()> {
@@ -116,14 +115,24 @@ impl Presence for Embedded {
     }
 
     async fn publish(&self, event: &PresenceEvent, version: u64) -> Result<Publishing> {
-        self.with_user(event.user, |table| {
-            let publishing = table.publish(event, version);
-            if publishing == Publishing::Sent {
-                self.deliver(event);
-            }
-            publishing
-        })
-        .await
+        let (publishing, seen) = self
+            .with_user(event.user, |table| {
+                let before = table.last_seen(event.user);
+                let publishing = table.publish(event, version);
+                if publishing == Publishing::Sent {
+                    self.deliver(event);
+                }
+                (publishing, table.last_seen(event.user) != before)
+            })
+            .await?;
+        if seen {
+            self.remember(vec![event.user]).await?;
+        }
+        Ok(publishing)
+    }
+
+    async fn due_at(&self, user: UserId, at: Timestamp) -> Result<()> {
+        self.with_user(user, |table| table.note_due(user, at)).await
     }
 
     async fn due_users(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<UserId>> {

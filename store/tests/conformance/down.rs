@@ -46,6 +46,7 @@ pub async fn every_operation_of_a_store_that_is_down_is_unavailable(s: &Fixture)
         wrong.retain(|said| {
             let in_memory = [
                 "due_users: ",
+                "beat: ",
                 "instances: ",
                 "take: ",
                 "give_back: ",
@@ -177,6 +178,8 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("mark_inbox_all_read", s.inboxes.mark_inbox_all_read(user, now)),
         down("presence", s.presence.presence(&ids)),
         down("set_chosen", s.presence.set_chosen(user, ChosenStatus::Away, None)),
+        down("due_at", s.presence.due_at(user, now)),
+        down("beat", s.presence.beat(me, now, second)),
         down("due_users", s.presence.due_users(now, second, 9)),
         down("signing_key", s.signing_keys.signing_key(&kid)),
         down("signing_keys", s.signing_keys.signing_keys()),

@@ -264,13 +264,17 @@ conformance! {
         a_user_never_seen_has_the_default,
         devices_come_change_and_go,
         the_last_connection_s_end_is_seen_and_due_after_the_grace,
+        the_end_of_a_connection_in_focus_is_due_as_the_last_one_s,
+        a_user_is_due_at_the_earliest_of_what_was_noted,
         each_due_user_is_given_to_one_caller,
+        who_looks_offline_is_not_seen_to_come_and_go,
         what_a_user_chose_stays,
         the_first_connection_of_who_chose_nothing_is_published_with_it,
         a_change_is_published_once_and_only_a_change,
         a_state_that_changed_meanwhile_is_not_published,
         of_many_publishers_of_one_state_exactly_one_sends,
         a_dead_process_s_connections_are_removed,
+        a_beat_tells_whether_the_lease_was_lost,
         many_reapers_at_once_do_it_once,
     }
     notify {
