@@ -6,6 +6,7 @@ mod invites;
 mod members;
 mod messages;
 mod notifications;
+mod people;
 mod presence;
 mod reactions;
 mod receipts;
@@ -41,9 +42,9 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
     cfg.service(users::search) // GET /api/users
         .service(users::get_user) // GET /api/users/{id}
         .service(users::status) // GET /api/users/{id}/status
-        .service(users::contacts) // GET /api/contacts
-        .service(users::add_contact) // PUT /api/contacts/{userId}
-        .service(users::remove_contact); // DELETE /api/contacts/{userId}
+        .service(people::contacts) // GET /api/contacts
+        .service(people::add_contact) // PUT /api/contacts/{userId}
+        .service(people::remove_contact); // DELETE /api/contacts/{userId}
 
     cfg.service(rooms::create) // POST /api/rooms
         .service(rooms::mine) // GET /api/rooms

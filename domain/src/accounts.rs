@@ -1,4 +1,4 @@
-//! Accounts: sign up, log in, guests, profiles, search, contacts.
+//! Accounts: sign up, log in, guests, profiles, search.
 
 mod sessions;
 
@@ -10,9 +10,9 @@ pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, WsTicket};
 use sha2::{Digest, Sha256};
 use shared::{
     Settings, Timestamp, UserId,
-    protocol::{Status, User, UserPresence},
+    protocol::{LastSeenFor, Status, User, UserPresence},
 };
-use store::{ProfilePatch, Store, StoreError, UserRecord};
+use store::{ProfilePatch, Store, UserRecord};
 use utoipa::ToSchema;
 
 use crate::{
@@ -20,8 +20,6 @@ use crate::{
     validate::Check,
 };
 
-/// Contacts one user may keep.
-const MAX_CONTACTS: usize = 5000;
 /// Users a search gives at most.
 const MAX_SEARCH: usize = 100;
 
@@ -80,6 +78,8 @@ pub struct Guest {
 pub struct PatchProfile {
     pub display_name: Option<String>,
     pub bio: Option<String>,
+    /// Who of those who may watch the caller is told when they were last seen.
+    pub last_seen_for: Option<LastSeenFor>,
 }
 
 /// One page of users.
@@ -250,6 +250,9 @@ impl Accounts {
             bio: input.bio.map(|bio| if bio.is_empty() { None } else { Some(bio) }),
         };
         let record = self.store.users.update_profile(viewer.user, &patch).await?;
+        if let Some(whom) = input.last_seen_for {
+            self.presence.tell_last_seen(viewer.user, whom).await?;
+        }
         self.names.forget(viewer.user).await;
         Ok(own_user(record, self.presence.own(viewer.user).await?))
     }
@@ -259,7 +262,8 @@ impl Accounts {
         self.users(viewer, &[id]).await?.pop().ok_or(DomainError::UserNotFound)
     }
 
-    async fn users(&self, viewer: &Viewer, ids: &[UserId]) -> Result<Vec<User>> {
+    /// Those of the users that exist, in order, as the viewer may see them.
+    pub(crate) async fn users(&self, viewer: &Viewer, ids: &[UserId]) -> Result<Vec<User>> {
         let records = self.store.users.users(ids).await?;
         let presence = self.presence.seen_by(viewer, ids).await?;
         let both = records.into_iter().zip(presence);
@@ -292,30 +296,6 @@ impl Accounts {
         Ok(UserPage { items, next_cursor })
     }
 
-    /// All contacts of the viewer, in order of id.
-    pub async fn contacts(&self, viewer: &Viewer) -> Result<UserPage> {
-        let ids = self.store.users.contacts(viewer.user).await?;
-        Ok(UserPage { items: self.users(viewer, &ids).await?, next_cursor: None })
-    }
-
-    pub async fn add_contact(&self, viewer: &Viewer, other: UserId) -> Result<()> {
-        if other == viewer.user {
-            return Err(DomainError::invalid("userId", "you cannot be your own contact"));
-        }
-        self.names.require(other).await?;
-        if self.store.users.contacts(viewer.user).await?.len() >= MAX_CONTACTS {
-            return Err(DomainError::invalid("userId", format!("you have {MAX_CONTACTS} contacts already")));
-        }
-        Ok(self.store.users.add_contact(viewer.user, other).await?)
-    }
-
-    pub async fn remove_contact(&self, viewer: &Viewer, other: UserId) -> Result<()> {
-        match self.store.users.remove_contact(viewer.user, other).await {
-            Ok(()) | Err(StoreError::UserNotFound) => Ok(()),
-            Err(e) => Err(e.into()),
-        }
-    }
-
     /// Accounts and guests there are.
     pub async fn count(&self) -> Result<u64> {
         Ok(self.store.users.count_users().await?)
@@ -327,10 +307,10 @@ fn account_key(given: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(given.to_ascii_lowercase()))
 }
 
-fn own_user(record: UserRecord, presence: UserPresence) -> User {
+fn own_user(record: UserRecord, (presence, last_seen_for): (UserPresence, LastSeenFor)) -> User {
     let (email, verified) = (record.email.clone(), record.email_verified);
-    let known = email.is_some();
-    User { email, email_verified: known.then_some(verified), ..public_user(record, presence) }
+    let (email_verified, last_seen_for) = (email.is_some().then_some(verified), Some(last_seen_for));
+    User { email, email_verified, last_seen_for, ..public_user(record, presence) }
 }
 
 fn public_user(record: UserRecord, presence: UserPresence) -> User {
@@ -347,5 +327,6 @@ fn public_user(record: UserRecord, presence: UserPresence) -> User {
         guest: record.guest,
         email: None,
         email_verified: None,
+        last_seen_for: None,
     }
 }

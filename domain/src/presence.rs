@@ -10,23 +10,27 @@ use std::sync::Arc;
 use deriving::next_change;
 pub use deriving::{Times, derive, is_looking};
 use lease::{Here, Local};
+use moka::sync::Cache;
 use serde::Serialize;
 use shared::{
-    InstanceId, Settings, Timestamp, UserId,
+    InstanceId, RoomId, Settings, Timestamp, UserId,
     protocol::{
-        Status, UserPresence,
+        LastSeenFor, RoomType, Status, UserPresence,
         command::{OwnStatus, SetStatus},
     },
 };
-use store::{ChosenStatus, PresenceState, Published, Publishing, SocketKind, Store, presence::PresenceEvent};
+use store::{ChosenStatus, PresenceState, Publishing, SocketKind, Store, presence::PresenceEvent};
 use utoipa::ToSchema;
-pub use watching::SeenUsers;
+pub use watching::{Seen, SeenUsers, Sight, view};
 
+use self::watching::view_of;
 use crate::{Names, Result, Viewer, validate::Check};
 
 /// How often a publish is derived again because the state moved meanwhile. Each try means somebody else's change
 /// went through, and that one publishes too.
 const PUBLISH_TRIES: usize = 8;
+/// Rooms whose type is remembered.
+const KINDS_KEPT: u64 = 100_000;
 
 /// What a user chose, as they see it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -44,13 +48,15 @@ pub struct Presence {
     here: Here,
     times: Times,
     max_watched: usize,
+    /// A room's type does not change.
+    kinds: Cache<RoomId, RoomType>,
 }
 
 impl Presence {
     pub(crate) fn new(store: Store, settings: &Settings, instance: InstanceId, names: Arc<Names>) -> Self {
         let times = Times { grace: settings.presence_grace(), away: settings.presence_away() };
         let max_watched = settings.presence.max_watched;
-        Self { store, names, here: Here::new(instance), times, max_watched }
+        Self { store, names, here: Here::new(instance), times, max_watched, kinds: Cache::new(KINDS_KEPT) }
     }
 
     /// A socket of the viewer opened. `connection` is unique in this process; end it with [`Self::disconnected`]. Gives
@@ -93,7 +99,9 @@ impl Presence {
             };
             let alone = PresenceState { devices: vec![device.clone()], ..PresenceState::default() };
             let published = derive(&alone, Timestamp::now(), self.times);
-            let alone = PresenceEvent { user, username, published, last_seen: None };
+            // Who is not offline was not last seen, so nobody is to be told or not told of it.
+            let alone =
+                PresenceEvent { user, username, published, last_seen: None, last_seen_for: LastSeenFor::default() };
             let state = self.store.presence.put_device(user, &device, &alone).await?;
             let now = self.here.device(connection);
             if now.as_ref().is_none_or(|now| now.instance != device.instance) {
@@ -182,41 +190,41 @@ impl Presence {
             (Status::Offline, false) => Some(now.before(self.times.grace)),
             _ => None,
         };
-        let event = PresenceEvent { user, username, published, last_seen };
+        let event = PresenceEvent { user, username, published, last_seen, last_seen_for: state.last_seen_for };
         Ok(match self.store.presence.publish(&event, state.version).await? {
             Publishing::Sent | Publishing::Unchanged => Some(()),
             Publishing::Stale => None,
         })
     }
 
-    /// The user as they see themselves: what they chose while connected, also `invisible` (as offline).
-    pub async fn own(&self, user: UserId) -> Result<UserPresence> {
-        Ok(self.chosen(user).await?.seen)
+    /// Who of those who may watch the user is told when they were last seen.
+    pub async fn tell_last_seen(&self, user: UserId, whom: LastSeenFor) -> Result<()> {
+        Ok(self.store.presence.set_last_seen_for(user, whom).await?)
+    }
+
+    /// The user as they see themselves: what they chose while connected, also `invisible` (as offline); and who is told
+    /// when they were last seen.
+    pub async fn own(&self, user: UserId) -> Result<(UserPresence, LastSeenFor)> {
+        let state = self.store.presence.presence(&[user]).await?.pop().unwrap_or_default();
+        Ok((self.derived(user, &state).await?, state.last_seen_for))
+    }
+
+    async fn derived(&self, user: UserId, state: &PresenceState) -> Result<UserPresence> {
+        let username = self.names.username(user).await?;
+        let published = derive(state, Timestamp::now(), self.times);
+        Ok(view_of((user, username), Sight::Own, &PresenceState { published, ..state.clone() }))
     }
 
     /// What the user chose, and what others see of it.
     pub async fn chosen(&self, user: UserId) -> Result<OwnPresence> {
         let state = self.store.presence.presence(&[user]).await?.pop().unwrap_or_default();
-        let username = self.names.username(user).await?;
         let status = match state.chosen {
             ChosenStatus::Online => OwnStatus::Online,
             ChosenStatus::Away => OwnStatus::Away,
             ChosenStatus::Busy => OwnStatus::Busy,
             ChosenStatus::Invisible => OwnStatus::Invisible,
         };
-        let seen = shown(user, username, &state, derive(&state, Timestamp::now(), self.times));
+        let seen = self.derived(user, &state).await?;
         Ok(OwnPresence { status, text: state.text, seen })
-    }
-}
-
-fn shown(user_id: UserId, username: String, state: &PresenceState, published: Published) -> UserPresence {
-    let offline = published.status == Status::Offline;
-    UserPresence {
-        user_id,
-        username,
-        status: published.status,
-        status_text: published.text,
-        last_seen: state.last_seen.filter(|_| offline),
-        devices: Some(if offline { 0 } else { u32::try_from(state.devices.len()).unwrap_or(u32::MAX) }),
     }
 }

@@ -27,7 +27,7 @@ pub enum Topic {
     Room(RoomId),
     /// What concerns one user alone.
     User(UserId),
-    /// A user's presence, for watchers.
+    /// A user's presence, and who may see it, for watchers.
     Presence(UserId),
 }
 
@@ -48,6 +48,13 @@ pub enum BusEvent {
     Typing(Arc<TypingEvent>),
     User(UserId, Arc<UserEvent>),
     Presence(Arc<PresenceEvent>),
+    /// Whether `watcher`, or anybody, may watch `user`, or what they may see, may have changed. On the presence topic of
+    /// `user`.
+    AccessChanged {
+        user: UserId,
+        /// `None`: anybody.
+        watcher: Option<UserId>,
+    },
 }
 
 impl BusEvent {
@@ -58,6 +65,7 @@ impl BusEvent {
             Self::Typing(e) => Topic::Room(e.room),
             Self::User(user, _) => Topic::User(*user),
             Self::Presence(e) => Topic::Presence(e.user),
+            Self::AccessChanged { user, .. } => Topic::Presence(*user),
         }
     }
 }

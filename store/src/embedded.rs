@@ -24,6 +24,7 @@ mod mentions;
 mod notify_queue;
 mod open;
 mod outbox;
+mod people;
 mod presence;
 mod presence_table;
 mod reactions;

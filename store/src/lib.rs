@@ -3,7 +3,7 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`invites`] →
+//! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`invites`] →
 //! [`log`] → [`user_log`] → [`bus`] →
 //! [`presence`] → [`notify`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
@@ -16,6 +16,7 @@ pub mod invites;
 pub mod log;
 pub mod notify;
 pub mod ops;
+pub mod people;
 pub mod presence;
 pub mod redis;
 pub mod room_admin;
@@ -39,6 +40,7 @@ pub use notify::{
     Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome,
 };
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
+pub use people::{People, Relation};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
@@ -51,6 +53,7 @@ pub use users::{ProfilePatch, UserRecord, Users};
 #[derive(Clone)]
 pub struct Store {
     pub users: Arc<dyn Users>,
+    pub people: Arc<dyn People>,
     pub sessions: Arc<dyn Sessions>,
     pub tickets: Arc<dyn Tickets>,
     pub signing_keys: Arc<dyn SigningKeys>,
@@ -78,10 +81,11 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: 'static,
+        E: People + 'static,
     {
         Self {
             users: engine.clone(),
+            people: engine.clone(),
             sessions: engine.clone(),
             tickets: engine.clone(),
             signing_keys: engine.clone(),

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use shared::{InstanceId, Timestamp, UserId, protocol::Status};
+use shared::{
+    InstanceId, Timestamp, UserId,
+    protocol::{LastSeenFor, Status},
+};
 
 use crate::Result;
 
@@ -46,6 +49,8 @@ pub struct PresenceState {
     pub devices: Vec<Device>,
     pub chosen: ChosenStatus,
     pub text: Option<String>,
+    /// Who of those who may watch is told of `last_seen`.
+    pub last_seen_for: LastSeenFor,
     /// When the last connection ended, or one in focus: what they showed before may stay for a while.
     pub left: Option<Timestamp>,
     /// When watchers saw them last, who are told while `published` is offline. What they could not see leaves no trace
@@ -70,7 +75,11 @@ pub struct PresenceEvent {
     pub user: UserId,
     pub username: String,
     pub published: Published,
+    /// With `offline` alone.
     pub last_seen: Option<Timestamp>,
+    /// Who of the watchers is told of `last_seen`.
+    #[serde(default)]
+    pub last_seen_for: LastSeenFor,
 }
 
 /// What came of [`Presence::publish`].
@@ -104,6 +113,9 @@ pub trait Presence: Send + Sync {
         grace: Duration,
     ) -> Result<()>;
     async fn set_chosen(&self, user: UserId, chosen: ChosenStatus, text: Option<&str>) -> Result<()>;
+    /// What watchers may see of `last_seen` changes with it: whoever watches is told to look again
+    /// ([`AccessChanged`](crate::BusEvent::AccessChanged)), in the same step.
+    async fn set_last_seen_for(&self, user: UserId, whom: LastSeenFor) -> Result<()>;
     /// One answer for each user, in order; a user never seen has the default.
     async fn presence(&self, users: &[UserId]) -> Result<Vec<PresenceState>>;
     /// Compares `published` with what was last and, if it differs and the state is still of `version`, sets and
@@ -124,5 +136,11 @@ pub trait Presence: Send + Sync {
 /// What [`Presence::put_device`] has nothing to tell of: for tests of other things.
 #[cfg(test)]
 pub(crate) fn silent(user: UserId) -> PresenceEvent {
-    PresenceEvent { user, username: String::new(), published: Published::default(), last_seen: None }
+    PresenceEvent {
+        user,
+        username: String::new(),
+        published: Published::default(),
+        last_seen: None,
+        last_seen_for: LastSeenFor::default(),
+    }
 }

@@ -22,6 +22,7 @@ mod marks;
 mod notify_queue;
 mod ops;
 mod outbox;
+mod people;
 mod presence;
 mod reactions;
 mod replicas;

@@ -3,8 +3,10 @@
 
 mod focus;
 mod lease;
+mod outage;
 mod presence;
 mod process;
 mod servers;
 mod states;
 mod support;
+mod watching;

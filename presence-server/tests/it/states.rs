@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Engine, Person, TestServer, assert_frame};
 
-async fn call(server: &TestServer, person: &Person, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+pub async fn call(server: &TestServer, person: &Person, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
     let url = server.url.replace("ws://", "http://").replace("/presence", path);
     let request = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = request.request(method.parse().unwrap(), url).bearer_auth(&person.token);

@@ -47,9 +47,20 @@ impl TestServer {
     }
 
     pub async fn with(engine: Engine, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::over(engine, change, |_| {}).await
+    }
+
+    /// Over a store with something put in its place.
+    pub async fn over(
+        engine: Engine,
+        change: impl FnOnce(&mut Settings),
+        instead: impl FnOnce(&mut store::Store),
+    ) -> Self {
         let (mut settings, dir) = settings(engine);
         change(&mut settings);
-        Self::run(settings, dir, true).await
+        let mut store = store::open(&settings.store).await.unwrap();
+        instead(&mut store);
+        Self::run_over(store, settings, dir, true).await
     }
 
     /// One that does only what it is asked: nobody looks for users whose grace has passed.
@@ -65,6 +76,10 @@ impl TestServer {
 
     async fn run(settings: Settings, dir: Option<tempfile::TempDir>, upkeep: bool) -> Self {
         let store = store::open(&settings.store).await.unwrap();
+        Self::run_over(store, settings, dir, upkeep).await
+    }
+
+    async fn run_over(store: store::Store, settings: Settings, dir: Option<tempfile::TempDir>, upkeep: bool) -> Self {
         let domain = Domain::new(store, Arc::new(settings));
         let shutdown = CancellationToken::new();
         let (server, token, of_server) =
@@ -91,8 +106,8 @@ impl TestServer {
     /// Two people who may watch each other: they have each other in their contacts.
     pub async fn friends(&self) -> (Person, Person) {
         let (alice, bob) = (self.person("alice").await, self.person("bob").await);
-        self.domain.accounts.add_contact(&alice.viewer, bob.viewer.user).await.unwrap();
-        self.domain.accounts.add_contact(&bob.viewer, alice.viewer.user).await.unwrap();
+        self.domain.people.add_contact(&alice.viewer, bob.viewer.user).await.unwrap();
+        self.domain.people.add_contact(&bob.viewer, alice.viewer.user).await.unwrap();
         (alice, bob)
     }
 

@@ -10,6 +10,8 @@
 //! | state | `e` folded address | user |
 //! | state | `#` | accounts and guests there are (u64) |
 //! | state | `c` owner contact | empty |
+//! | state | `D` owner blocked | empty |
+//! | state | `7` owner user | empty; the owner wrote to them |
 //! | state | `S` user session | [`SessionRecord`](crate::SessionRecord), JSON |
 //! | state | `T` expiry user session | empty |
 //! | state | `k` kid | expiry, then the public key, JSON |
@@ -216,6 +218,14 @@ pub(super) fn contact(owner: UserId, contact: UserId) -> Key {
 
 pub(super) fn contacts(owner: UserId) -> Span {
     state(b'c', &[owner.as_bytes()]).prefix()
+}
+
+pub(super) fn block(owner: UserId, blocked: UserId) -> Key {
+    state(b'D', &[owner.as_bytes(), blocked.as_bytes()])
+}
+
+pub(super) fn wrote(owner: UserId, to: UserId) -> Key {
+    state(b'7', &[owner.as_bytes(), to.as_bytes()])
 }
 
 pub(super) fn session(user: UserId, id: SessionId) -> Key {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use shared::{InstanceId, Timestamp, UserId};
+use shared::{InstanceId, Timestamp, UserId, protocol::LastSeenFor};
 
 use super::{
     Embedded, codec, keys,
@@ -91,6 +91,15 @@ impl Presence for Embedded {
     async fn set_chosen(&self, user: UserId, chosen: ChosenStatus, text: Option<&str>) -> Result<()> {
         let text = text.map(str::to_owned);
         self.with_user(user, |table| table.set_chosen(user, chosen, text)).await?;
+        self.remember(vec![user]).await
+    }
+
+    async fn set_last_seen_for(&self, user: UserId, whom: LastSeenFor) -> Result<()> {
+        self.with_user(user, |table| {
+            table.set_last_seen_for(user, whom);
+            self.dispatcher.deliver(&BusEvent::AccessChanged { user, watcher: None });
+        })
+        .await?;
         self.remember(vec![user]).await
     }
 

@@ -7,7 +7,10 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use shared::{InstanceId, Timestamp, UserId, protocol::Status};
+use shared::{
+    InstanceId, Timestamp, UserId,
+    protocol::{LastSeenFor, Status},
+};
 
 use crate::{ChosenStatus, Device, PresenceState, Published, Publishing, presence::PresenceEvent};
 
@@ -20,12 +23,15 @@ pub(super) struct Remembered {
     pub(super) chosen: ChosenStatus,
     pub(super) text: Option<String>,
     pub(super) last_seen: Option<Timestamp>,
+    #[serde(default)]
+    pub(super) last_seen_for: LastSeenFor,
 }
 
 impl Remembered {
     /// The state of a user who is not in the table.
     pub(super) fn into_state(self) -> PresenceState {
-        PresenceState { chosen: self.chosen, text: self.text, last_seen: self.last_seen, ..PresenceState::default() }
+        let Self { chosen, text, last_seen, last_seen_for } = self;
+        PresenceState { chosen, text, last_seen, last_seen_for, ..PresenceState::default() }
     }
 }
 
@@ -82,7 +88,8 @@ impl PresenceTable {
     /// What to write down of a user; `None` when they are not here.
     pub(super) fn remembered(&self, user: UserId) -> Option<Remembered> {
         let state = &self.users.get(&user)?.state;
-        Some(Remembered { chosen: state.chosen, text: state.text.clone(), last_seen: state.last_seen })
+        let PresenceState { chosen, last_seen, last_seen_for, .. } = *state;
+        Some(Remembered { chosen, text: state.text.clone(), last_seen, last_seen_for })
     }
 
     /// Brings in a user as remembered, unless they are here.
@@ -183,6 +190,10 @@ impl PresenceTable {
         let state = &mut self.change(user).state;
         state.chosen = chosen;
         state.text = text;
+    }
+
+    pub(super) fn set_last_seen_for(&mut self, user: UserId, whom: LastSeenFor) {
+        self.change(user).state.last_seen_for = whom;
     }
 
     /// Stale is told before unchanged: what was derived from an old state says nothing about the new one.
@@ -325,7 +336,7 @@ mod tests {
         table.set_chosen(gone, ChosenStatus::Busy, None);
         table.put_device(here, &device(instance, 1), &silent(here));
         let published = Published { status: Status::Online, text: None };
-        let event = PresenceEvent { user: shown, username: "s".into(), published, last_seen: None };
+        let event = PresenceEvent { user: shown, username: "s".into(), published, ..silent(shown) };
         assert_eq!(table.publish(&event, 0), Publishing::Sent);
         assert_eq!(table.publish(&event, 0), Publishing::Unchanged);
         assert_eq!(table.publish(&event, 1), Publishing::Stale);

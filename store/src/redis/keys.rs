@@ -82,6 +82,8 @@ keys! {
     user_rooms(user: UserId) = "{{u:{user}}}:rooms";
     user_intents(user: UserId) = "{{u:{user}}}:intents";
     contacts(user: UserId) = "{{u:{user}}}:contacts";
+    blocks(user: UserId) = "{{u:{user}}}:blocks";
+    wrote(user: UserId) = "{{u:{user}}}:wrote";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
     user_log(user: UserId) = "{{u:{user}}}:log";
     presence(user: UserId) = "{{u:{user}}}:presence";

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::{Cmd, cmd};
 use serde::Deserialize;
-use shared::{InstanceId, Timestamp, UserId};
+use shared::{InstanceId, Timestamp, UserId, protocol::LastSeenFor};
 
 use super::{
     Engine,
@@ -53,7 +53,8 @@ fn state(fields: &[(String, String)]) -> Result<PresenceState> {
     let mut state = PresenceState::default();
     for (name, value) in fields {
         match name.as_str() {
-            "chosen" => state.chosen = chosen(value)?,
+            "chosen" => state.chosen = named(value, "a chosen status")?,
+            "last_seen_for" => state.last_seen_for = named(value, "who is told")?,
             "text" => state.text = Some(value.clone()),
             "left" => state.left = Some(Timestamp::from_millis(parse(value, "a time")?)),
             "last_seen" => state.last_seen = Some(Timestamp::from_millis(parse(value, "a time")?)),
@@ -67,9 +68,17 @@ fn state(fields: &[(String, String)]) -> Result<PresenceState> {
     Ok(state)
 }
 
-fn chosen(name: &str) -> Result<ChosenStatus> {
+fn named<'a, T: Deserialize<'a>>(name: &'a str, what: &'static str) -> Result<T> {
     let name = serde::de::value::StrDeserializer::new(name);
-    ChosenStatus::deserialize(name).map_err(|_: serde::de::value::Error| corrupt("a chosen status"))
+    T::deserialize(name).map_err(|_: serde::de::value::Error| corrupt(what))
+}
+
+fn whom_text(whom: LastSeenFor) -> &'static str {
+    match whom {
+        LastSeenFor::Everyone => "everyone",
+        LastSeenFor::Contacts => "contacts",
+        LastSeenFor::Nobody => "nobody",
+    }
 }
 
 /// How a claimed process stands among the leases: its own beat renews nothing then.
@@ -207,6 +216,13 @@ impl Presence for Engine {
     async fn set_chosen(&self, user: UserId, chosen: ChosenStatus, text: Option<&str>) -> Result<()> {
         let set = Call::new(&scripts::SET_CHOSEN).key(self.keys.presence(user)).arg(chosen_text(chosen)).arg(text);
         self.connections.run::<i64>("choose a status", set).await.map(drop)
+    }
+
+    async fn set_last_seen_for(&self, user: UserId, whom: LastSeenFor) -> Result<()> {
+        let set = Call::new(&scripts::SET_LAST_SEEN_FOR)
+            .keys([self.keys.presence(user), self.keys.presence_channel(user)])
+            .arg(whom_text(whom));
+        self.connections.run::<i64>("choose who is told of last seen", set).await.map(drop)
     }
 
     async fn presence(&self, users: &[UserId]) -> Result<Vec<PresenceState>> {

@@ -66,6 +66,7 @@ scripts! {
     TAKE_TICKET = "take_ticket";
     REMOVE_DEVICE = "remove_device";
     SET_CHOSEN = "set_chosen";
+    SET_LAST_SEEN_FOR = "set_last_seen_for";
     PUBLISH_PRESENCE = "publish_presence";
     TAKE_PRESENCE_DUE = "take_presence_due";
     CLAIM_LEASE = "claim_lease";
@@ -76,7 +77,8 @@ scripts! {
     INBOX = "inbox";
     USER_CHANGES = "user_changes";
     NOTE_USER_CHANGE = "note_user_change";
-    CHANGE_CONTACT = "change_contact";
+    CHANGE_PEOPLE = "change_people";
+    NOTE_WRITTEN = "note_written";
     MARK_INBOX_READ = "mark_inbox_read";
     REGISTER = "register";
     INSTANCES = "instances";

@@ -4,7 +4,7 @@ use std::{fmt::Debug, pin::Pin, time::Duration};
 
 use shared::{
     InstanceId, NotificationId, RoomId, SessionId, Timestamp, UserId,
-    protocol::{Position, Role},
+    protocol::{LastSeenFor, Position, Role},
     token::Kid,
 };
 use store::{
@@ -86,9 +86,11 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("update_profile", s.users.update_profile(user, &patch)),
         down("search_users", s.users.search_users("a", None, 9)),
         down("count_users", s.users.count_users()),
-        down("contacts", s.users.contacts(user)),
-        down("add_contact", s.users.add_contact(user, user)),
-        down("remove_contact", s.users.remove_contact(user, user)),
+        down("contacts", s.people.contacts(user)),
+        down("add_contact", s.people.add_contact(user, user, 9)),
+        down("remove_contact", s.people.remove_contact(user, user)),
+        down("note_written", s.people.note_written(user, user)),
+        down("relations", s.people.relations(user, &ids)),
         down("user_positions", s.user_log.user_positions(&ids)),
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
         down("note_read_mark", s.user_log.note_read_mark(user, RoomId::new(), 1)),
@@ -138,6 +140,7 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("bans", s.room_admin.bans(room, None, 9)),
         down("membership", s.rooms.membership(room, alice.id)),
         down("members", s.rooms.members(room, 0, 9)),
+        down("listed_rooms", s.rooms.listed_rooms(&users)),
         down("rooms_of", s.rooms.rooms_of(alice.id)),
         down("views", s.rooms.views(alice.id, &ids)),
         down("standings", s.rooms.standings(alice.id, &ids)),
@@ -178,6 +181,7 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("mark_inbox_all_read", s.inboxes.mark_inbox_all_read(user, now)),
         down("presence", s.presence.presence(&ids)),
         down("set_chosen", s.presence.set_chosen(user, ChosenStatus::Away, None)),
+        down("set_last_seen_for", s.presence.set_last_seen_for(user, LastSeenFor::Nobody)),
         down("due_at", s.presence.due_at(user, now)),
         down("beat", s.presence.beat(me, now, second)),
         down("due_users", s.presence.due_users(now, second, 9)),

@@ -26,6 +26,7 @@ mod membership;
 mod mentions;
 mod notify;
 mod ops;
+mod people;
 mod persistence;
 mod presence;
 mod reactions;
@@ -75,7 +76,13 @@ conformance! {
         patches_of_two_fields_at_once_both_stay,
         a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
         search_goes_by_the_bytes_of_the_folded_name,
+    }
+    people {
         contacts_are_one_way_and_in_order_of_id,
+        a_list_of_people_is_bounded,
+        who_watches_is_told_that_access_changed_and_only_where_it_did,
+        how_others_stand_to_a_viewer_is_told_in_order,
+        whom_somebody_wrote_to_is_kept_one_way_and_told_once,
     }
     sessions {
         a_session_is_kept_until_it_ends,
@@ -146,6 +153,7 @@ conformance! {
         joins_and_leaves_at_once_leave_both_sides_agreeing,
         members_come_in_pages_in_order_of_joining,
         a_user_s_rooms_come_in_order_of_id,
+        whoever_watches_is_told_when_a_users_list_of_rooms_changes,
     }
     views {
         unread_is_what_came_after_the_read_mark,
@@ -275,6 +283,7 @@ conformance! {
         of_many_publishers_of_one_state_exactly_one_sends,
         a_dead_process_s_connections_are_removed,
         a_beat_tells_whether_the_lease_was_lost,
+        who_is_told_of_last_seen_is_kept_and_watchers_look_again,
         many_reapers_at_once_do_it_once,
     }
     notify {

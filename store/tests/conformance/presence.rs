@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use shared::{InstanceId, Timestamp, UserId, protocol::Status};
+use shared::{
+    InstanceId, Timestamp, UserId,
+    protocol::{LastSeenFor, Status},
+};
 use store::{
     BusEvent, ChosenStatus, Device, PresenceState, Published, Publishing, Signal, SocketKind, Topic,
     presence::PresenceEvent,
@@ -28,7 +31,7 @@ async fn state(s: &Fixture, user: UserId) -> PresenceState {
 
 fn event(user: UserId, status: Status, text: Option<&str>) -> PresenceEvent {
     let published = Published { status, text: text.map(Into::into) };
-    PresenceEvent { user, username: "alice".into(), published, last_seen: None }
+    PresenceEvent { user, username: "alice".into(), published, last_seen: None, last_seen_for: LastSeenFor::default() }
 }
 
 /// Of which there is nothing to tell.
@@ -165,6 +168,22 @@ pub async fn who_looks_offline_is_not_seen_to_come_and_go(s: &Fixture) {
     s.presence.remove_device(user, instance, 3, at(6), GRACE).await.unwrap();
     let gone = state(s, user).await;
     assert_eq!((gone.last_seen, gone.left), (Some(at(3)), Some(at(6))));
+}
+
+pub async fn who_is_told_of_last_seen_is_kept_and_watchers_look_again(s: &Fixture) {
+    let user = UserId::new();
+    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await;
+    assert_eq!(state(s, user).await.last_seen_for, LastSeenFor::Everyone);
+    for whom in [LastSeenFor::Nobody, LastSeenFor::Contacts, LastSeenFor::Everyone] {
+        let version = state(s, user).await.version;
+        s.presence.set_last_seen_for(user, whom).await.unwrap();
+        let now = state(s, user).await;
+        assert_eq!((now.last_seen_for, now.version > version), (whom, true));
+        match signal(&mut inbox).await {
+            Signal::Event(BusEvent::AccessChanged { user: of, watcher: None }) => assert_eq!(of, user),
+            other => panic!("expected a change of access, got {other:?}"),
+        }
+    }
 }
 
 pub async fn a_beat_tells_whether_the_lease_was_lost(s: &Fixture) {
