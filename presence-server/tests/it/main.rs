@@ -8,5 +8,6 @@ mod presence;
 mod process;
 mod servers;
 mod states;
+mod storm;
 mod support;
 mod watching;

@@ -98,7 +98,11 @@ impl TestServer {
     }
 
     pub async fn person(&self, name: &str) -> Person {
-        let guest = Guest { username: Some(name.into()) };
+        self.person_named(name.into()).await
+    }
+
+    pub async fn person_named(&self, name: String) -> Person {
+        let guest = Guest { username: Some(name) };
         let token = self.domain.accounts.guest(guest, &"test".into()).await.unwrap().token;
         Person { viewer: self.domain.identity.authenticate(&token).await.unwrap(), token }
     }
