@@ -8,6 +8,7 @@ mod messages;
 mod notifications;
 mod people;
 mod presence;
+mod push;
 mod reactions;
 mod receipts;
 mod registry;
@@ -44,7 +45,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(users::status) // GET /api/users/{id}/status
         .service(people::contacts) // GET /api/contacts
         .service(people::add_contact) // PUT /api/contacts/{userId}
-        .service(people::remove_contact); // DELETE /api/contacts/{userId}
+        .service(people::remove_contact) // DELETE /api/contacts/{userId}
+        .service(people::blocks) // GET /api/blocks
+        .service(people::block) // PUT /api/blocks/{userId}
+        .service(people::unblock); // DELETE /api/blocks/{userId}
 
     cfg.service(rooms::create) // POST /api/rooms
         .service(rooms::mine) // GET /api/rooms
@@ -92,7 +96,11 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(notifications::notify_state) // GET /notify/{id}
         .service(notifications::inbox) // GET /api/notifications
         .service(notifications::mark_all_read) // PUT /api/notifications/read-all
-        .service(notifications::mark_read); // PUT /api/notifications/{id}/read
+        .service(notifications::mark_read) // PUT /api/notifications/{id}/read
+        .service(push::vapid_key) // GET /api/push/vapid-key
+        .service(push::subscribe) // POST /api/push/subscriptions
+        .service(push::subscriptions) // GET /api/push/subscriptions
+        .service(push::unsubscribe); // DELETE /api/push/subscriptions
 
     cfg.map(docs::configure); // GET /docs
 }

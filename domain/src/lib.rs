@@ -79,7 +79,7 @@ impl Domain {
             people: Arc::new(People::new(store.clone(), accounts.clone(), names.clone())),
             accounts,
             messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
-            notifications: Arc::new(Notifications::new(store.clone(), names.clone())),
+            notifications: Arc::new(Notifications::new(store.clone(), &settings.notification, names.clone())),
             store,
             settings,
             instance,

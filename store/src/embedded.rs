@@ -27,6 +27,7 @@ mod outbox;
 mod people;
 mod presence;
 mod presence_table;
+mod push;
 mod reactions;
 mod recent;
 mod registry;

@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`invites`] →
 //! [`log`] → [`user_log`] → [`bus`] →
-//! [`presence`] → [`notify`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
+//! [`presence`] → [`notify`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod backup;
@@ -18,6 +18,7 @@ pub mod notify;
 pub mod ops;
 pub mod people;
 pub mod presence;
+pub mod push;
 pub mod redis;
 pub mod room_admin;
 pub mod rooms;
@@ -42,6 +43,7 @@ pub use notify::{
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use people::{People, Relation};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
+pub use push::{PushKind, PushSubscription, PushSubscriptions, WebPushKeys};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
 pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions, Ticket, Tickets};
@@ -67,6 +69,7 @@ pub struct Store {
     pub notify_queue: Arc<dyn NotifyQueue>,
     pub outbox: Arc<dyn Outbox>,
     pub inboxes: Arc<dyn Inboxes>,
+    pub push: Arc<dyn PushSubscriptions>,
     pub registry: Arc<dyn Registry>,
     pub limits: Arc<dyn Limits>,
     pub maintenance: Arc<dyn Maintenance>,
@@ -81,7 +84,7 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: People + 'static,
+        E: People + PushSubscriptions + 'static,
     {
         Self {
             users: engine.clone(),
@@ -99,6 +102,7 @@ impl Store {
             notify_queue: engine.clone(),
             outbox: engine.clone(),
             inboxes: engine.clone(),
+            push: engine.clone(),
             registry: engine.clone(),
             limits: engine.clone(),
             maintenance: engine.clone(),

@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod backup;
+mod blocks;
 mod bus;
 mod codec;
 mod connection;
@@ -24,6 +25,7 @@ mod ops;
 mod outbox;
 mod people;
 mod presence;
+mod push;
 mod reactions;
 mod replicas;
 mod retention;

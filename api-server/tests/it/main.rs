@@ -3,6 +3,7 @@
 
 mod accounts;
 mod bad_input;
+mod blocks;
 mod changes;
 mod cors;
 mod document;

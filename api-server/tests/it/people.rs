@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Engine, TestServer, assert_answer};
+use crate::support::{Engine, Person, TestServer, assert_answer};
 
 #[rstest]
 #[tokio::test]

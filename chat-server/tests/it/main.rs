@@ -3,6 +3,7 @@
 
 mod auth;
 mod bad_input;
+mod blocks;
 mod commands;
 mod delivery;
 mod drain;

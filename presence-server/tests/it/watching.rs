@@ -126,6 +126,24 @@ async fn members_of_a_private_room_watch_each_other_while_both_are_in_it(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_blocked_sees_offline_whatever_they_share(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
+    let (alice, bob, mut bobs, mut watcher) = strangers(&server).await;
+    room(&server, RoomType::Private, &[&bob, &alice]).await;
+    is_told(&mut watcher, "online").await;
+    server.domain.people.block(&bob.viewer, alice.viewer.user).await.unwrap();
+    is_told(&mut watcher, "offline").await;
+    server.domain.people.add_contact(&bob.viewer, alice.viewer.user).await.unwrap();
+    bobs.ask("SET_STATUS", json!({"status": "busy"})).await;
+    watcher.is_quiet().await;
+    let snapshot = watcher.ask("SUBSCRIBE", json!({})).await;
+    assert_eq!(snapshot["payload"]["users"], json!([]), "whom she has in her contacts is another matter");
+    server.domain.people.unblock(&bob.viewer, alice.viewer.user).await.unwrap();
+    is_told(&mut watcher, "busy").await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_public_room_lets_nobody_watch(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
     let server = TestServer::start(engine).await;
     let (alice, bob, mut bobs, mut watcher) = strangers(&server).await;

@@ -234,6 +234,12 @@ pub enum ServerFrame {
         added: bool,
         user_position: Position,
     },
+    BlockUpdated {
+        user_id: UserId,
+        /// `false`: no longer blocked.
+        blocked: bool,
+        user_position: Position,
+    },
     Notification {
         id: NotificationId,
         title: String,

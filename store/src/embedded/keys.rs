@@ -51,6 +51,9 @@
 //! | state | `N` user | items in the inbox (u64) |
 //! | state | `P` user | what presence remembers, JSON |
 //! | state | `Z` id | [`ApiKeyRecord`](crate::ApiKeyRecord), JSON |
+//! | state | `4` user id | [`PushSubscription`](crate::PushSubscription), JSON |
+//! | state | `5` id | user who has put the push endpoint last |
+//! | state | `6` | private key for pushes, PKCS #8 |
 //! | log | `M` room seq | message row |
 //! | log | `C` room rev | change row |
 //! | log | `V` user rev | row of a change in the user's own log |
@@ -226,6 +229,10 @@ pub(super) fn block(owner: UserId, blocked: UserId) -> Key {
 
 pub(super) fn wrote(owner: UserId, to: UserId) -> Key {
     state(b'7', &[owner.as_bytes(), to.as_bytes()])
+}
+
+pub(super) fn blocks(owner: UserId) -> Span {
+    state(b'D', &[owner.as_bytes()]).prefix()
 }
 
 pub(super) fn session(user: UserId, id: SessionId) -> Key {
@@ -491,6 +498,22 @@ pub(super) fn api_key(id: &str) -> Key {
 
 pub(super) fn api_keys() -> Span {
     state(b'Z', &[]).prefix()
+}
+
+pub(super) fn push(user: UserId, id: &str) -> Key {
+    state(b'4', &[user.as_bytes(), id.as_bytes()])
+}
+
+pub(super) fn pushes(user: UserId) -> Span {
+    state(b'4', &[user.as_bytes()]).prefix()
+}
+
+pub(super) fn push_owner(id: &str) -> Key {
+    state(b'5', &[id.as_bytes()])
+}
+
+pub(super) fn push_key() -> Key {
+    state(b'6', &[])
 }
 
 /// All there is. No family's byte is 255.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use redis::cmd;
 use serde::{Deserialize, Serialize};
-use shared::{EventId, RoomId, Timestamp, UserId};
+use shared::{EventId, RoomId, Timestamp, UserId, protocol::RoomType};
 
 use super::{
     Engine,
@@ -38,6 +38,8 @@ pub(super) enum Intent {
     Rename { room: RoomId, attempt: String, names: Vec<String> },
     /// The room is deleted: its handle and its name (folded) are free.
     Delete { room: RoomId, attempt: String, handle: Option<String>, name: Option<String> },
+    /// The user blocks the other, or does no longer.
+    Block { user: UserId, other: UserId, attempt: String },
     /// The user joins or leaves the room.
     Membership { user: UserId, room: RoomId, attempt: String },
 }
@@ -79,7 +81,9 @@ impl Claim {
 impl Engine {
     pub(super) async fn record_intent(&self, intent: &Intent, at: Timestamp) -> Result<Pending> {
         let shard = match intent {
-            Intent::Signup { user, .. } | Intent::Membership { user, .. } => user.as_bytes()[15],
+            Intent::Signup { user, .. } | Intent::Block { user, .. } | Intent::Membership { user, .. } => {
+                user.as_bytes()[15]
+            }
             Intent::Create { room, .. } | Intent::Rename { room, .. } | Intent::Delete { room, .. } => {
                 room.as_bytes()[15]
             }
@@ -135,6 +139,10 @@ impl Engine {
                 self.void(*room, attempt).await?;
                 self.settle_names_of(intent).await
             }
+            Intent::Block { user, other, attempt } => {
+                self.void(RoomId::direct(*user, *other), attempt).await?;
+                self.settle_blocked([*user, *other], &new_attempt()).await
+            }
             Intent::Membership { user, room, attempt } => self.void_membership(*user, *room, attempt).await,
         }
     }
@@ -152,7 +160,7 @@ impl Engine {
                 }
                 self.settle_names(*room, name.as_slice()).await
             }
-            Intent::Signup { .. } | Intent::Create { .. } | Intent::Membership { .. } => Ok(()),
+            Intent::Signup { .. } | Intent::Create { .. } | Intent::Block { .. } | Intent::Membership { .. } => Ok(()),
         }
     }
 
@@ -215,6 +223,9 @@ impl Engine {
         let void = Call::new(&scripts::VOID_ROOM).keys([self.keys.room(room), self.keys.void(room, attempt)]);
         let there: bool = self.connections.run("void a room", void.arg(millis(VOID_KEPT))).await?;
         let record = if there { self.read_room(room).await?.map(|(record, _)| record) } else { None };
+        if record.as_ref().is_some_and(|record| record.kind == RoomType::Direct) {
+            self.settle_blocked_room(room).await?;
+        }
         self.confirm_create(room, record.as_ref(), handle).await
     }
 

@@ -92,6 +92,7 @@ keys! {
     inbox_read(user: UserId) = "{{u:{user}}}:inbox:read";
     inbox_collapse(user: UserId) = "{{u:{user}}}:inbox:collapse";
     inbox_keys(user: UserId) = "{{u:{user}}}:inbox:keys";
+    push(user: UserId) = "{{u:{user}}}:push";
     user_channel(user: UserId) = "{{u:{user}}}:events";
     presence_channel(user: UserId) = "{{u:{user}}}:presence:events";
 
@@ -120,6 +121,8 @@ keys! {
     registry_expiry(service: &str) = "{{registry}}:{service}:expiry";
     bucket(key: &str) = "limit:{key}";
     api_keys() = "api-keys";
+    push_owner(id: &str) = "push-owner:{id}";
+    push_key() = "push-key";
     health() = "health";
 }
 

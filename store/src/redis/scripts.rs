@@ -74,11 +74,14 @@ scripts! {
     CLAIM_JOBS = "claim_jobs";
     SETTLE_JOB = "settle_job";
     ADD_TO_INBOX = "add_to_inbox";
+    PUT_SUBSCRIPTION = "put_subscription";
     INBOX = "inbox";
     USER_CHANGES = "user_changes";
     NOTE_USER_CHANGE = "note_user_change";
     CHANGE_PEOPLE = "change_people";
     NOTE_WRITTEN = "note_written";
+    SET_BLOCKED = "set_blocked";
+    TYPING = "typing";
     MARK_INBOX_READ = "mark_inbox_read";
     REGISTER = "register";
     INSTANCES = "instances";

@@ -8,8 +8,8 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, Removal, RoleChange, RoomPatch, RoomUpdate,
-    Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
+    ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription, Removal,
+    RoleChange, RoomPatch, RoomUpdate, Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
 };
 
 use crate::{
@@ -74,6 +74,14 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         address: None,
     };
     let logins = [(user, session)];
+    let subscription = PushSubscription {
+        kind: PushKind::Webhook,
+        endpoint: String::new(),
+        keys: None,
+        secret: None,
+        session: None,
+        created_at: now,
+    };
     let ticket = Ticket { user, session, scope: None };
     let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
@@ -89,6 +97,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("contacts", s.people.contacts(user)),
         down("add_contact", s.people.add_contact(user, user, 9)),
         down("remove_contact", s.people.remove_contact(user, user)),
+        down("block", s.people.block(user, user, 9)),
+        down("unblock", s.people.unblock(user, user)),
+        down("blocks", s.people.blocks(user)),
+        down("blocks_among", s.people.blocks_among(&ids, &ids)),
         down("note_written", s.people.note_written(user, user)),
         down("relations", s.people.relations(user, &ids)),
         down("user_positions", s.user_log.user_positions(&ids)),
@@ -102,6 +114,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
         down("end_session", s.sessions.end_session(user, session)),
         down("end_sessions", s.sessions.end_sessions(user, None)),
+        down("put_subscription", s.push.put_subscription(user, &subscription, 9)),
+        down("subscriptions", s.push.subscriptions(user)),
+        down("remove_subscription", s.push.remove_subscription(user, "x")),
+        down("push_key", s.push.push_key(b"x")),
         down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
         down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
     ]

@@ -29,6 +29,7 @@ mod ops;
 mod people;
 mod persistence;
 mod presence;
+mod push;
 mod reactions;
 mod repeats;
 mod replies;
@@ -83,6 +84,18 @@ conformance! {
         who_watches_is_told_that_access_changed_and_only_where_it_did,
         how_others_stand_to_a_viewer_is_told_in_order,
         whom_somebody_wrote_to_is_kept_one_way_and_told_once,
+        who_blocks_whom_is_told_of_many_at_once,
+        a_block_is_told_to_its_owner_alone,
+        nothing_is_said_in_a_direct_room_while_one_blocks_the_other,
+        a_room_that_is_made_later_is_blocked_too,
+        a_block_and_the_making_of_the_room_at_once_end_blocked,
+        blocks_of_both_at_once_end_as_their_lists_say,
+    }
+    push {
+        a_subscription_is_kept_once_as_it_was_given,
+        subscriptions_of_a_user_are_bounded,
+        an_endpoint_is_one_users,
+        the_key_for_pushes_is_made_once,
     }
     sessions {
         a_session_is_kept_until_it_ends,
