@@ -107,7 +107,7 @@ impl Presence {
             if now.as_ref().is_none_or(|now| now.instance != device.instance) {
                 self.remove(user, device.instance, connection).await?;
             } else if now == Some(device) {
-                if self.publish(user, &state, Some(&alone.username)).await?.is_none() {
+                if self.publish(user, (&state, Timestamp::now()), Some(&alone.username)).await?.is_none() {
                     self.settle(user).await?;
                 }
                 return Ok(Some(state));
@@ -155,27 +155,33 @@ impl Presence {
     /// [`settle`](Self::settle) for a user who was due: notes when they are due next, and that they were looked at.
     pub(crate) async fn settle_due(&self, user: UserId) -> Result<()> {
         // Whose state does not stand still is left to whoever takes them next.
-        let Some(state) = self.settled(user).await? else { return Ok(()) };
-        if let Some(at) = next_change(&state, Timestamp::now(), self.times) {
+        let Some((state, now)) = self.settled(user).await? else { return Ok(()) };
+        if let Some(at) = next_change(&state, now, self.times) {
             self.store.presence.due_at(user, at).await?;
         }
         Ok(self.store.presence.finish_due_user(user).await?)
     }
 
-    /// Gives the state that was published from; `None`: it has moved on each time.
-    async fn settled(&self, user: UserId) -> Result<Option<PresenceState>> {
+    /// Gives the state that was published from, and as of when; `None`: it has moved on each time.
+    async fn settled(&self, user: UserId) -> Result<Option<(PresenceState, Timestamp)>> {
         for _ in 0..PUBLISH_TRIES {
             let state = self.store.presence.presence(&[user]).await?.pop().unwrap_or_default();
-            if self.publish(user, &state, None).await?.is_some() {
-                return Ok(Some(state));
+            let now = Timestamp::now();
+            if self.publish(user, (&state, now), None).await?.is_some() {
+                return Ok(Some((state, now)));
             }
         }
         Ok(None)
     }
 
-    /// Publishes what follows from `state`, if it differs from what was published last. `None`: the state has moved on.
-    async fn publish(&self, user: UserId, state: &PresenceState, username: Option<&str>) -> Result<Option<()>> {
-        let now = Timestamp::now();
+    /// Publishes what follows from `state` at `now`, if it differs from what was published last. `None`: the state has
+    /// moved on.
+    async fn publish(
+        &self,
+        user: UserId,
+        (state, now): (&PresenceState, Timestamp),
+        username: Option<&str>,
+    ) -> Result<Option<()>> {
         let published = derive(state, now, self.times);
         if published == state.published {
             return Ok(Some(()));
