@@ -67,7 +67,9 @@ impl Watcher {
                 "PONG" => return,
                 "PRESENCE_UPDATE" => {
                     let (status, updates) = self.known.get_mut(&id(&frame["payload"])).unwrap();
-                    *status = frame["payload"]["status"].as_str().unwrap().to_owned();
+                    let now = frame["payload"]["status"].as_str().unwrap().to_owned();
+                    assert_ne!(*status, now, "what they know is not told again");
+                    *status = now;
                     *updates += 1;
                 }
                 other => panic!("unexpected {other}"),
