@@ -1,10 +1,12 @@
-//! Accounts: sign up, log in, guests, profiles, search.
+//! Accounts: sign up, log in, guests, lost passwords, profiles, search.
 
+mod recovery;
 mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+pub use recovery::{ForgotPassword, LetterToken, ResetPassword};
 use serde::{Deserialize, Serialize};
 pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, WsTicket};
 use sha2::{Digest, Sha256};
@@ -16,8 +18,8 @@ use store::{ProfilePatch, Store, UserRecord};
 use utoipa::ToSchema;
 
 use crate::{
-    DomainError, Identity, Names, Presence, Result, Viewer, pages::page_limit, passwords::Passwords, rates::Rates,
-    validate::Check,
+    DomainError, Identity, Letters, Names, Presence, Result, Viewer, pages::page_limit, passwords::Passwords,
+    rates::Rates, validate::Check,
 };
 
 /// Users a search gives at most.
@@ -97,6 +99,7 @@ pub struct Accounts {
     presence: Arc<Presence>,
     rates: Arc<Rates>,
     names: Arc<Names>,
+    letters: Arc<Letters>,
     passwords: Passwords,
     guests: bool,
     refresh_lifetime: Duration,
@@ -110,6 +113,7 @@ impl Accounts {
         presence: Arc<Presence>,
         rates: Arc<Rates>,
         names: Arc<Names>,
+        letters: Arc<Letters>,
     ) -> Self {
         Self {
             store,
@@ -117,13 +121,14 @@ impl Accounts {
             presence,
             rates,
             names,
+            letters,
             passwords: Passwords::new(settings.auth.hash_threads),
             guests: settings.auth.guests,
             refresh_lifetime: Duration::from_secs(settings.auth.refresh_token_days * 24 * 3600),
         }
     }
 
-    /// Makes an account and logs it in.
+    /// Makes an account and logs it in. A letter asks whether the address is right.
     pub async fn sign_up(&self, input: Signup, source: &Source) -> Result<SignedIn> {
         let mut check = Check::default();
         check.name("username", &input.username).email("email", &input.email).password("password", &input.password);
@@ -150,7 +155,11 @@ impl Accounts {
         };
         self.store.users.create_user(&record).await?;
         self.names.taken(&record.username).await;
-        self.start_session(record, source).await
+        let (asked, signed_in) =
+            tokio::join!(self.letters.verify_address(record.id), self.start_session(record, source));
+        // The account is there, and can ask for the letter again.
+        unless_sent(asked);
+        signed_in
     }
 
     /// A wrong name and a wrong password cannot be told apart, by text or by time.
@@ -213,6 +222,7 @@ impl Accounts {
     /// Puts another password in the place of the caller's, and ends all their other sessions: who knew the old one is
     /// out.
     pub async fn change_password(&self, viewer: &Viewer, input: ChangePassword) -> Result<()> {
+        let session = viewer.session()?;
         Check::default().password("new", &input.new).done()?;
         let record = self.store.users.user(viewer.user).await?.ok_or(DomainError::UserNotFound)?;
         let Some(old) = record.password_hash else {
@@ -224,19 +234,20 @@ impl Accounts {
         }
         self.rates.was_right(attempt).await?;
         let next = self.passwords.hash(input.new).await?;
-        let ended = self.store.users.change_password(viewer.user, &old, &next, viewer.session).await?;
+        let ended = self.store.users.change_password(viewer.user, &old, &next, session).await?;
         // Changed meanwhile: what was given is not the old one any more.
         let ended = ended.ok_or(DomainError::Forbidden("the old password is wrong"))?;
         for session in ended {
             self.identity.forget_session(session).await;
         }
+        unless_sent(self.letters.password_changed(viewer.user).await);
         Ok(())
     }
 
     /// The caller's own profile.
     pub async fn profile(&self, viewer: &Viewer) -> Result<User> {
         let record = self.store.users.user(viewer.user).await?.ok_or(DomainError::UserNotFound)?;
-        Ok(own_user(record, self.presence.own(viewer.user).await?))
+        Ok(own_user(record, self.presence.own_shown(viewer.user).await?))
     }
 
     pub async fn patch_profile(&self, viewer: &Viewer, input: PatchProfile) -> Result<User> {
@@ -254,7 +265,7 @@ impl Accounts {
             self.presence.tell_last_seen(viewer.user, whom).await?;
         }
         self.names.forget(viewer.user).await;
-        Ok(own_user(record, self.presence.own(viewer.user).await?))
+        Ok(own_user(record, self.presence.own_shown(viewer.user).await?))
     }
 
     /// Another user as the viewer may see them.
@@ -299,6 +310,13 @@ impl Accounts {
     /// Accounts and guests there are.
     pub async fn count(&self) -> Result<u64> {
         Ok(self.store.users.count_users().await?)
+    }
+}
+
+/// A letter about something that is done and stays so: where it could not be queued, the log says why.
+fn unless_sent(queued: Result<()>) {
+    if let Err(e) = queued {
+        e.log();
     }
 }
 

@@ -3,14 +3,15 @@
 //! No HTTP, no sockets and no Redis here: services parse, call one method, and answer. Every rule is here once, so
 //! that REST, the native sockets and every dialect behave alike.
 //!
-//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`people`] → [`rooms`] → [`messages`] → [`presence`] →
-//! [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
+//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`letters`] → [`people`] → [`rooms`] → [`messages`] →
+//! [`presence`] → [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
 
 pub mod accounts;
 pub mod admin;
 pub mod doctor;
 pub mod error;
 pub mod identity;
+pub mod letters;
 pub mod messages;
 pub mod names;
 pub mod notifications;
@@ -29,7 +30,9 @@ use std::sync::Arc;
 
 pub use accounts::Accounts;
 pub use error::DomainError;
-pub use identity::{Identity, Viewer};
+use identity::external::{KeySource, NoKeys};
+pub use identity::{Identity, Login, Viewer};
+pub use letters::Letters;
 pub use messages::Messages;
 pub use names::Names;
 pub use notifications::Notifications;
@@ -55,17 +58,25 @@ pub struct Domain {
     pub messages: Arc<Messages>,
     pub presence: Arc<Presence>,
     pub notifications: Arc<Notifications>,
+    pub letters: Arc<Letters>,
     pub names: Arc<Names>,
 }
 
 impl Domain {
     /// Over an open store. Spawns nothing: what must run beside it is [`upkeep::run`].
+    /// It takes no other product's tokens.
     pub fn new(store: Store, settings: Arc<Settings>) -> Self {
+        Self::with_keys(store, settings, Arc::new(NoKeys))
+    }
+
+    /// The same, with the keys of other products' tokens from `keys`.
+    pub fn with_keys(store: Store, settings: Arc<Settings>, keys: Arc<dyn KeySource>) -> Self {
         let instance = InstanceId::new();
         let names = Arc::new(Names::new(store.users.clone()));
         let rates = Arc::new(rates::Rates::new(store.limits.clone(), settings.limits.clone()));
-        let identity = Arc::new(Identity::new(store.clone(), &settings.auth, names.clone()));
+        let identity = Arc::new(Identity::new(store.clone(), &settings.auth, names.clone(), &keys));
         let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone()));
+        let letters = Arc::new(Letters::new(store.clone(), settings.auth.clone()));
         let presence = Arc::new(Presence::new(store.clone(), &settings, instance, names.clone()));
         let accounts = Arc::new(Accounts::new(
             store.clone(),
@@ -74,12 +85,14 @@ impl Domain {
             presence.clone(),
             rates.clone(),
             names.clone(),
+            letters.clone(),
         ));
         Self {
             people: Arc::new(People::new(store.clone(), accounts.clone(), names.clone())),
             accounts,
             messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
             notifications: Arc::new(Notifications::new(store.clone(), &settings.notification, names.clone())),
+            letters,
             store,
             settings,
             instance,

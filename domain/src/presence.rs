@@ -208,9 +208,13 @@ impl Presence {
         Ok(self.store.presence.set_last_seen_for(user, whom).await?)
     }
 
-    /// The user as they see themselves: what they chose while connected, also `invisible` (as offline); and who is told
-    /// when they were last seen.
-    pub async fn own(&self, user: UserId) -> Result<(UserPresence, LastSeenFor)> {
+    /// The user as they see themselves: what they chose while connected, also `invisible` (as offline).
+    pub async fn own(&self, user: UserId) -> Result<UserPresence> {
+        Ok(self.own_shown(user).await?.0)
+    }
+
+    /// [`own`](Self::own), and who is told when they were last seen.
+    pub(crate) async fn own_shown(&self, user: UserId) -> Result<(UserPresence, LastSeenFor)> {
         let state = self.store.presence.presence(&[user]).await?.pop().unwrap_or_default();
         Ok((self.derived(user, &state).await?, state.last_seen_for))
     }

@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 
-use domain::{Domain, Result, Viewer, presence::Seen};
-use shared::{SessionId, UserId};
+use domain::{Domain, Login, Result, Viewer, presence::Seen};
+use shared::UserId;
 use socket::{CloseCode, Outbound, Pulse};
 use store::{Subscriptions, Topic};
 use tokio::sync::{Mutex, Notify};
@@ -31,7 +31,7 @@ pub(crate) type Watching = Rc<RefCell<HashSet<UserId>>>;
 /// A user's own socket.
 struct Own {
     connection: u64,
-    session: SessionId,
+    login: Login,
     outbound: Outbound,
     watching: Watching,
 }
@@ -95,7 +95,7 @@ impl Hub {
         (outbound, watching): (&Outbound, &Watching),
     ) -> Result<()> {
         let (outbound, watching) = (outbound.clone(), watching.clone());
-        let own = Own { connection, session: viewer.session, outbound, watching };
+        let own = Own { connection, login: viewer.login, outbound, watching };
         self.sockets.borrow_mut().entry(viewer.user).or_default().push(own);
         self.subscribe(&[Topic::User(viewer.user)]).await
     }
@@ -176,14 +176,14 @@ impl Hub {
 }
 
 impl Logins for Hub {
-    fn logins(&self) -> HashSet<(UserId, SessionId)> {
+    fn logins(&self) -> HashSet<(UserId, Login)> {
         let sockets = self.sockets.borrow();
-        sockets.iter().flat_map(|(user, own)| own.iter().map(|socket| (*user, socket.session))).collect()
+        sockets.iter().flat_map(|(user, own)| own.iter().map(|socket| (*user, socket.login))).collect()
     }
 
-    fn close(&self, user: UserId, session: SessionId) {
+    fn close(&self, user: UserId, login: Login) {
         let sockets = self.sockets.borrow();
-        let ended = sockets.get(&user).into_iter().flatten().filter(|own| own.session == session);
+        let ended = sockets.get(&user).into_iter().flatten().filter(|own| own.login == login);
         ended.for_each(|own| own.outbound.close(CloseCode::Unauthorized));
     }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, rc::Rc};
 
+use domain::Login;
 use shared::{RoomId, UserId};
 use store::{BusEvent, Inbox, Signal, UserEvent};
 use tokio::time::Instant;
@@ -99,7 +100,7 @@ impl State {
                 entry.own.take(change);
                 todo.users.insert(user);
             }
-            UserEvent::SessionEnded(session) => self.end_session(user, *session),
+            UserEvent::SessionEnded(session) => self.end_login(user, Login::Session(*session)),
         }
     }
 }

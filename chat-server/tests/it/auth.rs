@@ -178,7 +178,7 @@ async fn a_connection_makes_its_user_online_until_it_ends(#[values(Engine::Embed
     let world = World::start(engine).await;
     let alice = world.user("alice").await;
     let client = world.connect(&alice).await;
-    let devices = || async { world.domain.presence.own(alice.id).await.unwrap().0.devices };
+    let devices = || async { world.domain.presence.own(alice.id).await.unwrap().devices };
     assert_eq!(devices().await, Some(1));
     let second = world.connect(&alice).await;
     assert_eq!(devices().await, Some(2));
@@ -205,7 +205,7 @@ async fn a_connection_that_comes_to_no_orderly_end_leaves_presence_too(
     let alice = world.user("alice").await;
     let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
     let presence = &world.domain.presence;
-    let devices = || async { presence.own(alice.id).await.unwrap().0.devices };
+    let devices = || async { presence.own(alice.id).await.unwrap().devices };
     let left = Rc::new(Cell::new(0));
     for dropped in [false, true] {
         let counted = left.clone();

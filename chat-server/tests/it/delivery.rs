@@ -152,7 +152,7 @@ async fn a_slow_reader_is_cut_4408_without_delaying_the_room(
     // Bob gets each message while the other reads nothing; then the queue of that one overflows.
     let mut sent = 0;
     let slow_id = world.domain.store.users.user_id_by_name("slow").await.unwrap().unwrap();
-    let presence = || async { world.domain.presence.own(slow_id).await.unwrap().0 };
+    let presence = || async { world.domain.presence.own(slow_id).await.unwrap() };
     while presence().await.devices != Some(0) {
         let (ack, _) = alice.ask_among_events("SEND_MESSAGE", json!({"roomId": room, "content": text})).await;
         assert_eq!(ack["type"], "MESSAGE_ACK");

@@ -35,7 +35,7 @@ async fn a_drain_tells_every_socket_to_reconnect_and_closes_1012(
         assert_eq!(client.closed().await, 1012);
     }
     world.stop(0).await;
-    assert_eq!(world.domain.presence.own(bob.id).await.unwrap().0.devices, Some(0), "the server took its users along");
+    assert_eq!(world.domain.presence.own(bob.id).await.unwrap().devices, Some(0), "the server took its users along");
 }
 
 #[rstest]

@@ -7,6 +7,7 @@ mod blocks;
 mod commands;
 mod delivery;
 mod drain;
+mod external;
 mod gaps;
 mod losses;
 mod own_log;

@@ -79,7 +79,7 @@ async fn who_takes_nothing_of_what_it_asked_for_is_closed(#[values(Engine::Embed
     let world = World::with(engine, |s| s.limits.queue_seconds = 1).await;
     let (alice, _, room, at) = far_behind(&world).await;
     let _client = begin_to_resume(&world, &alice, &room, &at).await;
-    let devices = || async { world.domain.presence.own(alice.id).await.unwrap().0.devices };
+    let devices = || async { world.domain.presence.own(alice.id).await.unwrap().devices };
     while devices().await != Some(0) {
         tokio::task::yield_now().await;
     }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{Domain, Result, outage::Outage};
+use domain::{Domain, Login, Result, outage::Outage};
 use futures_util::{StreamExt, stream};
 use shared::UserId;
 use socket::Outbound;
@@ -97,7 +97,7 @@ fn take(hub: &Hub, signal: Signal, touched: &mut Vec<Outbound>) {
             hub.rechecks.add(viewers.into_iter().map(|viewer| (viewer, user)));
         }
         Signal::Event(BusEvent::User(user, event)) => match &*event {
-            UserEvent::SessionEnded(session) => hub.close(user, *session),
+            UserEvent::SessionEnded(session) => hub.close(user, Login::Session(*session)),
             UserEvent::Change(change) => match change.body {
                 // Of the one who watches: of the others their own topic tells.
                 UserChangeBody::RoomAdded(_) | UserChangeBody::RoomRemoved(_) => {

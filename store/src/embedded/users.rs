@@ -9,15 +9,19 @@ use super::{
     sessions,
     tx::Tx,
 };
-use crate::{ProfilePatch, Result, StoreError, UserRecord, Users};
+use crate::{ExternalId, ProfilePatch, Result, StoreError, UserRecord, Users};
 
 /// The id a row or key holds.
 pub(super) fn user_id(bytes: &[u8]) -> Result<UserId> {
     UserId::from_slice(bytes).ok_or_else(|| codec::corrupt("user id"))
 }
 
-fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecord>> {
+pub(super) fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecord>> {
     read.get(&keys::user(id))?.map(|row| codec::from_json(&row)).transpose()
+}
+
+pub(super) fn put_user(tx: &mut Tx, user: &UserRecord) -> Result<()> {
+    tx.put(keys::user(user.id), codec::to_json(user)?)
 }
 
 fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
@@ -35,9 +39,27 @@ fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
         tx.put(keys::searchable(&user.username), id.clone())?;
     }
     tx.put(keys::username(&user.username), id)?;
-    tx.put(keys::user(user.id), codec::to_json(user)?)?;
+    put_user(tx, user)?;
     let count = count(tx)? + 1;
     tx.put(keys::user_count(), count.to_be_bytes().to_vec())
+}
+
+/// Is there such a user?
+pub(super) fn exists(read: &impl Read, id: UserId) -> Result<bool> {
+    Ok(read.get(&keys::user(id))?.is_some())
+}
+
+fn of_external(read: &impl Read, external: &ExternalId) -> Result<Option<UserId>> {
+    read.get(&keys::external(external))?.map(|row| user_id(&row)).transpose()
+}
+
+fn provision(tx: &mut Tx, user: &UserRecord, external: &ExternalId) -> Result<UserId> {
+    if let Some(there) = of_external(tx, external)? {
+        return Ok(there);
+    }
+    create(tx, user)?;
+    tx.put(keys::external(external), user.id.as_bytes().to_vec())?;
+    Ok(user.id)
 }
 
 fn count(read: &impl Read) -> Result<u64> {
@@ -52,7 +74,7 @@ fn patch(tx: &mut Tx, id: UserId, patch: ProfilePatch) -> Result<UserRecord> {
     if let Some(bio) = patch.bio {
         user.bio = bio;
     }
-    tx.put(keys::user(id), codec::to_json(&user)?)?;
+    put_user(tx, &user)?;
     Ok(user)
 }
 
@@ -67,7 +89,7 @@ fn change_password(
         return Ok(None);
     }
     user.password_hash = Some(next);
-    tx.put(keys::user(id), codec::to_json(&user)?)?;
+    put_user(tx, &user)?;
     sessions::end_others(tx, id, Some(keep)).map(Some)
 }
 
@@ -76,6 +98,15 @@ impl Users for Embedded {
     async fn create_user(&self, user: &UserRecord) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| create(tx, &user)).await
+    }
+
+    async fn provision_user(&self, user: &UserRecord, external: &ExternalId) -> Result<UserId> {
+        let (user, external) = (user.clone(), *external);
+        self.write(move |tx| provision(tx, &user, &external)).await
+    }
+
+    async fn user_id_by_external(&self, external: &ExternalId) -> Result<Option<UserId>> {
+        self.read_point(|read| of_external(read, external)).await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<UserRecord>> {

@@ -30,8 +30,15 @@ pub(super) const VOID_USER: &str = "void";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Intent {
-    /// Claims the user's name and e-mail address.
-    Signup { user: UserId, username: String, email: Option<String> },
+    /// Claims the user's name and e-mail address and, for a user of another product, that they are this one here.
+    Signup {
+        user: UserId,
+        username: String,
+        email: Option<String>,
+        /// As it stands in the claim's key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        external: Option<String>,
+    },
     /// Claims the room's handle, and puts it among the public rooms.
     Create { room: RoomId, attempt: String, handle: Option<String> },
     /// The public room is called one of these (folded) instead of another.
@@ -133,7 +140,10 @@ impl Engine {
     /// Brings what an intent of a dead process is about to what the truth says.
     async fn settle_intent(&self, intent: &Intent) -> Result<()> {
         match intent {
-            Intent::Signup { user, username, email } => self.settle_signup(*user, username, email.as_deref()).await,
+            Intent::Signup { user, username, email, external } => {
+                let external = external.as_ref().map(|external| self.keys.external(external));
+                self.settle_signup(*user, username, email.as_deref(), external.as_deref()).await
+            }
             Intent::Create { room, attempt, handle } => self.settle_create(*room, attempt, handle.as_deref()).await,
             Intent::Rename { room, attempt, .. } | Intent::Delete { room, attempt, .. } => {
                 self.void(*room, attempt).await?;
@@ -188,14 +198,29 @@ impl Engine {
     }
 
     /// The record came to be: its claims are confirmed. It did not: they are released, and it never will.
-    async fn settle_signup(&self, user: UserId, username: &str, email: Option<&str>) -> Result<()> {
+    async fn settle_signup(
+        &self,
+        user: UserId,
+        username: &str,
+        email: Option<&str>,
+        external: Option<&str>,
+    ) -> Result<()> {
         let mut mark = cmd("SET");
         mark.arg(self.keys.user(user)).arg(VOID_USER).arg("NX").arg("PX").arg(millis(VOID_KEPT));
         let marked: Option<String> = self.connections.ask("void a signup", &mark).await?;
         let record = if marked.is_some() { None } else { self.read_user(user).await? };
         match record {
-            Some(record) => self.confirm_signup(&record).await,
+            Some(record) => {
+                self.confirm_signup(&record).await?;
+                match external {
+                    Some(external) => self.confirm_name(external, &user.to_string()).await,
+                    None => Ok(()),
+                }
+            }
             None => {
+                if let Some(external) = external {
+                    self.release_name(external, &user.to_string()).await?;
+                }
                 let name = self.keys.username(&username.to_ascii_lowercase());
                 self.release_name(&name, &user.to_string()).await?;
                 if let Some(email) = email {

@@ -85,6 +85,7 @@ keys! {
     blocks(user: UserId) = "{{u:{user}}}:blocks";
     wrote(user: UserId) = "{{u:{user}}}:wrote";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
+    secrets(user: UserId) = "{{u:{user}}}:secrets";
     user_log(user: UserId) = "{{u:{user}}}:log";
     presence(user: UserId) = "{{u:{user}}}:presence";
     inbox_items(user: UserId) = "{{u:{user}}}:inbox:items";
@@ -92,6 +93,7 @@ keys! {
     inbox_read(user: UserId) = "{{u:{user}}}:inbox:read";
     inbox_collapse(user: UserId) = "{{u:{user}}}:inbox:collapse";
     inbox_keys(user: UserId) = "{{u:{user}}}:inbox:keys";
+    notify(user: UserId) = "{{u:{user}}}:notify";
     push(user: UserId) = "{{u:{user}}}:push";
     user_channel(user: UserId) = "{{u:{user}}}:events";
     presence_channel(user: UserId) = "{{u:{user}}}:presence:events";
@@ -99,6 +101,7 @@ keys! {
     username(folded: &str) = "name:{folded}";
     email(folded: &str) = "email:{folded}";
     handle(folded: &str) = "handle:{folded}";
+    external(hash: &str) = "external:{hash}";
     accounts() = "accounts";
     guests() = "guests";
     public_rooms() = "public-rooms";

@@ -25,6 +25,7 @@ mod marks;
 mod membership;
 mod mentions;
 mod notify;
+mod notify_settings;
 mod ops;
 mod people;
 mod persistence;
@@ -36,6 +37,7 @@ mod replies;
 mod retention;
 mod roles;
 mod rooms;
+mod secrets;
 mod sessions;
 mod updates;
 mod user_log;
@@ -73,6 +75,8 @@ conformance! {
         a_refused_signup_leaves_nothing_behind,
         of_many_signups_of_one_name_at_once_exactly_one_wins,
         of_many_signups_of_one_address_at_once_exactly_one_wins,
+        a_user_of_another_product_is_made_once,
+        a_user_of_another_product_whose_name_is_taken_is_not_made,
         a_patch_changes_what_it_names_and_no_more,
         patches_of_two_fields_at_once_both_stay,
         a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
@@ -90,6 +94,10 @@ conformance! {
         a_room_that_is_made_later_is_blocked_too,
         a_block_and_the_making_of_the_room_at_once_end_blocked,
         blocks_of_both_at_once_end_as_their_lists_say,
+    }
+    notify_settings {
+        settings_are_kept_and_replaced_as_a_whole,
+        what_users_want_of_a_room_is_read_together,
     }
     push {
         a_subscription_is_kept_once_as_it_was_given,
@@ -109,6 +117,15 @@ conformance! {
         of_many_uses_of_one_refresh_token_at_once_one_rotates,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
+    }
+    secrets {
+        a_secret_is_good_until_it_ends_or_is_taken,
+        a_reset_ends_all_sessions_and_every_other_reset,
+        who_verifies_changes_nothing_but_that,
+        of_many_uses_of_one_secret_at_once_one_counts,
+        a_secret_is_its_owner_s_its_kind_s_and_its_address_s,
+        a_taken_secret_does_not_come_back,
+        of_more_secrets_than_are_kept_those_that_end_first_go,
     }
     roles {
         a_role_is_one_change_and_leaves_the_membership_as_it_is,

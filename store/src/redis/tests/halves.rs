@@ -67,7 +67,11 @@ async fn assert_nothing_pending(server: &Server) {
     let keys: Vec<String> = cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
     for key in &keys {
         assert!(!key.contains("intents"), "{key}");
-        if key.starts_with("test:name:") || key.starts_with("test:email:") || key.starts_with("test:handle:") {
+        if key.starts_with("test:name:")
+            || key.starts_with("test:email:")
+            || key.starts_with("test:handle:")
+            || key.starts_with("test:external:")
+        {
             let claim: String = cmd("GET").arg(key).query_async(&mut connection).await.unwrap();
             assert!(claim.starts_with("confirmed "), "{key}: {claim}");
         }
@@ -119,6 +123,34 @@ async fn a_signup_that_died_after_its_record_is_settled_by_a_look_up_and_by_the_
     assert_eq!(engine.count_users().await.unwrap(), 2);
     assert_nothing_pending(&server).await;
     assert!(matches!(engine.create_user(&user("BOB")).await, Err(StoreError::UsernameTaken)));
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_user_of_another_product_whose_making_died_is_made_by_the_next_or_was_made(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, bob) = (user("ann"), user("bob"));
+    for (one, external) in [(&ann, [1; 32]), (&bob, [2; 32])] {
+        engine.claim_external(one, &external, Timestamp::now()).await.unwrap().unwrap();
+    }
+    engine.write_user(&bob).await.unwrap();
+    assert_eq!(engine.user_id_by_external(&[2; 32]).await.unwrap(), Some(bob.id), "the look-up settles it");
+    let second = user("ann");
+    assert!(matches!(engine.provision_user(&second, &[1; 32]).await, Err(StoreError::Unavailable(_))), "not yet");
+    assert_eq!(later(&engine).await, 2);
+    assert_nothing_pending(&server).await;
+    assert_eq!(engine.provision_user(&second, &[1; 32]).await.unwrap(), second.id);
+    assert!(matches!(engine.write_user(&ann).await, Err(StoreError::Unavailable(_))), "who slept so long");
+    assert_eq!(engine.provision_user(&user("x"), &[2; 32]).await.unwrap(), bob.id);
+    let cat = user("cat");
+    engine.claim_external(&cat, &[3; 32], Timestamp::now()).await.unwrap().unwrap();
+    engine.write_user(&cat).await.unwrap();
+    assert_eq!(later(&engine).await, 1, "the sweep settles it");
+    assert_nothing_pending(&server).await;
+    assert_eq!(engine.user_id_by_external(&[3; 32]).await.unwrap(), Some(cat.id));
 }
 
 #[tokio::test]
