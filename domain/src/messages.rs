@@ -5,6 +5,7 @@ mod delivery;
 mod following;
 mod marks;
 mod mentions;
+mod reaching;
 mod reading;
 mod search;
 mod sending;
@@ -32,6 +33,8 @@ const DEFAULT_PAGE: usize = 50;
 /// Read marks remembered as told to the user's other devices, and for how long.
 const NOTED_MARKS: u64 = 10_000;
 const NOTED_FOR: Duration = Duration::from_secs(600);
+/// Authors and direct rooms that are remembered.
+const REACHED: u64 = 100_000;
 
 pub struct Messages {
     store: Store,
@@ -42,6 +45,8 @@ pub struct Messages {
     notify_after: Duration,
     /// Read marks that this process has told the user's other devices of, lately.
     noted: Cache<(UserId, RoomId), u64>,
+    /// Authors who are known to have said something in this direct room.
+    reached: Cache<(UserId, RoomId), ()>,
 }
 
 impl Messages {
@@ -60,6 +65,7 @@ impl Messages {
             content_chars: settings.limits.content_chars,
             notify_after: Duration::from_millis(settings.notification.delay_ms),
             noted: Cache::builder().max_capacity(NOTED_MARKS).time_to_live(NOTED_FOR).build(),
+            reached: Cache::new(REACHED),
         }
     }
 

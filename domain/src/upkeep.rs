@@ -16,8 +16,8 @@ pub const KEY_BEAT: Duration = Duration::from_secs(60);
 const BEATS_A_LEASE: u32 = 6;
 /// How often half-done work of dead processes is looked for.
 const SWEEP: Duration = Duration::from_secs(5);
-/// How often users whose grace has passed are looked for.
-const GRACE_TICK: Duration = Duration::from_millis(500);
+/// How often users who are due are looked for: their grace has passed, or they have looked away for long.
+const DUE_TICK: Duration = Duration::from_millis(500);
 /// A user taken to be settled is not given to another process for so long.
 const DUE_LEASE: Duration = Duration::from_secs(5);
 /// Users handled in one tick; the rest come with the next.
@@ -43,20 +43,16 @@ pub async fn run(domain: Domain, shutdown: CancellationToken) {
     let retention = Duration::from_secs(domain.settings.store.retention_seconds);
     tokio::join!(
         every(KEY_BEAT, &shutdown, "publish the signing key", || domain.identity.republish_key()),
-        every(lease / BEATS_A_LEASE, &shutdown, "renew the lease", || beat(&domain, lease)),
+        every(lease / BEATS_A_LEASE, &shutdown, "renew the lease", || domain.presence.beat(lease)),
         every(SWEEP, &shutdown, "sweep", || sweep(&domain)),
         every(retention, &shutdown, "remove old messages", || trim(&*domain.store.maintenance)),
-        every(GRACE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
+        every(DUE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
     );
 }
 
-/// The last thing a process does with an open store: gives its lease back, so that users whose sockets it could not
-/// take leave of are gone at once and not when the lease would have ended.
+/// The last thing a process does with an open store: gives its lease back, and settles whom it leaves.
 pub async fn leave(domain: &Domain) -> Result<()> {
-    // As in `sweep`: their grace has passed when they are found.
-    let lost_at = Timestamp::now().before(domain.settings.presence_grace());
-    domain.store.presence.beat(domain.instance, lost_at, Duration::ZERO).await?;
-    while domain.store.presence.reap(lost_at, USERS_A_TICK).await? > 0 {}
+    domain.presence.leave(USERS_A_TICK).await?;
     settle_due(domain).await
 }
 
@@ -80,20 +76,12 @@ where
     }
 }
 
-async fn beat(domain: &Domain, lease: Duration) -> Result<()> {
-    Ok(domain.store.presence.beat(domain.instance, Timestamp::now(), lease).await?)
-}
-
 async fn sweep(domain: &Domain) -> Result<()> {
-    let now = Timestamp::now();
-    let settled = domain.store.maintenance.sweep(now).await?;
+    let settled = domain.store.maintenance.sweep(Timestamp::now()).await?;
     if settled > 0 {
         tracing::info!(settled, "settled what processes left half done");
     }
-    // Reaped users are last seen, and due, at this time: had their grace not passed by then, they would be found as
-    // they were, and nobody would look at them again.
-    let lost_at = now.before(domain.settings.presence_grace());
-    let touched = domain.store.presence.reap(lost_at, USERS_A_TICK).await?;
+    let touched = domain.presence.reap(USERS_A_TICK).await?;
     if touched > 0 {
         tracing::info!(touched, "took over users of a process that died");
     }
@@ -119,10 +107,7 @@ async fn trim(maintenance: &dyn Maintenance) -> Result<()> {
 async fn settle_due(domain: &Domain) -> Result<()> {
     let users = domain.store.presence.due_users(Timestamp::now(), DUE_LEASE, USERS_A_TICK).await?;
     for user in users {
-        // Whose grace has not passed by this process's clock is looked at again when the lease on them ends.
-        if domain.presence.settle(user).await? {
-            domain.store.presence.finish_due_user(user).await?;
-        }
+        domain.presence.settle_due(user).await?;
     }
     Ok(())
 }

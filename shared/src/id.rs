@@ -122,6 +122,12 @@ impl RoomId {
         Self(Uuid::new_v5(&DIRECT_ROOMS, &name))
     }
 
+    /// `false`: it is no direct room, as their ids are not made by time. Those made under an idempotency key are not
+    /// either.
+    pub fn may_be_direct(self) -> bool {
+        self.0.get_version_num() == 5
+    }
+
     /// The room a user makes under an idempotency key: the same however often it is asked for.
     pub fn of_request(user: UserId, key: &str) -> Self {
         Self(Uuid::new_v5(&KEYED_ROOMS, &[user.as_bytes(), key.as_bytes()].concat()))
@@ -251,6 +257,7 @@ mod tests {
         let (a, b) = (UserId::new(), UserId::new());
         assert_eq!(RoomId::direct(a, b), RoomId::direct(b, a));
         assert_ne!(RoomId::direct(a, b), RoomId::direct(a, UserId::new()));
+        assert!(RoomId::direct(a, b).may_be_direct() && !RoomId::new().may_be_direct());
     }
 
     #[test]

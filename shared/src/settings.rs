@@ -99,6 +99,8 @@ pub struct Presence {
     pub public_url: Option<String>,
     /// How long after the last connection ended a user is still shown as online.
     pub grace_ms: u64,
+    /// After how long without looking at any of their devices a user is away.
+    pub away_ms: u64,
     /// A process that has not renewed its lease for so long is dead.
     pub lease_seconds: u64,
     /// How many users one connection may watch.
@@ -304,7 +306,14 @@ impl Default for Chat {
 
 impl Default for Presence {
     fn default() -> Self {
-        Self { listen: local(3002), public_url: None, grace_ms: 5000, lease_seconds: 30, max_watched: 1000 }
+        Self {
+            listen: local(3002),
+            public_url: None,
+            grace_ms: 5000,
+            away_ms: 600_000,
+            lease_seconds: 30,
+            max_watched: 1000,
+        }
     }
 }
 
@@ -440,6 +449,7 @@ impl Settings {
             ("chat.receipt_ms", self.chat.receipt_ms),
             ("chat.hold_seconds", self.chat.hold_seconds),
             ("chat.heads_seconds", self.chat.heads_seconds),
+            ("presence.away_ms", self.presence.away_ms),
             ("presence.lease_seconds", self.presence.lease_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),
             ("auth.refresh_token_days", self.auth.refresh_token_days),
@@ -478,6 +488,11 @@ impl Settings {
     /// `presence.grace_ms` as a duration.
     pub fn presence_grace(&self) -> Duration {
         Duration::from_millis(self.presence.grace_ms)
+    }
+
+    /// `presence.away_ms` as a duration.
+    pub fn presence_away(&self) -> Duration {
+        Duration::from_millis(self.presence.away_ms)
     }
 }
 

@@ -29,7 +29,8 @@ pub enum Prepared {
 
 impl Messages {
     /// Stores and publishes a message; when it returns, the message is as durable as the store. One operation of the
-    /// store, and more where the rate's grant is used up, the text names somebody or it replies to something. A repeat
+    /// store, and more where the rate's grant is used up, the text names somebody, it replies to something or is the first
+    /// in a direct room. A repeat
     /// of a `clientMessageId` gives the first result, whatever else would refuse it by now.
     pub async fn send(&self, viewer: &Viewer, input: SendMessage) -> Result<Sent> {
         self.commit(self.prepare(viewer, input).await?).await
@@ -97,7 +98,10 @@ impl Messages {
             }
         };
         let done = match self.store.log.append(&message).await {
-            Ok(done) => done,
+            Ok(done) => {
+                self.note_written(message.author.id, message.room).await;
+                done
+            }
             Err(e) => {
                 let refusal = self.rooms.hide(message.room, e.into()).await;
                 self.first_result(&message, refusal).await?

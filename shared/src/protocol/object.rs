@@ -16,7 +16,18 @@ pub enum Status {
     Offline,
 }
 
-/// A user as others see them; the owner also sees `email` and `emailVerified`.
+/// Who of those who may watch a user is told when they were last seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LastSeenFor {
+    #[default]
+    Everyone,
+    /// Who is in the user's contacts.
+    Contacts,
+    Nobody,
+}
+
+/// A user as others see them; the owner also sees `email`, `emailVerified` and `lastSeenFor`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
@@ -39,6 +50,8 @@ pub struct User {
     pub email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_verified: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen_for: Option<LastSeenFor>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

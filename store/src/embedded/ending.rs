@@ -12,12 +12,11 @@ use super::{
     codec, keys,
     kv::{Order, Read},
     maintenance::STEP,
-    membership::{Recording, head, record, record_change},
+    membership::{Recording, head, record, record_change, tell_listed},
     notify_queue::{move_due, nothing_in},
     room_admin::with_role,
     rooms::index_name,
     tx::Tx,
-    user_log::record_user_change,
 };
 use crate::{Actor, ChangeBody, Result, UserChangeBody, log::DEDUPE_KEPT};
 
@@ -56,7 +55,7 @@ fn tell_members(tx: &mut Tx, room: RoomId) -> Result<usize> {
         tx.delete(keys::joined(room, member.joined_rev));
         tx.delete(keys::member(room, member.user));
         tx.delete(keys::room_of(member.user, room));
-        record_user_change(tx, member.user, UserChangeBody::RoomRemoved(room))?;
+        tell_listed(tx, member.user, UserChangeBody::RoomRemoved(room))?;
     }
     Ok(members.len())
 }

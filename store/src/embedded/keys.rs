@@ -13,6 +13,7 @@
 //! | state | `c` owner contact | empty |
 //! | state | `D` owner blocked | empty |
 //! | state | `O` owner direction user | empty; contact requests that wait, direction 0: outgoing, 1: incoming |
+//! | state | `7` owner user | empty; the owner wrote to them |
 //! | state | `S` user session | [`SessionRecord`](crate::SessionRecord), JSON |
 //! | state | `T` expiry user session | empty |
 //! | state | `l` 0 user | secrets sent to the user's address, JSON |
@@ -56,7 +57,7 @@
 //! | state | `Z` id | [`ApiKeyRecord`](crate::ApiKeyRecord), JSON |
 //! | state | `4` user id | [`PushSubscription`](crate::PushSubscription), JSON |
 //! | state | `5` id | user who has put the push endpoint last |
-//! | state | `7` user | [`Reach`](crate::Reach), JSON |
+//! | state | `9` user | [`Reach`](crate::Reach), JSON |
 //! | state | `8` user room | [`RoomLevel`](crate::RoomLevel), JSON |
 //! | state | `6` | private key for pushes, PKCS #8 |
 //! | log | `M` room seq | message row |
@@ -242,6 +243,10 @@ pub(super) fn request(owner: UserId, incoming: bool, user: UserId) -> Key {
 
 pub(super) fn requests(owner: UserId, incoming: bool) -> Span {
     state(b'O', &[owner.as_bytes(), &[u8::from(incoming)]]).prefix()
+}
+
+pub(super) fn wrote(owner: UserId, to: UserId) -> Key {
+    state(b'7', &[owner.as_bytes(), to.as_bytes()])
 }
 
 pub(super) fn blocks(owner: UserId) -> Span {
@@ -544,7 +549,7 @@ pub(super) fn push_key() -> Key {
 }
 
 pub(super) fn reach(user: UserId) -> Key {
-    state(b'7', &[user.as_bytes()])
+    state(b'9', &[user.as_bytes()])
 }
 
 pub(super) fn room_level(user: UserId, room: RoomId) -> Key {

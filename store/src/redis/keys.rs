@@ -85,6 +85,7 @@ keys! {
     blocks(user: UserId) = "{{u:{user}}}:blocks";
     outgoing(user: UserId) = "{{u:{user}}}:requests:outgoing";
     incoming(user: UserId) = "{{u:{user}}}:requests:incoming";
+    wrote(user: UserId) = "{{u:{user}}}:wrote";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
     secrets(user: UserId) = "{{u:{user}}}:secrets";
     user_log(user: UserId) = "{{u:{user}}}:log";

@@ -4,7 +4,7 @@ use std::{fmt::Debug, pin::Pin, time::Duration};
 
 use shared::{
     InstanceId, NotificationId, RoomId, SessionId, Timestamp, UserId,
-    protocol::{Position, Role},
+    protocol::{LastSeenFor, Position, Role},
     token::Kid,
 };
 use store::{
@@ -47,6 +47,7 @@ pub async fn every_operation_of_a_store_that_is_down_is_unavailable(s: &Fixture)
         wrong.retain(|said| {
             let in_memory = [
                 "due_users: ",
+                "beat: ",
                 "instances: ",
                 "take: ",
                 "give_back: ",
@@ -109,6 +110,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("unblock", s.people.unblock(user, user)),
         down("blocks", s.people.blocks(user)),
         down("blocks_among", s.people.blocks_among(&ids, &ids)),
+        down("note_written", s.people.note_written(user, user)),
         down("relations", s.people.relations(user, &ids)),
         down("user_positions", s.user_log.user_positions(&ids)),
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
@@ -171,6 +173,7 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("bans", s.room_admin.bans(room, None, 9)),
         down("membership", s.rooms.membership(room, alice.id)),
         down("members", s.rooms.members(room, 0, 9)),
+        down("listed_rooms", s.rooms.listed_rooms(&users)),
         down("rooms_of", s.rooms.rooms_of(alice.id)),
         down("views", s.rooms.views(alice.id, &ids)),
         down("standings", s.rooms.standings(alice.id, &ids)),
@@ -211,6 +214,9 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("mark_inbox_all_read", s.inboxes.mark_inbox_all_read(user, now)),
         down("presence", s.presence.presence(&ids)),
         down("set_chosen", s.presence.set_chosen(user, ChosenStatus::Away, None)),
+        down("set_last_seen_for", s.presence.set_last_seen_for(user, LastSeenFor::Nobody)),
+        down("due_at", s.presence.due_at(user, now)),
+        down("beat", s.presence.beat(me, now, second)),
         down("due_users", s.presence.due_users(now, second, 9)),
         down("signing_key", s.signing_keys.signing_key(&kid)),
         down("signing_keys", s.signing_keys.signing_keys()),
