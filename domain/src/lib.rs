@@ -3,13 +3,14 @@
 //! No HTTP, no sockets and no Redis here: services parse, call one method, and answer. Every rule is here once, so
 //! that REST, the native sockets and every dialect behave alike.
 //!
-//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`rooms`] → [`messages`] → [`presence`] →
+//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`rooms`] → [`messages`] → [`files`] → [`presence`] →
 //! [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
 
 pub mod accounts;
 pub mod admin;
 pub mod doctor;
 pub mod error;
+pub mod files;
 pub mod identity;
 pub mod messages;
 pub mod names;
@@ -17,6 +18,7 @@ pub mod notifications;
 pub mod outage;
 mod pages;
 mod passwords;
+mod pool;
 pub mod presence;
 mod rates;
 pub mod rooms;
@@ -28,6 +30,7 @@ use std::sync::Arc;
 
 pub use accounts::Accounts;
 pub use error::DomainError;
+pub use files::Files;
 pub use identity::{Identity, Viewer};
 pub use messages::Messages;
 pub use names::Names;
@@ -50,6 +53,7 @@ pub struct Domain {
     pub accounts: Arc<Accounts>,
     pub rooms: Arc<Rooms>,
     pub messages: Arc<Messages>,
+    pub files: Arc<Files>,
     pub presence: Arc<Presence>,
     pub notifications: Arc<Notifications>,
     pub names: Arc<Names>,
@@ -64,16 +68,18 @@ impl Domain {
         let identity = Arc::new(Identity::new(store.clone(), &settings.auth, names.clone()));
         let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone()));
         let presence = Arc::new(Presence::new(store.clone(), &settings, instance, names.clone()));
+        let messages = Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates.clone(), names.clone()));
         Self {
+            files: Arc::new(Files::new(store.clone(), &settings, messages.clone(), rates.clone(), names.clone())),
             accounts: Arc::new(Accounts::new(
                 store.clone(),
                 &settings,
                 identity.clone(),
                 presence.clone(),
-                rates.clone(),
+                rates,
                 names.clone(),
             )),
-            messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
+            messages,
             notifications: Arc::new(Notifications::new(store.clone(), names.clone())),
             store,
             settings,

@@ -112,6 +112,11 @@ impl Rates {
         self.per_minute("ticket", &user.to_string(), self.settings.tickets_per_minute).await
     }
 
+    /// One file or avatar of this user.
+    pub async fn upload(&self, user: UserId) -> Result<()> {
+        self.per_minute("upload", &user.to_string(), self.settings.uploads_per_minute).await
+    }
+
     async fn per_minute(&self, what: &str, who: &str, burst: u32) -> Result<()> {
         if !self.settings.enabled {
             return Ok(());

@@ -247,3 +247,14 @@ pub async fn contacts_are_one_way_and_in_order_of_id(s: &Fixture) {
     ids.remove(1);
     assert_eq!(s.users.contacts(owner).await.unwrap(), ids);
 }
+
+pub async fn an_avatar_takes_the_place_of_the_one_before(s: &Fixture) {
+    let alice = account("alice");
+    s.users.create_user(&alice).await.unwrap();
+    assert_eq!(s.users.set_avatar(alice.id, Some("/a")).await.unwrap(), None);
+    assert_eq!(s.users.set_avatar(alice.id, Some("/b")).await.unwrap().as_deref(), Some("/a"));
+    assert_eq!(s.users.user(alice.id).await.unwrap().unwrap().avatar_url.as_deref(), Some("/b"));
+    assert_eq!(s.users.set_avatar(alice.id, None).await.unwrap().as_deref(), Some("/b"));
+    assert_eq!(s.users.user(alice.id).await.unwrap().unwrap(), alice);
+    fails!(s.users.set_avatar(UserId::new(), None).await, UserNotFound);
+}
