@@ -10,7 +10,7 @@ use store::{AttachmentRecord, UploadQuota};
 use crate::support::{Engine, World};
 
 /// An upload of this user, as api-server records it.
-async fn uploaded(world: &World, user: UserId) -> AttachmentRecord {
+pub async fn uploaded(world: &World, user: UserId) -> AttachmentRecord {
     let file = AttachmentRecord {
         id: AttachmentId::new(),
         name: "a.png".into(),
