@@ -9,13 +9,18 @@ use std::{
     time::Duration,
 };
 
-use domain::doctor::{self, Finding, Level};
+use domain::{
+    doctor::{self, Finding, Level},
+    identity::external::KeySource,
+};
 use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 use shared::{
     Settings,
-    settings::{FilesUrl, StoreUrl},
+    settings::{ExternalIssuer, FilesUrl, StoreUrl},
+    token::external::KeySet,
 };
+use web::jwks::KeyReader;
 
 use crate::deployment::Deployment;
 
@@ -70,11 +75,10 @@ fn examine(settings: &Settings) -> Vec<Finding> {
             return vec![Finding::error(format!("No threads can be started: {e}."), "Raise the limit of processes.")];
         }
     };
-    findings.extend(
-        runtime.block_on(async {
-            [of_ports(settings).await, of_store(settings).await, of_files(settings).await].concat()
-        }),
-    );
+    findings.extend(runtime.block_on(async {
+        [of_ports(settings).await, of_store(settings).await, of_issuers(settings).await, of_files(settings).await]
+            .concat()
+    }));
     findings
 }
 
@@ -141,6 +145,29 @@ async fn of_files(settings: &Settings) -> Vec<Finding> {
     let refusal = domain::files::check_place(place, &settings.attachments).await.err();
     let refusal = refusal.map(|e| format!("{:#}", anyhow::Error::new(e)));
     doctor::of_files(settings, refusal.as_deref()).into_iter().collect()
+}
+
+/// Other products' key sets, as the services read them.
+async fn of_issuers(settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for ExternalIssuer { issuer, keys, .. } in &settings.auth.external {
+        let read = async {
+            let fetched = KeyReader::new()?.fetch(keys).await?;
+            anyhow::Ok(KeySet::parse(&fetched.body)?)
+        };
+        findings.extend(match read.await {
+            Ok(set) if set.is_empty() => Some(Finding::warning(
+                format!("{keys} holds no key that can be used, so no token of {issuer} is taken."),
+                "Publish an RSA key of 2048 bits or more, a P-256 key or an Ed25519 key.",
+            )),
+            Ok(_) => None,
+            Err(e) => Some(Finding::error(
+                format!("The keys of {issuer} cannot be read from {keys}: {e:#}."),
+                "Correct auth.external, or what serves them: until then its tokens are answered 503.",
+            )),
+        });
+    }
+    findings
 }
 
 async fn of_store(settings: &Settings) -> Vec<Finding> {

@@ -3,7 +3,9 @@
 //! Every key has a default; an unknown key or a bad value is one readable line naming the key (exit 64, EX_USAGE).
 //! `docs/configuration.md` and `.env.example` list all of them and are checked against this file by a test.
 
+mod external;
 mod files_url;
+mod smtp_url;
 mod store_url;
 
 use std::{
@@ -12,11 +14,17 @@ use std::{
 };
 
 use config::{Config, Environment, File, FileFormat};
+use email_address::EmailAddress;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use self::{files_url::FilesUrl, store_url::StoreUrl};
+pub use self::{
+    external::{ExternalIssuer, KeysAt},
+    files_url::FilesUrl,
+    smtp_url::SmtpUrl,
+    store_url::StoreUrl,
+};
 
 /// Exit status for bad configuration (sysexits.h EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
@@ -108,6 +116,16 @@ pub struct Notification {
     pub api_keys: Vec<SecretString>,
     /// How long after a message its absent readers are notified.
     pub delay_ms: u64,
+    /// `mailto:` or `https:` where a push service reaches the operator (RFC 8292 §2.1); none: no Web Push.
+    pub webpush_contact: Option<String>,
+    /// May users have their notifications posted to URLs of their own?
+    pub webhooks: bool,
+    /// Users' URLs may be plain http, and lead to private addresses: for tests, and where users are trusted.
+    pub allow_private_targets: bool,
+    /// The server that takes e-mail; without it none is sent.
+    pub smtp_url: Option<SmtpUrl>,
+    /// Who writes: `no-reply@example.org`, or `Example <no-reply@example.org>`.
+    pub smtp_from: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -121,6 +139,17 @@ pub struct Auth {
     pub sessions_seconds: u64,
     /// Password hashes computed at the same time, in one process.
     pub hash_threads: usize,
+    /// Other products whose tokens are taken.
+    #[serde(deserialize_with = "external::issuers")]
+    pub external: Vec<ExternalIssuer>,
+    /// How long the token of a letter about a lost password is good.
+    pub reset_minutes: u64,
+    /// How long the token of a letter that asks whether an address is right is good.
+    pub verify_hours: u64,
+    /// Link in a letter about a lost password, with `{token}` in it; without, the letter has the token alone.
+    pub reset_url: Option<String>,
+    /// The same of a letter that asks whether an address is right.
+    pub verify_url: Option<String>,
 }
 
 /// Files and avatars; api-server keeps them.
@@ -182,6 +211,10 @@ pub struct Limits {
     pub logins_per_minute: u32,
     /// Per account, in 15 minutes.
     pub wrong_passwords: u32,
+    /// Per address: passwords said to be lost, and tokens of letters that are tried.
+    pub resets_per_minute: u32,
+    /// Per e-mail address, an account's or nobody's: letters that are asked for.
+    pub letters_per_hour: u32,
     /// Per user: searches for people.
     pub searches_per_minute: u32,
     /// Per user: tickets for sockets.
@@ -245,6 +278,11 @@ fn origin(text: &str) -> Option<String> {
     let host = url.host_str().filter(|host| !host.is_empty() && bare && url.username().is_empty())?;
     let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
     Some(format!("{}://{}{port}", url.scheme(), host.to_ascii_lowercase()))
+}
+
+/// A URL once `{token}`, which is there once, has been replaced.
+fn is_link(template: &str) -> bool {
+    template.matches("{token}").count() == 1 && url::Url::parse(&template.replace("{token}", "x")).is_ok()
 }
 
 /// Networks in CIDR notation; a single address is one of its own.
@@ -316,13 +354,34 @@ impl Default for Presence {
 
 impl Default for Notification {
     fn default() -> Self {
-        Self { listen: local(3003), public_url: None, api_keys: Vec::new(), delay_ms: 2000 }
+        Self {
+            listen: local(3003),
+            public_url: None,
+            api_keys: Vec::new(),
+            delay_ms: 2000,
+            webpush_contact: None,
+            webhooks: false,
+            allow_private_targets: false,
+            smtp_url: None,
+            smtp_from: None,
+        }
     }
 }
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { guests: true, access_token_seconds: 900, refresh_token_days: 30, sessions_seconds: 15, hash_threads: 2 }
+        Self {
+            guests: true,
+            access_token_seconds: 900,
+            refresh_token_days: 30,
+            sessions_seconds: 15,
+            hash_threads: 2,
+            external: Vec::new(),
+            reset_minutes: 30,
+            verify_hours: 24,
+            reset_url: None,
+            verify_url: None,
+        }
     }
 }
 
@@ -366,6 +425,8 @@ impl Default for Limits {
             signups_per_minute: 20,
             logins_per_minute: 30,
             wrong_passwords: 10,
+            resets_per_minute: 10,
+            letters_per_hour: 5,
             searches_per_minute: 60,
             tickets_per_minute: 60,
             uploads_per_minute: 60,
@@ -426,11 +487,30 @@ impl Settings {
         if self.notification.api_keys.iter().any(|k| k.expose_secret().len() < 16) {
             return bad("notification.api_keys", "a key has less than 16 characters");
         }
+        let contact = self.notification.webpush_contact.as_deref().map(url::Url::parse);
+        if contact.is_some_and(|url| !url.is_ok_and(|url| matches!(url.scheme(), "mailto" | "https"))) {
+            return bad("notification.webpush_contact", "use mailto:ADDRESS or https://HOST");
+        }
+        match (&self.notification.smtp_url, &self.notification.smtp_from) {
+            (_, Some(from)) if !EmailAddress::is_valid(from) || from.chars().any(char::is_control) => {
+                return bad("notification.smtp_from", "use no-reply@example.org or Example <no-reply@example.org>");
+            }
+            (Some(_), None) => return bad("notification.smtp_from", "is needed with notification.smtp_url"),
+            _ => {}
+        }
+        for (key, link) in [("auth.reset_url", &self.auth.reset_url), ("auth.verify_url", &self.auth.verify_url)] {
+            if link.as_ref().is_some_and(|link| !is_link(link)) {
+                return bad(key, "use a URL with {token} once in it, like https://example.org/reset?token={token}");
+            }
+        }
         if !self.store.key_prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
             return bad("store.key_prefix", "use letters, digits and - _ . : only");
         }
         if self.store.wait_replicas > 0 && matches!(self.store.url, StoreUrl::Embedded(_)) {
             return bad("store.wait_replicas", "an embedded store has no replicas");
+        }
+        if let Some(issuer) = external::doubled(&self.auth.external) {
+            return bad("auth.external", &format!("issuer {issuer:?} is there twice"));
         }
         for allowed in &mut self.http.allowed_origins {
             match origin(allowed) {
@@ -466,12 +546,16 @@ impl Settings {
             ("auth.refresh_token_days", self.auth.refresh_token_days),
             ("auth.sessions_seconds", self.auth.sessions_seconds),
             ("auth.hash_threads", self.auth.hash_threads as u64),
+            ("auth.reset_minutes", self.auth.reset_minutes),
+            ("auth.verify_hours", self.auth.verify_hours),
             ("http.max_connections", self.http.max_connections as u64),
             ("limits.messages_per_second", self.limits.messages_per_second.into()),
             ("limits.messages_burst", self.limits.messages_burst.into()),
             ("limits.signups_per_minute", self.limits.signups_per_minute.into()),
             ("limits.logins_per_minute", self.limits.logins_per_minute.into()),
             ("limits.wrong_passwords", self.limits.wrong_passwords.into()),
+            ("limits.resets_per_minute", self.limits.resets_per_minute.into()),
+            ("limits.letters_per_hour", self.limits.letters_per_hour.into()),
             ("limits.searches_per_minute", self.limits.searches_per_minute.into()),
             ("limits.tickets_per_minute", self.limits.tickets_per_minute.into()),
             ("limits.uploads_per_minute", self.limits.uploads_per_minute.into()),

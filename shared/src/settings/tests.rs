@@ -77,12 +77,53 @@ fn a_bad_value_or_key_is_one_line_that_names_it() {
         ("CHATAPP__ATTACHMENTS__MAX_PER_MESSAGE", "0", "attachments.max_per_message"),
         ("CHATAPP__ATTACHMENTS__UNCLAIMED_BYTES", "1", "attachments.unclaimed_bytes"),
         ("CHATAPP__ATTACHMENTS__S3_ACCESS_KEY_ID", "x", "attachments.s3_secret_access_key"),
+        ("CHATAPP__NOTIFICATION__SMTP_URL", "mail.example", "notification.smtp_url"),
+        ("CHATAPP__NOTIFICATION__SMTP_URL", "smtp://mail.example", "notification.smtp_from: is needed"),
+        ("CHATAPP__NOTIFICATION__SMTP_FROM", "Example", "notification.smtp_from"),
+        ("CHATAPP__NOTIFICATION__SMTP_FROM", "a@x.org>\nBcc: b@x.org", "notification.smtp_from"),
+        ("CHATAPP__AUTH__RESET_URL", "https://example.org/reset", "auth.reset_url"),
+        ("CHATAPP__AUTH__VERIFY_URL", "/verify?token={token}", "auth.verify_url"),
+        ("CHATAPP__AUTH__RESET_MINUTES", "0", "auth.reset_minutes"),
         ("CHATAPP__HTTP__TRUSTED_PROXIES", "10.0.0.0/33", "10.0.0.0/33"),
         ("CHATAPP__HTTP__TRUSTED_PROXIES", "10.0.0.1, proxy.example", "proxy.example"),
     ] {
         let line = load(&[(name, value)]).unwrap_err().to_string();
         assert!(line.contains(says), "{name}={value}: {line}");
         assert!(!line.contains('\n'), "{line}");
+    }
+}
+
+#[test]
+fn external_issuers_are_a_list_in_a_file_and_json_in_the_environment() {
+    let two = r#"[{"issuer": "https://a.example", "audience": "chat", "jwks_url": "https://a.example/keys"},
+        {"issuer": "https://b.example", "audience": "chat", "jwks_file": "b.json", "username_claim": "nick"}]"#;
+    let s = load(&[("CHATAPP__AUTH__EXTERNAL", two)]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("chatapp.toml");
+    let text = r#"
+        [[auth.external]]
+        issuer = "https://a.example"
+        audience = "chat"
+        jwks_url = "https://a.example/keys"
+        [[auth.external]]
+        issuer = "https://b.example"
+        audience = "chat"
+        jwks_file = "b.json"
+        username_claim = "nick"
+    "#;
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(Settings::layered(Some(&file), [].into()).unwrap().auth.external, s.auth.external);
+    assert_eq!(s.auth.external[1].username_claim, "nick");
+    let twice = two.replace("b.example", "a.example");
+    let none_of_both = two.replace("jwks_file", "audience2");
+    for (bad, says) in [
+        (twice.as_str(), "there twice"),
+        (&none_of_both, "audience2"),
+        ("x", "expected value"),
+        ("[7]", "auth.external"),
+    ] {
+        let line = load(&[("CHATAPP__AUTH__EXTERNAL", bad)]).unwrap_err().to_string();
+        assert!(line.contains(says) && line.contains("auth.external") && !line.contains('\n'), "{bad}: {line}");
     }
 }
 
@@ -110,6 +151,18 @@ fn every_key_is_in_the_documentation_with_its_default() {
         let (name, value) = line[1..].split_once('=').unwrap();
         load(&[(name, value)]).unwrap_or_else(|e| panic!("{line}: {e}"));
     }
+}
+
+#[test]
+fn mail_is_set_up_by_a_server_and_a_sender() {
+    for from in ["no-reply@example.org", "Example Org <no-reply@example.org>"] {
+        let url = ("CHATAPP__NOTIFICATION__SMTP_URL", "smtps://u:hunter2@mail.example");
+        let s = load(&[url, ("CHATAPP__NOTIFICATION__SMTP_FROM", from)]).unwrap();
+        assert_eq!(s.notification.smtp_from.as_deref(), Some(from));
+        assert!(!format!("{s:?}").contains("hunter2"), "a password is never shown");
+    }
+    let s = load(&[("CHATAPP__AUTH__RESET_URL", "myapp://reset/{token}")]).unwrap();
+    assert_eq!(s.auth.reset_url.as_deref(), Some("myapp://reset/{token}"));
 }
 
 #[test]
