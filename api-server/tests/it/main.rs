@@ -26,6 +26,7 @@ mod rates;
 mod recovery;
 mod registry;
 mod replies;
+mod requests;
 mod retention;
 mod roles;
 mod rooms;

@@ -47,6 +47,8 @@ pub(super) enum Intent {
     Delete { room: RoomId, attempt: String, handle: Option<String>, name: Option<String> },
     /// The user blocks the other, or does no longer.
     Block { user: UserId, other: UserId, attempt: String },
+    /// A contact request between the two begins or ends.
+    Request { user: UserId, other: UserId },
     /// The user joins or leaves the room.
     Membership { user: UserId, room: RoomId, attempt: String },
 }
@@ -88,9 +90,10 @@ impl Claim {
 impl Engine {
     pub(super) async fn record_intent(&self, intent: &Intent, at: Timestamp) -> Result<Pending> {
         let shard = match intent {
-            Intent::Signup { user, .. } | Intent::Block { user, .. } | Intent::Membership { user, .. } => {
-                user.as_bytes()[15]
-            }
+            Intent::Signup { user, .. }
+            | Intent::Block { user, .. }
+            | Intent::Request { user, .. }
+            | Intent::Membership { user, .. } => user.as_bytes()[15],
             Intent::Create { room, .. } | Intent::Rename { room, .. } | Intent::Delete { room, .. } => {
                 room.as_bytes()[15]
             }
@@ -151,8 +154,10 @@ impl Engine {
             }
             Intent::Block { user, other, attempt } => {
                 self.void(RoomId::direct(*user, *other), attempt).await?;
-                self.settle_blocked([*user, *other], &new_attempt()).await
+                self.settle_blocked([*user, *other], &new_attempt()).await?;
+                self.finish_block(*user, *other).await
             }
+            Intent::Request { user, other } => self.settle_requests(*user, *other).await,
             Intent::Membership { user, room, attempt } => self.void_membership(*user, *room, attempt).await,
         }
     }
@@ -170,7 +175,11 @@ impl Engine {
                 }
                 self.settle_names(*room, name.as_slice()).await
             }
-            Intent::Signup { .. } | Intent::Create { .. } | Intent::Block { .. } | Intent::Membership { .. } => Ok(()),
+            Intent::Signup { .. }
+            | Intent::Create { .. }
+            | Intent::Block { .. }
+            | Intent::Request { .. }
+            | Intent::Membership { .. } => Ok(()),
         }
     }
 

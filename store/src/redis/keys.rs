@@ -89,6 +89,8 @@ keys! {
     uploads(user: UserId) = "{{u:{user}}}:uploads";
     claimed_uploads(user: UserId) = "{{u:{user}}}:claimed-uploads";
     blocks(user: UserId) = "{{u:{user}}}:blocks";
+    outgoing(user: UserId) = "{{u:{user}}}:requests:outgoing";
+    incoming(user: UserId) = "{{u:{user}}}:requests:incoming";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
     secrets(user: UserId) = "{{u:{user}}}:secrets";
     user_log(user: UserId) = "{{u:{user}}}:log";
