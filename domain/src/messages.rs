@@ -1,5 +1,6 @@
 //! Messages: sending once, reading, editing, reacting, deleting, marks, and the log's changes for who follows a room.
 
+mod attaching;
 mod changing;
 mod delivery;
 mod following;
@@ -42,6 +43,7 @@ pub struct Messages {
     rates: Arc<Rates>,
     names: Arc<Names>,
     content_chars: usize,
+    max_attachments: usize,
     notify_after: Duration,
     /// Read marks that this process has told the user's other devices of, lately.
     noted: Cache<(UserId, RoomId), u64>,
@@ -63,19 +65,20 @@ impl Messages {
             rates,
             names,
             content_chars: settings.limits.content_chars,
+            max_attachments: settings.attachments.max_per_message,
             notify_after: Duration::from_millis(settings.notification.delay_ms),
             noted: Cache::builder().max_capacity(NOTED_MARKS).time_to_live(NOTED_FOR).build(),
             reached: Cache::new(REACHED),
         }
     }
 
-    /// What any message must be, sent or edited.
-    fn check_content(&self, content: &str) -> Result<()> {
+    /// What any message must be, sent or edited. With attachments it need not say anything.
+    fn check_content(&self, content: &str, attached: bool) -> Result<()> {
         // Bytes first: a text of that few bytes cannot have more characters, and most are short.
         if content.len() > self.content_chars && content.chars().count() > self.content_chars {
             return Err(DomainError::invalid("content", format!("use up to {} characters", self.content_chars)));
         }
-        if content.trim().is_empty() {
+        if content.trim().is_empty() && !attached {
             return Err(DomainError::invalid("content", "must not be blank"));
         }
         Ok(())

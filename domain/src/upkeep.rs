@@ -1,7 +1,7 @@
 //! What every process does beside serving: renews its lease and its signing key, settles what dead processes left
 //! half done, publishes that users are gone once their grace has passed, and removes what rooms do not keep.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use shared::Timestamp;
 use store::Maintenance;
@@ -22,6 +22,9 @@ const DUE_TICK: Duration = Duration::from_millis(500);
 const DUE_LEASE: Duration = Duration::from_secs(5);
 /// Users handled in one tick; the rest come with the next.
 const USERS_A_TICK: usize = 500;
+
+/// How often files that nothing has any more are looked for.
+const FILES_TICK: Duration = Duration::from_secs(30);
 
 /// Messages removed in one step of the store, so that it is free for others in between.
 const MESSAGES_A_STEP: usize = 1000;
@@ -48,6 +51,12 @@ pub async fn run(domain: Domain, shutdown: CancellationToken) {
         every(retention, &shutdown, "remove old messages", || trim(&*domain.store.maintenance)),
         every(DUE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
     );
+}
+
+/// What a process that has the files does beside it: removes those that nothing has any more. May be dropped at any time.
+pub async fn clean_files(domain: &Domain) -> Infallible {
+    every(FILES_TICK, &CancellationToken::new(), "remove files", || remove_files(domain)).await;
+    std::future::pending().await
 }
 
 /// The last thing a process does with an open store: gives its lease back, and settles whom it leaves.
@@ -100,6 +109,14 @@ async fn trim(maintenance: &dyn Maintenance) -> Result<()> {
     }
     if removed > 0 {
         tracing::info!(removed, "removed messages that their rooms do not keep");
+    }
+    Ok(())
+}
+
+async fn remove_files(domain: &Domain) -> Result<()> {
+    let removed = domain.files.clean().await?;
+    if removed > 0 {
+        tracing::info!(removed, "removed files that nothing has any more");
     }
     Ok(())
 }

@@ -105,6 +105,10 @@ uuid_id!(
     NotificationId, "notification"
 );
 uuid_id!(
+    /// A file that was uploaded, to be sent in a message.
+    AttachmentId, "attachment"
+);
+uuid_id!(
     /// One run of one process; a restart is another instance.
     InstanceId, "instance"
 );

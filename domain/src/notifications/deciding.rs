@@ -329,6 +329,7 @@ mod tests {
             reply_to: None,
             replies: 0,
             mentions: store::Mentions::default(),
+            attachments: Vec::new(),
             reactions: Vec::new(),
             edited_at: None,
             deleted_at: None,

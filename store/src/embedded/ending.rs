@@ -9,7 +9,7 @@ use shared::{
 };
 
 use super::{
-    codec, keys,
+    attachments, codec, keys,
     kv::{Order, Read},
     maintenance::STEP,
     membership::{Recording, head, record, record_change, tell_listed},
@@ -65,7 +65,7 @@ pub(super) fn sweep(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     let first = tx.collect(&keys::ending_until(now), Order::Ascending, 1, |key, _| Ok(key.to_vec()))?.pop();
     let Some(bytes) = first else { return Ok(0) };
     let room = RoomId::from_slice(keys::last_id(&bytes)).ok_or_else(|| codec::corrupt("deleted room"))?;
-    if tell_members(tx, room)? > 0 {
+    if tell_members(tx, room)? > 0 || attachments::leave_some(tx, room)? > 0 {
         return Ok(STEP);
     }
     for span in keys::log_of(room) {

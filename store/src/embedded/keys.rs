@@ -55,6 +55,11 @@
 //! | state | `N` user | items in the inbox (u64) |
 //! | state | `P` user | what presence remembers, JSON |
 //! | state | `Z` id | [`ApiKeyRecord`](crate::ApiKeyRecord), JSON |
+//! | state | `1` `u` user attachment | an upload that no message has, JSON |
+//! | state | `1` `c` user attachment | an upload claimed by a message, JSON |
+//! | state | `1` `r` room attachment | empty; files of a room's messages |
+//! | state | `1` `o` attachment | empty; files that nothing has any more |
+//! | state | `2` time user attachment | empty; uploads by when they are to be looked after |
 //! | state | `4` user id | [`PushSubscription`](crate::PushSubscription), JSON |
 //! | state | `5` id | user who has put the push endpoint last |
 //! | state | `9` user | [`Reach`](crate::Reach), JSON |
@@ -64,13 +69,14 @@
 //! | log | `C` room rev | change row |
 //! | log | `V` user rev | row of a change in the user's own log |
 
+mod attachments;
 mod counted;
 mod notify;
 
 use sha2::{Digest, Sha256};
 use shared::{RoomId, SessionId, Timestamp, UserId, token::Kid};
 
-pub(super) use self::{counted::*, notify::*};
+pub(super) use self::{attachments::*, counted::*, notify::*};
 use crate::{ExternalId, InviteHash};
 
 /// The two parts of the database: what is overwritten, and what is appended.

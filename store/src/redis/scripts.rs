@@ -50,6 +50,10 @@ scripts! {
     REACT = "react";
     REPLIES = "replies";
     TRIM = "trim";
+    PUT_UPLOAD = "put_upload";
+    CLAIM_UPLOADS = "claim_uploads";
+    RELEASE_UPLOADS = "release_uploads";
+    DROP_UPLOADS = "drop_uploads";
     HISTORY = "history";
     CHANGES = "changes";
     VIEW = "view";

@@ -11,6 +11,7 @@ mod engine;
 mod model;
 mod support;
 
+mod attachments;
 mod bus;
 mod changes;
 mod crash;
@@ -80,6 +81,7 @@ conformance! {
         a_user_of_another_product_whose_name_is_taken_is_not_made,
         a_patch_changes_what_it_names_and_no_more,
         patches_of_two_fields_at_once_both_stay,
+        an_avatar_takes_the_place_of_the_one_before,
         a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
         search_goes_by_the_bytes_of_the_folded_name,
     }
@@ -128,6 +130,19 @@ conformance! {
         of_many_uses_of_one_refresh_token_at_once_one_rotates,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
+    }
+    attachments {
+        an_upload_is_its_uploader_s_until_it_is_claimed,
+        uploads_are_claimed_all_or_none_and_again_by_the_same_claim_alone,
+        of_many_claims_of_one_upload_at_once_one_wins,
+        what_no_message_has_is_bounded_for_each_user,
+        a_message_has_its_attachments_wherever_it_is_read,
+        a_repeat_is_of_the_same_attachments,
+        a_deleted_message_s_files_are_orphans_and_their_names_are_gone,
+        what_retention_removes_leaves_its_files_as_orphans,
+        a_deleted_room_leaves_all_its_files_as_orphans,
+        the_sweep_knows_what_was_sent_from_what_was_not,
+        dropped_uploads_cannot_be_claimed_and_go_with_the_next_sweep,
     }
     secrets {
         a_secret_is_good_until_it_ends_or_is_taken,
