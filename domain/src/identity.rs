@@ -194,7 +194,7 @@ impl Identity {
 
     async fn viewer(&self, user: UserId, session: SessionId, scope: Option<Arc<str>>) -> Result<Viewer> {
         let Some(card) = self.names.card(user).await? else {
-            return Err(DomainError::Unauthorized("the account is gone"));
+            return Err(DomainError::AccountClosed);
         };
         Ok(Viewer { user, username: card.username.clone(), guest: card.guest, session, scope })
     }
@@ -204,24 +204,36 @@ impl Identity {
         self.live.invalidate(&session).await;
     }
 
-    /// Which of these logins have ended, or expired? One read. For who keeps sockets open and may have missed it.
-    pub async fn ended(&self, logins: &[(UserId, SessionId)]) -> Result<Vec<(UserId, SessionId)>> {
+    /// Which of these logins have ended, or expired, and why. One read; one more where some have. For who keeps sockets
+    /// open and may have missed it.
+    pub async fn ended(&self, logins: &[(UserId, SessionId)]) -> Result<Vec<((UserId, SessionId), DomainError)>> {
         let live = self.store.sessions.live(logins).await?;
-        Ok(logins.iter().zip(live).filter(|(_, live)| !live).map(|(login, _)| *login).collect())
+        let ended: Vec<_> = logins.iter().zip(live).filter(|(_, live)| !live).map(|(login, _)| *login).collect();
+        if ended.is_empty() {
+            return Ok(Vec::new());
+        }
+        let users: Vec<UserId> = ended.iter().map(|(user, _)| *user).collect();
+        let accounts = self.store.users.users(&users).await?;
+        let why = |account: Option<UserRecord>| if account.is_some() { ENDED } else { DomainError::AccountClosed };
+        Ok(ended.into_iter().zip(accounts.into_iter().map(why)).collect())
     }
 
     /// Has the caller's login not ended? For who holds on to a viewer: ask after following the user's topic, and a
     /// session that ends later is heard of. One read.
     pub async fn check_session(&self, viewer: &Viewer) -> Result<()> {
-        if self.ended(&[(viewer.user, viewer.session)]).await?.is_empty() { Ok(()) } else { Err(ENDED) }
+        match self.ended(&[(viewer.user, viewer.session)]).await?.pop() {
+            None => Ok(()),
+            Some((_, why)) => Err(why),
+        }
     }
 
     /// [`Self::check_session`], and what a user who connects is shown of themselves. One read.
     pub async fn arrive(&self, viewer: &Viewer) -> Result<Arrival> {
-        match self.store.sessions.arrival(viewer.user, viewer.session).await? {
-            Some(arrival) => Ok(arrival),
-            None => Err(ENDED),
+        if let Some(arrival) = self.store.sessions.arrival(viewer.user, viewer.session).await? {
+            return Ok(arrival);
         }
+        self.check_session(viewer).await?;
+        Err(ENDED)
     }
 
     /// Its times, and that its key is still known, are checked each time.
@@ -356,7 +368,7 @@ mod tests {
         assert_eq!(viewer, expected, "the store knows no such user");
         let nameless = token::access_claims(ann.id, session, lifetime);
         let nameless = identity.signing.get().unwrap().sign(&nameless).unwrap();
-        assert!(matches!(identity.identify(&nameless).await, Err(DomainError::Unauthorized("the account is gone"))));
+        assert!(matches!(identity.identify(&nameless).await, Err(DomainError::AccountClosed)));
         store.users.create_user(&ann).await.unwrap();
         assert_eq!(identity.identify(&nameless).await.unwrap(), expected);
         store.maintenance.close().await.unwrap();

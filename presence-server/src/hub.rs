@@ -189,6 +189,12 @@ impl Hub {
         }
     }
 
+    /// Closes all sockets of a user whose account is gone.
+    fn close_account(&self, user: UserId) {
+        let sockets = self.sockets.borrow();
+        sockets.get(&user).into_iter().flatten().for_each(|own| own.outbound.close(CloseCode::AccountClosed));
+    }
+
     /// Everyone this worker's connections watch.
     fn watched(&self) -> Vec<UserId> {
         self.watches.borrow().keys().copied().collect()
@@ -201,10 +207,10 @@ impl Logins for Hub {
         sockets.iter().flat_map(|(user, own)| own.iter().map(|socket| (*user, socket.session))).collect()
     }
 
-    fn close(&self, user: UserId, session: SessionId) {
+    fn close(&self, user: UserId, session: SessionId, code: CloseCode) {
         let sockets = self.sockets.borrow();
         let ended = sockets.get(&user).into_iter().flatten().filter(|own| own.session == session);
-        ended.for_each(|own| own.outbound.close(CloseCode::Unauthorized));
+        ended.for_each(|own| own.outbound.close(code));
     }
 
     fn lost(&self) -> &Notify {
@@ -228,11 +234,11 @@ async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
         while let Some(signal) = next {
             match signal {
                 Signal::Event(BusEvent::Presence(event)) => hub.publish(&event, &mut touched),
-                Signal::Event(BusEvent::User(user, event)) => {
-                    if let UserEvent::SessionEnded(session) = *event {
-                        hub.close(user, session);
-                    }
-                }
+                Signal::Event(BusEvent::User(user, event)) => match *event {
+                    UserEvent::SessionEnded(session) => hub.close(user, session, CloseCode::Unauthorized),
+                    UserEvent::AccountClosed => hub.close_account(user),
+                    UserEvent::Change(_) => {}
+                },
                 Signal::Event(BusEvent::Room(_) | BusEvent::Marked(_) | BusEvent::Typing(_)) => {}
                 Signal::Lost => lost = true,
             }

@@ -3,13 +3,14 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`invites`] →
+//! Reading order: [`error`] → [`users`] → [`sessions`] → [`deletions`] → [`rooms`] → [`room_admin`] → [`invites`] →
 //! [`log`] → [`user_log`] → [`bus`] →
 //! [`presence`] → [`notify`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod backup;
 pub mod bus;
+pub mod deletions;
 pub mod embedded;
 pub mod error;
 pub mod invites;
@@ -29,6 +30,7 @@ use std::{sync::Arc, time::Duration};
 pub use api_keys::{ApiKeyRecord, ApiKeys};
 pub use backup::{BackedUp, Backups};
 pub use bus::{Bus, BusEvent, Inbox, Signal, Subscriber, Subscriptions, Topic, UserEvent};
+pub use deletions::{DELETED_USER, Deletions};
 pub use error::{Result, StoreError};
 pub use invites::{Invite, InviteHash, Invites, NewInvite};
 pub use log::{
@@ -53,6 +55,7 @@ pub struct Store {
     pub users: Arc<dyn Users>,
     pub sessions: Arc<dyn Sessions>,
     pub tickets: Arc<dyn Tickets>,
+    pub deletions: Arc<dyn Deletions>,
     pub signing_keys: Arc<dyn SigningKeys>,
     pub rooms: Arc<dyn Rooms>,
     pub room_admin: Arc<dyn RoomAdmin>,
@@ -77,13 +80,24 @@ impl Store {
     pub(crate) fn from_engine<E>(engine: Arc<E>) -> Self
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
-        E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
+        E: Deletions
+            + Invites
+            + NotifyQueue
+            + Outbox
+            + Inboxes
+            + Registry
+            + Limits
+            + Maintenance
+            + Health
+            + ApiKeys
+            + Backups,
         E: 'static,
     {
         Self {
             users: engine.clone(),
             sessions: engine.clone(),
             tickets: engine.clone(),
+            deletions: engine.clone(),
             signing_keys: engine.clone(),
             rooms: engine.clone(),
             room_admin: engine.clone(),

@@ -8,6 +8,7 @@ mod backup;
 mod bus;
 mod codec;
 mod connection;
+mod deletions;
 mod edits;
 mod ending;
 mod gather;

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, rc::Rc};
 
 use shared::{RoomId, UserId};
+use socket::CloseCode;
 use store::{BusEvent, Inbox, Signal, UserEvent};
 use tokio::time::Instant;
 
@@ -99,7 +100,8 @@ impl State {
                 entry.own.take(change);
                 todo.users.insert(user);
             }
-            UserEvent::SessionEnded(session) => self.end_session(user, *session),
+            UserEvent::SessionEnded(session) => self.end_session(user, *session, CloseCode::Unauthorized),
+            UserEvent::AccountClosed => self.close_account(user),
         }
     }
 }

@@ -11,9 +11,15 @@ use super::{Hub, State};
 
 impl State {
     /// Closes the connections of a login.
-    pub(super) fn end_session(&self, user: UserId, session: SessionId) {
+    pub(super) fn end_session(&self, user: UserId, session: SessionId, code: CloseCode) {
         let peers = self.users.get(&user).into_iter().flat_map(|entry| &entry.peers);
-        peers.filter(|p| p.viewer.session == session).for_each(|peer| peer.outbound.close(CloseCode::Unauthorized));
+        peers.filter(|p| p.viewer.session == session).for_each(|peer| peer.outbound.close(code));
+    }
+
+    /// Closes all connections of a user whose account is gone.
+    pub(super) fn close_account(&self, user: UserId) {
+        let peers = self.users.get(&user).into_iter().flat_map(|entry| &entry.peers);
+        peers.for_each(|peer| peer.outbound.close(CloseCode::AccountClosed));
     }
 }
 
@@ -24,8 +30,8 @@ impl Logins for Hub {
         peers.map(|(user, peer)| (user, peer.viewer.session)).collect()
     }
 
-    fn close(&self, user: UserId, session: SessionId) {
-        self.state.borrow().end_session(user, session);
+    fn close(&self, user: UserId, session: SessionId, code: CloseCode) {
+        self.state.borrow().end_session(user, session, code);
     }
 
     fn lost(&self) -> &Notify {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use shared::{SessionId, UserId};
 
 use super::{
-    Embedded, codec, keys,
+    Embedded, codec, deletions, keys,
     kv::{Order, Read},
     sessions,
     tx::Tx,
@@ -17,8 +17,8 @@ pub(super) fn user_id(bytes: &[u8]) -> Result<UserId> {
     UserId::from_slice(bytes).ok_or_else(|| codec::corrupt("user id"))
 }
 
-fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecord>> {
-    read.get(&keys::user(id))?.map(|row| codec::from_json(&row)).transpose()
+pub(super) fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecord>> {
+    read.get(&keys::user(id))?.map_or(Ok(None), |row| deletions::record(&row))
 }
 
 fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
@@ -32,12 +32,25 @@ fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
         }
         tx.put(keys::email(email), id.clone())?;
     }
-    if !user.guest {
+    if user.guest {
+        deletions::note_guest(tx, user.id, Some(user.created_at))?;
+    } else {
         tx.put(keys::searchable(&user.username), id.clone())?;
     }
     tx.put(keys::username(&user.username), id)?;
     tx.put(keys::user(user.id), codec::to_json(user)?)?;
     let count = count(tx)? + 1;
+    tx.put(keys::user_count(), count.to_be_bytes().to_vec())
+}
+
+/// Its name and address are free, and nobody finds it. The record is for the caller to replace.
+pub(super) fn remove(tx: &mut Tx, user: &UserRecord) -> Result<()> {
+    tx.delete(keys::username(&user.username));
+    tx.delete(keys::searchable(&user.username));
+    if let Some(email) = &user.email {
+        tx.delete(keys::email(email));
+    }
+    let count = count(tx)?.saturating_sub(1);
     tx.put(keys::user_count(), count.to_be_bytes().to_vec())
 }
 

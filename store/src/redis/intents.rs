@@ -14,10 +14,12 @@ use shared::{EventId, RoomId, Timestamp, UserId};
 use super::{
     Engine,
     codec::{from_json, json, user},
+    connection::corrupt,
+    deletions::Left,
     keys::{INTENT_SHARDS, indexed, public_name},
     scripts::{self, Call},
 };
-use crate::{Result, RoomRecord, StoreError, UserRecord, user_log::USER_CHANGES_KEPT};
+use crate::{Actor, DELETED_USER, Result, RoomRecord, StoreError, UserRecord, user_log::USER_CHANGES_KEPT};
 
 /// An intent this old belongs to a process that died.
 pub(super) const PENDING: Duration = Duration::from_secs(10);
@@ -38,6 +40,8 @@ pub(super) enum Intent {
     Rename { room: RoomId, attempt: String, names: Vec<String> },
     /// The room is deleted: its handle and its name (folded) are free.
     Delete { room: RoomId, attempt: String, handle: Option<String>, name: Option<String> },
+    /// The account is deleted, if nothing keeps it.
+    Close { user: UserId, unseen_since: Option<Timestamp> },
     /// The user joins or leaves the room.
     Membership { user: UserId, room: RoomId, attempt: String },
 }
@@ -69,7 +73,7 @@ impl Claim {
     fn read(text: &str) -> Result<Self> {
         let mut parts = text.split(' ');
         let (Some(state), Some(owner), Some(at)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(super::connection::corrupt("a claim"));
+            return Err(corrupt("a claim"));
         };
         let at = Timestamp::from_millis(super::codec::parse(at, "a claim's time")?);
         Ok(Self { owner: owner.to_owned(), at, confirmed: state == "confirmed" })
@@ -79,7 +83,9 @@ impl Claim {
 impl Engine {
     pub(super) async fn record_intent(&self, intent: &Intent, at: Timestamp) -> Result<Pending> {
         let shard = match intent {
-            Intent::Signup { user, .. } | Intent::Membership { user, .. } => user.as_bytes()[15],
+            Intent::Signup { user, .. } | Intent::Close { user, .. } | Intent::Membership { user, .. } => {
+                user.as_bytes()[15]
+            }
             Intent::Create { room, .. } | Intent::Rename { room, .. } | Intent::Delete { room, .. } => {
                 room.as_bytes()[15]
             }
@@ -135,6 +141,8 @@ impl Engine {
                 self.void(*room, attempt).await?;
                 self.settle_names_of(intent).await
             }
+            // Nothing to void: whoever is late finds it done, or a guest who has come back.
+            Intent::Close { user, unseen_since } => self.close_and_list(*user, *unseen_since).await.map(drop),
             Intent::Membership { user, room, attempt } => self.void_membership(*user, *room, attempt).await,
         }
     }
@@ -152,7 +160,7 @@ impl Engine {
                 }
                 self.settle_names(*room, name.as_slice()).await
             }
-            Intent::Signup { .. } | Intent::Create { .. } | Intent::Membership { .. } => Ok(()),
+            Intent::Signup { .. } | Intent::Create { .. } | Intent::Close { .. } | Intent::Membership { .. } => Ok(()),
         }
     }
 
@@ -179,7 +187,7 @@ impl Engine {
         Ok(self.read_room(room).await?.and_then(|(record, _)| public_name(record.kind, record.name.as_deref())))
     }
 
-    /// The record came to be: its claims are confirmed. It did not: they are released, and it never will.
+    /// The record came to be: its claims are confirmed. It did not, or is gone again: they are released, and it never will.
     async fn settle_signup(&self, user: UserId, username: &str, email: Option<&str>) -> Result<()> {
         let mut mark = cmd("SET");
         mark.arg(self.keys.user(user)).arg(VOID_USER).arg("NX").arg("PX").arg(millis(VOID_KEPT));
@@ -189,16 +197,17 @@ impl Engine {
             Some(record) => self.confirm_signup(&record).await,
             None => {
                 let name = self.keys.username(&username.to_ascii_lowercase());
-                self.release_name(&name, &user.to_string()).await?;
+                self.give_up_name(&name, &user.to_string()).await?;
                 if let Some(email) = email {
-                    self.release_name(&self.keys.email(&email.to_ascii_lowercase()), &user.to_string()).await?;
+                    self.give_up_name(&self.keys.email(&email.to_ascii_lowercase()), &user.to_string()).await?;
                 }
                 Ok(())
             }
         }
     }
 
-    /// Makes the claims of a stored account lasting, and puts it into the indexes.
+    /// Makes the claims of a stored account lasting, and puts it into the indexes. Takes all of it back where the account
+    /// is gone by then.
     pub(super) async fn confirm_signup(&self, record: &UserRecord) -> Result<()> {
         let (folded, owner) = (record.username.to_ascii_lowercase(), record.id.to_string());
         self.confirm_name(&self.keys.username(&folded), &owner).await?;
@@ -208,7 +217,17 @@ impl Engine {
         let mut index = cmd("ZADD");
         let key = if record.guest { self.keys.guests() } else { self.keys.accounts() };
         index.arg(key).arg(0).arg(indexed(&folded, record.id));
-        self.connections.ask::<i64>("index a user", &index).await.map(drop)
+        self.connections.ask::<i64>("index a user", &index).await?;
+        if record.guest {
+            let mut index = cmd("ZADD");
+            index.arg(self.keys.guest_expiry()).arg("NX").arg(record.created_at.as_millis()).arg(&owner);
+            self.connections.ask::<i64>("note when a guest was seen", &index).await?;
+        }
+        // Asked after claiming: a deletion that begins later gives the names up later.
+        match self.read_user(record.id).await? {
+            Some(_) => Ok(()),
+            None => self.forget_names(record.id, &Left::of(record)).await,
+        }
     }
 
     async fn settle_create(&self, room: RoomId, attempt: &str, handle: Option<&str>) -> Result<()> {
@@ -241,6 +260,21 @@ impl Engine {
         self.connections.ask::<i64>("index a public room", &index).await.map(drop)
     }
 
+    /// As [`Self::begin_membership`], for a join: [`StoreError::UserNotFound`] where the account is gone.
+    pub(super) async fn begin_join(&self, user: UserId, room: RoomId, attempt: &str) -> Result<Pending> {
+        let intent = Intent::Membership { user, room, attempt: attempt.to_owned() };
+        let pending = self.record_intent(&intent, Timestamp::now()).await?;
+        let begin = Call::new(&scripts::BEGIN_JOIN)
+            .keys([self.keys.user(user), self.keys.user_intents(user)])
+            .arg(room.to_string())
+            .arg(attempt);
+        if self.connections.run("record an intent at the user", begin).await? {
+            return Ok(pending);
+        }
+        self.forget_intent(&pending).await?;
+        Err(StoreError::UserNotFound)
+    }
+
     /// Records, before the room is asked, that a user's membership may change. Gives the attempt.
     pub(super) async fn begin_membership(&self, user: UserId, room: RoomId, attempt: &str) -> Result<Pending> {
         let intent = Intent::Membership { user, room, attempt: attempt.to_owned() };
@@ -266,10 +300,29 @@ impl Engine {
         self.forget_intent(pending).await
     }
 
+    /// `false`: a later attempt will. A room that has somebody whose account is gone loses them: they came in while it
+    /// was deleted.
     async fn apply_membership(&self, user: UserId, room: RoomId, attempt: &str, member: bool) -> Result<bool> {
+        match self.write_membership(user, room, attempt, member).await?.as_str() {
+            "OK" => Ok(true),
+            "LATER" => Ok(false),
+            "GONE" => {
+                let gone = Actor { id: user, username: DELETED_USER.into() };
+                match self.leave_room(room, &gone, &new_attempt(), None).await {
+                    Ok(_) | Err(StoreError::NotAMember | StoreError::RoomNotFound) => {}
+                    Err(e) => return Err(e),
+                }
+                self.write_membership(user, room, attempt, false).await.map(|answer| answer == "OK")
+            }
+            _ => Err(corrupt("an answer")),
+        }
+    }
+
+    async fn write_membership(&self, user: UserId, room: RoomId, attempt: &str, member: bool) -> Result<String> {
         let keys = &self.keys;
         let apply = Call::new(&scripts::APPLY_MEMBERSHIP)
             .keys([keys.user_rooms(user), keys.user_intents(user), keys.user_log(user), keys.user_channel(user)])
+            .key(keys.user(user))
             .arg(room.to_string())
             .arg(attempt)
             .arg(u8::from(member))
@@ -346,7 +399,7 @@ impl Engine {
     }
 
     /// The same, also where it is confirmed.
-    async fn give_up_name(&self, key: &str, owner: &str) -> Result<()> {
+    pub(super) async fn give_up_name(&self, key: &str, owner: &str) -> Result<()> {
         match self.claim_of(key).await? {
             Some(held) if held.owner == owner => self.replace(key, &held.text(), "").await.map(drop),
             _ => Ok(()),

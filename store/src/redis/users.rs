@@ -10,13 +10,13 @@ use super::{
     Engine, codec,
     codec::{from_json, json, parse},
     connection::corrupt,
-    intents::{Claim, Intent, Pending, VOID_USER, count, voided},
+    intents::{Claim, Intent, Pending, count, voided},
     scripts::{self, Call},
 };
 use crate::{ProfilePatch, Result, StoreError, UserRecord, Users, user_log::USER_CHANGES_KEPT};
 
 /// Changes of one profile at the same moment that one of them waits for.
-const CONTENDERS: usize = 32;
+pub(super) const CONTENDERS: usize = 32;
 
 impl Engine {
     /// The first half of a signup: the claims.
@@ -95,8 +95,13 @@ impl Engine {
     }
 }
 
-fn record(text: Option<&str>) -> Result<Option<UserRecord>> {
-    text.filter(|text| *text != VOID_USER).map(from_json).transpose()
+/// The record of this text; `None` where something else stands in its place.
+pub(super) fn record(text: Option<&str>) -> Result<Option<UserRecord>> {
+    text.filter(|text| text.starts_with('{')).map(from_json).transpose()
+}
+
+pub(super) fn contended() -> StoreError {
+    StoreError::Unavailable(anyhow::anyhow!("too many changes of one profile at once"))
 }
 
 /// Ids of the members of an index, after the zero byte.
@@ -149,7 +154,7 @@ impl Users for Engine {
                 return Ok(user);
             }
         }
-        Err(StoreError::Unavailable(anyhow::anyhow!("too many changes of one profile at once")))
+        Err(contended())
     }
 
     async fn change_password(
@@ -179,7 +184,7 @@ impl Users for Engine {
                 return ended.iter().map(|id| parse(id, "a session")).collect::<Result<_>>().map(Some);
             }
         }
-        Err(StoreError::Unavailable(anyhow::anyhow!("too many changes of one profile at once")))
+        Err(contended())
     }
 
     async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>> {

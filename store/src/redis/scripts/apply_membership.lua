@@ -1,7 +1,9 @@
 #!lua
--- KEYS rooms intents log channel | ARGV room attempt member(0|1) eventId entry changesKept
--- Only the latest intent of (user, room) may write the index: gives 0 when this attempt is not it.
-if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end
+-- KEYS rooms intents log channel user | ARGV room attempt member(0|1) eventId entry changesKept
+-- Only the latest intent of (user, room) may write the index: gives LATER when this attempt is not it, GONE when the
+-- account is and the room has them all the same.
+if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 'LATER' end
+if ARGV[3] == '1' and redis.call('GETRANGE', KEYS[5], 0, 3) == 'gone' then return 'GONE' end
 redis.call('HDEL', KEYS[2], ARGV[1])
 if redis.call(ARGV[3] == '1' and 'SADD' or 'SREM', KEYS[1], ARGV[1]) == 1 then
   local eid = ARGV[4]
@@ -10,4 +12,4 @@ if redis.call(ARGV[3] == '1' and 'SADD' or 'SREM', KEYS[1], ARGV[1]) == 1 then
   redis.call('HDEL', KEYS[3], rev - tonumber(ARGV[6]))
   redis.call('SPUBLISH', KEYS[4], 'u ' .. rev .. ' ' .. eid .. ' ' .. ARGV[5])
 end
-return 1
+return 'OK'
