@@ -1,10 +1,12 @@
-//! Accounts: sign up, log in, guests, profiles, search, contacts.
+//! Accounts: sign up, log in, guests, profiles, search, contacts, and their end.
 
+pub(crate) mod deleting;
 mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+pub use deleting::DeleteAccount;
 use serde::{Deserialize, Serialize};
 pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, WsTicket};
 use sha2::{Digest, Sha256};
@@ -99,6 +101,7 @@ pub struct Accounts {
     names: Arc<Names>,
     passwords: Passwords,
     guests: bool,
+    guest_idle: Duration,
     refresh_lifetime: Duration,
 }
 
@@ -119,6 +122,7 @@ impl Accounts {
             names,
             passwords: Passwords::new(settings.auth.hash_threads),
             guests: settings.auth.guests,
+            guest_idle: Duration::from_secs(settings.auth.guest_idle_hours * 3600),
             refresh_lifetime: Duration::from_secs(settings.auth.refresh_token_days * 24 * 3600),
         }
     }
@@ -185,7 +189,7 @@ impl Accounts {
         }
     }
 
-    /// An account without e-mail and password, if `auth.guests` allows.
+    /// An account without e-mail and password, if `auth.guests` allows. It goes when its user was not seen for long.
     pub async fn guest(&self, input: Guest, source: &Source) -> Result<SignedIn> {
         if !self.guests {
             return Err(DomainError::Forbidden("guests are not allowed here"));

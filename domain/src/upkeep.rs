@@ -1,5 +1,6 @@
 //! What every process does beside serving: renews its lease and its signing key, settles what dead processes left
-//! half done, publishes that users are gone once their grace has passed, and removes what rooms do not keep.
+//! half done, publishes that users are gone once their grace has passed, and removes what rooms do not keep and guests who
+//! were not seen for long.
 
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub const KEY_BEAT: Duration = Duration::from_secs(60);
 const BEATS_A_LEASE: u32 = 6;
 /// How often half-done work of dead processes is looked for.
 const SWEEP: Duration = Duration::from_secs(5);
+/// How often guests who were not seen for long are looked for.
+const GUESTS: Duration = Duration::from_secs(60);
 /// How often users whose grace has passed are looked for.
 const GRACE_TICK: Duration = Duration::from_millis(500);
 /// A user taken to be settled is not given to another process for so long.
@@ -46,6 +49,7 @@ pub async fn run(domain: Domain, shutdown: CancellationToken) {
         every(lease / BEATS_A_LEASE, &shutdown, "renew the lease", || beat(&domain, lease)),
         every(SWEEP, &shutdown, "sweep", || sweep(&domain)),
         every(retention, &shutdown, "remove old messages", || trim(&*domain.store.maintenance)),
+        every(GUESTS, &shutdown, "remove idle guests", || remove_idle_guests(&domain)),
         every(GRACE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
     );
 }
@@ -90,12 +94,21 @@ async fn sweep(domain: &Domain) -> Result<()> {
     if settled > 0 {
         tracing::info!(settled, "settled what processes left half done");
     }
+    domain.accounts.end_deletions(now).await?;
     // Reaped users are last seen, and due, at this time: had their grace not passed by then, they would be found as
     // they were, and nobody would look at them again.
     let lost_at = now.before(domain.settings.presence_grace());
     let touched = domain.store.presence.reap(lost_at, USERS_A_TICK).await?;
     if touched > 0 {
         tracing::info!(touched, "took over users of a process that died");
+    }
+    Ok(())
+}
+
+async fn remove_idle_guests(domain: &Domain) -> Result<()> {
+    let removed = domain.accounts.remove_idle_guests(Timestamp::now()).await?;
+    if removed > 0 {
+        tracing::info!(removed, "removed guests who were not seen for long");
     }
     Ok(())
 }

@@ -113,6 +113,8 @@ pub struct Notification {
 pub struct Auth {
     /// May anyone take a guest account?
     pub guests: bool,
+    /// A guest who was not seen for so long is removed.
+    pub guest_idle_hours: u64,
     pub access_token_seconds: u64,
     pub refresh_token_days: u64,
     /// How often the sockets of logins that ended without a word are looked for, to be closed.
@@ -286,7 +288,14 @@ impl Default for Notification {
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { guests: true, access_token_seconds: 900, refresh_token_days: 30, sessions_seconds: 15, hash_threads: 2 }
+        Self {
+            guests: true,
+            guest_idle_hours: 24,
+            access_token_seconds: 900,
+            refresh_token_days: 30,
+            sessions_seconds: 15,
+            hash_threads: 2,
+        }
     }
 }
 
@@ -395,6 +404,7 @@ impl Settings {
             ("presence.lease_seconds", self.presence.lease_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),
             ("auth.refresh_token_days", self.auth.refresh_token_days),
+            ("auth.guest_idle_hours", self.auth.guest_idle_hours),
             ("auth.sessions_seconds", self.auth.sessions_seconds),
             ("auth.hash_threads", self.auth.hash_threads as u64),
             ("http.max_connections", self.http.max_connections as u64),

@@ -5,6 +5,7 @@ mod accounts;
 mod bad_input;
 mod changes;
 mod cors;
+mod deleting;
 mod document;
 mod gateway;
 mod history;
