@@ -6,7 +6,9 @@ mod invites;
 mod members;
 mod messages;
 mod notifications;
+mod people;
 mod presence;
+mod push;
 mod reactions;
 mod receipts;
 mod registry;
@@ -42,9 +44,9 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
     cfg.service(users::search) // GET /api/users
         .service(users::get_user) // GET /api/users/{id}
         .service(users::status) // GET /api/users/{id}/status
-        .service(users::contacts) // GET /api/contacts
-        .service(users::add_contact) // PUT /api/contacts/{userId}
-        .service(users::remove_contact); // DELETE /api/contacts/{userId}
+        .service(people::contacts) // GET /api/contacts
+        .service(people::add_contact) // PUT /api/contacts/{userId}
+        .service(people::remove_contact); // DELETE /api/contacts/{userId}
 
     cfg.service(rooms::create) // POST /api/rooms
         .service(rooms::mine) // GET /api/rooms
@@ -92,7 +94,11 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(notifications::notify_state) // GET /notify/{id}
         .service(notifications::inbox) // GET /api/notifications
         .service(notifications::mark_all_read) // PUT /api/notifications/read-all
-        .service(notifications::mark_read); // PUT /api/notifications/{id}/read
+        .service(notifications::mark_read) // PUT /api/notifications/{id}/read
+        .service(push::vapid_key) // GET /api/push/vapid-key
+        .service(push::subscribe) // POST /api/push/subscriptions
+        .service(push::subscriptions) // GET /api/push/subscriptions
+        .service(push::unsubscribe); // DELETE /api/push/subscriptions
 
     cfg.map(docs::configure); // GET /docs
 }

@@ -1,4 +1,4 @@
-//! Accounts: sign up, log in, guests, profiles, search, contacts, and their end.
+//! Accounts: sign up, log in, guests, profiles, search, and their end.
 
 pub(crate) mod deleting;
 mod sessions;
@@ -14,7 +14,7 @@ use shared::{
     Settings, Timestamp, UserId,
     protocol::{Status, User, UserPresence},
 };
-use store::{ProfilePatch, Store, StoreError, UserRecord};
+use store::{ProfilePatch, Store, UserRecord};
 use utoipa::ToSchema;
 
 use crate::{
@@ -22,8 +22,6 @@ use crate::{
     validate::Check,
 };
 
-/// Contacts one user may keep.
-const MAX_CONTACTS: usize = 5000;
 /// Users a search gives at most.
 const MAX_SEARCH: usize = 100;
 
@@ -263,7 +261,8 @@ impl Accounts {
         self.users(viewer, &[id]).await?.pop().ok_or(DomainError::UserNotFound)
     }
 
-    async fn users(&self, viewer: &Viewer, ids: &[UserId]) -> Result<Vec<User>> {
+    /// Those of the users that exist, in order, as the viewer may see them.
+    pub(crate) async fn users(&self, viewer: &Viewer, ids: &[UserId]) -> Result<Vec<User>> {
         let records = self.store.users.users(ids).await?;
         let presence = self.presence.seen_by(viewer, ids).await?;
         let both = records.into_iter().zip(presence);
@@ -294,30 +293,6 @@ impl Accounts {
         let items = self.users(viewer, &ids).await?;
         let next_cursor = items.last().filter(|_| full).map(|u| u.username.to_ascii_lowercase());
         Ok(UserPage { items, next_cursor })
-    }
-
-    /// All contacts of the viewer, in order of id.
-    pub async fn contacts(&self, viewer: &Viewer) -> Result<UserPage> {
-        let ids = self.store.users.contacts(viewer.user).await?;
-        Ok(UserPage { items: self.users(viewer, &ids).await?, next_cursor: None })
-    }
-
-    pub async fn add_contact(&self, viewer: &Viewer, other: UserId) -> Result<()> {
-        if other == viewer.user {
-            return Err(DomainError::invalid("userId", "you cannot be your own contact"));
-        }
-        self.names.require(other).await?;
-        if self.store.users.contacts(viewer.user).await?.len() >= MAX_CONTACTS {
-            return Err(DomainError::invalid("userId", format!("you have {MAX_CONTACTS} contacts already")));
-        }
-        Ok(self.store.users.add_contact(viewer.user, other).await?)
-    }
-
-    pub async fn remove_contact(&self, viewer: &Viewer, other: UserId) -> Result<()> {
-        match self.store.users.remove_contact(viewer.user, other).await {
-            Ok(()) | Err(StoreError::UserNotFound) => Ok(()),
-            Err(e) => Err(e.into()),
-        }
     }
 
     /// Accounts and guests there are.

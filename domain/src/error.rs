@@ -114,6 +114,7 @@ impl From<StoreError> for DomainError {
             StoreError::EmailTaken => Self::EmailTaken,
             StoreError::HandleTaken => Self::HandleTaken,
             StoreError::UserNotFound => Self::UserNotFound,
+            StoreError::TooManyPeople => Self::invalid("userId", "the list has as many people as it may"),
             StoreError::RoomNotFound => Self::RoomNotFound,
             StoreError::NotAMember => Self::NotAMember,
             StoreError::AlreadyAMember => Self::AlreadyAMember,

@@ -3,7 +3,7 @@
 //! No HTTP, no sockets and no Redis here: services parse, call one method, and answer. Every rule is here once, so
 //! that REST, the native sockets and every dialect behave alike.
 //!
-//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`rooms`] → [`messages`] → [`presence`] →
+//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`people`] → [`rooms`] → [`messages`] → [`presence`] →
 //! [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
 
 pub mod accounts;
@@ -17,6 +17,7 @@ pub mod notifications;
 pub mod outage;
 mod pages;
 mod passwords;
+pub mod people;
 pub mod presence;
 mod rates;
 pub mod rooms;
@@ -32,6 +33,7 @@ pub use identity::{Identity, Viewer};
 pub use messages::Messages;
 pub use names::Names;
 pub use notifications::Notifications;
+pub use people::People;
 pub use presence::Presence;
 pub use rooms::Rooms;
 use shared::{InstanceId, Settings};
@@ -48,6 +50,7 @@ pub struct Domain {
     pub instance: InstanceId,
     pub identity: Arc<Identity>,
     pub accounts: Arc<Accounts>,
+    pub people: Arc<People>,
     pub rooms: Arc<Rooms>,
     pub messages: Arc<Messages>,
     pub presence: Arc<Presence>,
@@ -64,17 +67,19 @@ impl Domain {
         let identity = Arc::new(Identity::new(store.clone(), &settings.auth, names.clone()));
         let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone()));
         let presence = Arc::new(Presence::new(store.clone(), &settings, instance, names.clone()));
+        let accounts = Arc::new(Accounts::new(
+            store.clone(),
+            &settings,
+            identity.clone(),
+            presence.clone(),
+            rates.clone(),
+            names.clone(),
+        ));
         Self {
-            accounts: Arc::new(Accounts::new(
-                store.clone(),
-                &settings,
-                identity.clone(),
-                presence.clone(),
-                rates.clone(),
-                names.clone(),
-            )),
+            people: Arc::new(People::new(store.clone(), accounts.clone(), names.clone())),
+            accounts,
             messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
-            notifications: Arc::new(Notifications::new(store.clone(), names.clone())),
+            notifications: Arc::new(Notifications::new(store.clone(), &settings.notification, names.clone())),
             store,
             settings,
             instance,

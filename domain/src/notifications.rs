@@ -3,6 +3,7 @@
 
 mod deciding;
 mod inbox;
+mod push;
 mod requests;
 mod texts;
 
@@ -10,23 +11,41 @@ use std::sync::Arc;
 
 pub use deciding::{Decision, decide};
 pub use inbox::{Notification, NotificationPage, inbox_item};
+pub use push::{
+    BadTarget, Subscribe, Subscription, SubscriptionKeys, SubscriptionList, SubscriptionType, Unsubscribe, is_global,
+    target,
+};
 pub use requests::{ChannelState, NotifyRequest, NotifyState};
+use shared::settings;
 use store::Store;
 
 use crate::Names;
 
 /// Channels a request may name.
-pub const CHANNELS: [&str; 1] = [INBOX];
+pub const CHANNELS: [&str; 3] = [INBOX, WEB_PUSH, WEBHOOK];
 /// The in-app inbox: every user has it.
 pub const INBOX: &str = "inbox";
+/// Browsers, and whatever else speaks RFC 8030; every subscription is a place of its own.
+pub const WEB_PUSH: &str = "webpush";
+/// URLs of users' own; every subscription is a place of its own.
+pub const WEBHOOK: &str = "webhook";
 
 pub struct Notifications {
     store: Store,
     names: Arc<Names>,
+    web_push: bool,
+    webhooks: bool,
+    private_targets: bool,
 }
 
 impl Notifications {
-    pub(crate) fn new(store: Store, names: Arc<Names>) -> Self {
-        Self { store, names }
+    pub(crate) fn new(store: Store, settings: &settings::Notification, names: Arc<Names>) -> Self {
+        Self {
+            store,
+            names,
+            web_push: settings.webpush_contact.is_some(),
+            webhooks: settings.webhooks,
+            private_targets: settings.allow_private_targets,
+        }
     }
 }

@@ -4,8 +4,11 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use domain::{Domain, DomainError};
-use futures_util::{FutureExt, future::join_all};
+use domain::{Domain, DomainError, notifications::CHANNELS};
+use futures_util::{
+    FutureExt,
+    future::{join_all, try_join_all},
+};
 use shared::Timestamp;
 use store::{Attempt, ClaimedJob, Job, JobState};
 use tokio::{
@@ -99,16 +102,16 @@ impl Worker {
     async fn work_on(&self, claimed: ClaimedJob) -> domain::Result<()> {
         let job = &claimed.job;
         let earlier = if claimed.attempt > 1 { self.earlier(job).await? } else { Vec::new() };
-        let open = progress::open(&earlier, self.wanted(job));
+        let open = progress::open(&earlier, self.wanted(job).await?);
         let outcomes = match self.unwanted(&claimed).await? {
-            Some(outcome) => open.into_iter().map(|channel| (channel, outcome.clone())).collect(),
+            Some(outcome) => open.into_iter().map(|place| (place, outcome.clone())).collect(),
             None => {
                 let job = &self.domain.notifications.with_text(job.clone()).await?;
-                join_all(open.into_iter().map(|channel| self.deliver(channel, job))).await
+                join_all(open.into_iter().map(|place| self.deliver(place, job))).await
             }
         };
-        for (channel, outcome) in &outcomes {
-            count(channel, outcome);
+        for (place, outcome) in &outcomes {
+            count(channel_of(place), outcome);
         }
         let this =
             Try { number: claimed.attempt, at: Timestamp::now(), random: rand::random(), schedule: &self.schedule };
@@ -123,10 +126,22 @@ impl Worker {
         Ok(states.into_iter().flatten().next().map(|state| state.attempts).unwrap_or_default())
     }
 
-    /// The channels a job is for.
-    fn wanted(&self, job: &Job) -> Vec<String> {
-        let all = || self.channels.iter().map(|channel| channel.name().to_owned()).collect();
-        job.channels.clone().unwrap_or_else(all)
+    /// The places a job is for: those of the channels it names, else of all. A channel that is not here is a place, too,
+    /// so that it is told what became of it.
+    async fn wanted(&self, job: &Job) -> domain::Result<Vec<String>> {
+        let Some(named) = &job.channels else {
+            let places = try_join_all(self.channels.iter().map(|channel| channel.places(job.user))).await?;
+            return Ok(places.concat());
+        };
+        let places = named.iter().map(async |name| match self.channel(name) {
+            Some(channel) => channel.places(job.user).await,
+            None => Ok(vec![name.clone()]),
+        });
+        Ok(try_join_all(places).await?.concat())
+    }
+
+    fn channel(&self, name: &str) -> Option<&Arc<dyn Channel>> {
+        self.channels.iter().find(|channel| channel.name() == name)
     }
 
     /// Why no channel is to be tried (any more).
@@ -144,14 +159,20 @@ impl Worker {
         Ok(cancelled.map(|why| Outcome::Suppressed { why: why.into() }))
     }
 
-    async fn deliver(&self, name: String, job: &Job) -> (String, Outcome) {
+    async fn deliver(&self, place: String, job: &Job) -> (String, Outcome) {
         let retry = |why| Outcome::Retry { why, after: None };
-        let Some(channel) = self.channels.iter().find(|channel| channel.name() == name) else {
+        let name = channel_of(&place);
+        let channel = match self.channel(name) {
+            Some(channel) => channel,
+            None if CHANNELS.contains(&name) => {
+                return (place, Outcome::Suppressed { why: "this channel is not configured".into() });
+            }
             // During a deploy: a newer process knows it.
-            return (name, retry("this channel is not known here".into()));
+            None => return (place, retry("this channel is not known here".into())),
         };
         // A defect of one channel is not to keep the others from being written down.
-        let outcome = match timeout(DELIVERY_LIMIT, AssertUnwindSafe(channel.deliver(job)).catch_unwind()).await {
+        let delivering = AssertUnwindSafe(channel.deliver(job, &place)).catch_unwind();
+        let outcome = match timeout(DELIVERY_LIMIT, delivering).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
                 tracing::error!(channel = name, notification = %job.id, "a channel panicked");
@@ -159,8 +180,13 @@ impl Worker {
             }
             Err(_) => retry(format!("no answer within {} s", DELIVERY_LIMIT.as_secs())),
         };
-        (name, outcome)
+        (place, outcome)
     }
+}
+
+/// The channel of a place.
+fn channel_of(place: &str) -> &str {
+    place.split_once('/').map_or(place, |(name, _)| name)
 }
 
 /// A job's end. What ended badly comes again when its claim has ended.

@@ -239,6 +239,8 @@ async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
                     UserEvent::AccountClosed => hub.close_account(user),
                     UserEvent::Change(_) => {}
                 },
+                // Whoever watches already goes on until they subscribe anew.
+                Signal::Event(BusEvent::AccessChanged { .. }) => {}
                 Signal::Event(BusEvent::Room(_) | BusEvent::Marked(_) | BusEvent::Typing(_)) => {}
                 Signal::Lost => lost = true,
             }

@@ -106,6 +106,12 @@ pub struct Notification {
     pub api_keys: Vec<SecretString>,
     /// How long after a message its absent readers are notified.
     pub delay_ms: u64,
+    /// `mailto:` or `https:` where a push service reaches the operator (RFC 8292 §2.1); none: no Web Push.
+    pub webpush_contact: Option<String>,
+    /// May users have their notifications posted to URLs of their own?
+    pub webhooks: bool,
+    /// Users' URLs may be plain http, and lead to private addresses: for tests, and where users are trusted.
+    pub allow_private_targets: bool,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -282,7 +288,15 @@ impl Default for Presence {
 
 impl Default for Notification {
     fn default() -> Self {
-        Self { listen: local(3003), public_url: None, api_keys: Vec::new(), delay_ms: 2000 }
+        Self {
+            listen: local(3003),
+            public_url: None,
+            api_keys: Vec::new(),
+            delay_ms: 2000,
+            webpush_contact: None,
+            webhooks: false,
+            allow_private_targets: false,
+        }
     }
 }
 
@@ -378,6 +392,10 @@ impl Settings {
         let bad = |key: &str, why: &str| Err(SettingsError(format!("{key}: {why}")));
         if self.notification.api_keys.iter().any(|k| k.expose_secret().len() < 16) {
             return bad("notification.api_keys", "a key has less than 16 characters");
+        }
+        let contact = self.notification.webpush_contact.as_deref().map(url::Url::parse);
+        if contact.is_some_and(|url| !url.is_ok_and(|url| matches!(url.scheme(), "mailto" | "https"))) {
+            return bad("notification.webpush_contact", "use mailto:ADDRESS or https://HOST");
         }
         if !self.store.key_prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
             return bad("store.key_prefix", "use letters, digits and - _ . : only");

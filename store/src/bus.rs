@@ -27,7 +27,7 @@ pub enum Topic {
     Room(RoomId),
     /// What concerns one user alone.
     User(UserId),
-    /// A user's presence, for watchers.
+    /// A user's presence, and who may see it, for watchers.
     Presence(UserId),
 }
 
@@ -50,6 +50,11 @@ pub enum BusEvent {
     Typing(Arc<TypingEvent>),
     User(UserId, Arc<UserEvent>),
     Presence(Arc<PresenceEvent>),
+    /// Whether `watcher` may watch `user` may have changed. On the presence topic of `user`.
+    AccessChanged {
+        user: UserId,
+        watcher: UserId,
+    },
 }
 
 impl BusEvent {
@@ -60,6 +65,7 @@ impl BusEvent {
             Self::Typing(e) => Topic::Room(e.room),
             Self::User(user, _) => Topic::User(*user),
             Self::Presence(e) => Topic::Presence(e.user),
+            Self::AccessChanged { user, .. } => Topic::Presence(*user),
         }
     }
 }

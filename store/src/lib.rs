@@ -3,9 +3,9 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`sessions`] → [`deletions`] → [`rooms`] → [`room_admin`] → [`invites`] →
-//! [`log`] → [`user_log`] → [`bus`] →
-//! [`presence`] → [`notify`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
+//! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`deletions`] → [`rooms`] → [`room_admin`] →
+//! [`invites`] → [`log`] → [`user_log`] → [`bus`] →
+//! [`presence`] → [`notify`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod backup;
@@ -17,7 +17,9 @@ pub mod invites;
 pub mod log;
 pub mod notify;
 pub mod ops;
+pub mod people;
 pub mod presence;
+pub mod push;
 pub mod redis;
 pub mod room_admin;
 pub mod rooms;
@@ -41,7 +43,9 @@ pub use notify::{
     Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome,
 };
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
+pub use people::{People, Relation};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
+pub use push::{PushKind, PushSubscription, PushSubscriptions, WebPushKeys};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
 pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions, Ticket, Tickets};
@@ -53,6 +57,7 @@ pub use users::{ProfilePatch, UserRecord, Users};
 #[derive(Clone)]
 pub struct Store {
     pub users: Arc<dyn Users>,
+    pub people: Arc<dyn People>,
     pub sessions: Arc<dyn Sessions>,
     pub tickets: Arc<dyn Tickets>,
     pub deletions: Arc<dyn Deletions>,
@@ -67,6 +72,7 @@ pub struct Store {
     pub notify_queue: Arc<dyn NotifyQueue>,
     pub outbox: Arc<dyn Outbox>,
     pub inboxes: Arc<dyn Inboxes>,
+    pub push: Arc<dyn PushSubscriptions>,
     pub registry: Arc<dyn Registry>,
     pub limits: Arc<dyn Limits>,
     pub maintenance: Arc<dyn Maintenance>,
@@ -80,21 +86,12 @@ impl Store {
     pub(crate) fn from_engine<E>(engine: Arc<E>) -> Self
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
-        E: Deletions
-            + Invites
-            + NotifyQueue
-            + Outbox
-            + Inboxes
-            + Registry
-            + Limits
-            + Maintenance
-            + Health
-            + ApiKeys
-            + Backups,
-        E: 'static,
+        E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
+        E: Deletions + People + PushSubscriptions + 'static,
     {
         Self {
             users: engine.clone(),
+            people: engine.clone(),
             sessions: engine.clone(),
             tickets: engine.clone(),
             deletions: engine.clone(),
@@ -109,6 +106,7 @@ impl Store {
             notify_queue: engine.clone(),
             outbox: engine.clone(),
             inboxes: engine.clone(),
+            push: engine.clone(),
             registry: engine.clone(),
             limits: engine.clone(),
             maintenance: engine.clone(),

@@ -60,11 +60,4 @@ pub trait Users: Send + Sync {
     async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>>;
     /// Accounts and guests there are.
     async fn count_users(&self) -> Result<u64>;
-
-    /// Adding one twice is one. If it was none before: a change in the owner's own log, and published.
-    async fn add_contact(&self, owner: UserId, contact: UserId) -> Result<()>;
-    /// If it was one: a change in the owner's own log, and published.
-    async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()>;
-    /// In order of id.
-    async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>>;
 }

@@ -79,7 +79,7 @@ impl State {
             Signal::Event(BusEvent::User(user, event)) => self.take_user_event(user, &event, todo),
             Signal::Event(BusEvent::Marked(event)) => self.take_mark(&event, Instant::now()),
             Signal::Event(BusEvent::Typing(event)) => self.take_typing(&event, Instant::now()),
-            Signal::Event(BusEvent::Presence(_)) => {}
+            Signal::Event(BusEvent::Presence(_) | BusEvent::AccessChanged { .. }) => {}
             Signal::Lost => {
                 let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
                 todo.gaps.extend(rooms.into_iter().filter(|room| self.suspect(*room)));

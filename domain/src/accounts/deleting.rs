@@ -97,10 +97,13 @@ pub(crate) async fn delete(
     Ok(ended)
 }
 
-/// The rooms of an account that is gone lose its user, and nothing is kept about them.
+/// The rooms of an account that is gone lose its user, its devices are pushed to no more, and nothing is kept about them.
 async fn clear(store: &Store, user: UserId) -> Result<()> {
     let rooms = store.rooms.rooms_of(user).await?;
     stream::iter(rooms).map(|room| leave(store, room, user)).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    for subscription in store.push.subscriptions(user).await? {
+        store.push.remove_subscription(user, &subscription.id()).await?;
+    }
     Ok(store.deletions.clear_deleted(user).await?)
 }
 

@@ -45,7 +45,7 @@ impl Channel for Inbox {
         INBOX
     }
 
-    async fn deliver(&self, job: &Job) -> Outcome {
+    async fn deliver(&self, job: &Job, _: &str) -> Outcome {
         match self.add(job).await {
             Ok(outcome) => outcome,
             Err(DomainError::Unavailable(_)) => Outcome::Retry { why: "the store is away".into(), after: None },

@@ -7,4 +7,6 @@ mod inbox;
 mod keyed;
 mod messages;
 mod outcomes;
+mod push;
+mod receiver;
 mod support;

@@ -57,6 +57,11 @@ pub struct Person {
 
 impl World {
     pub async fn new(engine: Engine) -> Self {
+        Self::with(engine, |_| {}).await
+    }
+
+    /// With other settings of the service.
+    pub async fn with(engine: Engine, adapt: impl FnOnce(&mut settings::Notification)) -> Self {
         web::observe::install_metrics();
         let dir = tempfile::tempdir().unwrap();
         let redis = match engine {
@@ -68,7 +73,7 @@ impl World {
             Some(redis) => redis.url(),
         };
         let key_prefix = format!("t{:08x}:", rand::random::<u32>());
-        let settings = Settings {
+        let mut settings = Settings {
             store: settings::Store { url: url.parse().unwrap(), key_prefix, ..settings::Store::default() },
             notification: settings::Notification {
                 listen: "127.0.0.1:0".parse().unwrap(),
@@ -80,6 +85,7 @@ impl World {
             limits: settings::Limits { enabled: false, ..Default::default() },
             ..Default::default()
         };
+        adapt(&mut settings.notification);
         let store = store::open(&settings.store).await.unwrap();
         let domain = Domain::new(store, Arc::new(settings));
         let lease = Duration::from_secs(60);
@@ -208,6 +214,10 @@ impl TestServer {
         self.request("GET", path, Some(&person.token), None).await
     }
 
+    pub async fn send(&self, method: &str, path: &str, person: &Person, body: Value) -> Answer {
+        self.request(method, path, Some(&person.token), Some(body)).await
+    }
+
     pub async fn put(&self, path: &str, person: &Person) -> Answer {
         self.request("PUT", path, Some(&person.token), None).await
     }
@@ -279,7 +289,7 @@ impl<F: Fn() -> Outcome + Send + Sync> Channel for Scripted<F> {
         self.name
     }
 
-    async fn deliver(&self, _: &Job) -> Outcome {
+    async fn deliver(&self, _: &Job, _: &str) -> Outcome {
         self.attempts.send(Instant::now()).await.unwrap();
         (self.outcome)()
     }

@@ -91,8 +91,8 @@ impl TestServer {
     /// Two people who may watch each other: they have each other in their contacts.
     pub async fn friends(&self) -> (Person, Person) {
         let (alice, bob) = (self.person("alice").await, self.person("bob").await);
-        self.domain.accounts.add_contact(&alice.viewer, bob.viewer.user).await.unwrap();
-        self.domain.accounts.add_contact(&bob.viewer, alice.viewer.user).await.unwrap();
+        self.domain.people.add_contact(&alice.viewer, bob.viewer.user).await.unwrap();
+        self.domain.people.add_contact(&bob.viewer, alice.viewer.user).await.unwrap();
         (alice, bob)
     }
 

@@ -10,6 +10,7 @@
 //! | state | `e` folded address | user |
 //! | state | `#` | accounts and guests there are (u64) |
 //! | state | `c` owner contact | empty |
+//! | state | `D` owner blocked | empty |
 //! | state | `S` user session | [`SessionRecord`](crate::SessionRecord), JSON |
 //! | state | `T` expiry user session | empty |
 //! | state | `k` kid | expiry, then the public key, JSON |
@@ -52,6 +53,9 @@
 //! | state | `Y` 1 user | the time under which the guest stands there |
 //! | state | `Y` 2 time user | empty; accounts whose deletion began then and is not over |
 //! | state | `Z` id | [`ApiKeyRecord`](crate::ApiKeyRecord), JSON |
+//! | state | `4` user id | [`PushSubscription`](crate::PushSubscription), JSON |
+//! | state | `5` id | user who has put the push endpoint last |
+//! | state | `6` | private key for pushes, PKCS #8 |
 //! | log | `M` room seq | message row |
 //! | log | `C` room rev | change row |
 //! | log | `V` user rev | row of a change in the user's own log |
@@ -220,6 +224,10 @@ pub(super) fn contact(owner: UserId, contact: UserId) -> Key {
 
 pub(super) fn contacts(owner: UserId) -> Span {
     state(b'c', &[owner.as_bytes()]).prefix()
+}
+
+pub(super) fn block(owner: UserId, blocked: UserId) -> Key {
+    state(b'D', &[owner.as_bytes(), blocked.as_bytes()])
 }
 
 pub(super) fn session(user: UserId, id: SessionId) -> Key {
@@ -485,6 +493,22 @@ pub(super) fn api_key(id: &str) -> Key {
 
 pub(super) fn api_keys() -> Span {
     state(b'Z', &[]).prefix()
+}
+
+pub(super) fn push(user: UserId, id: &str) -> Key {
+    state(b'4', &[user.as_bytes(), id.as_bytes()])
+}
+
+pub(super) fn pushes(user: UserId) -> Span {
+    state(b'4', &[user.as_bytes()]).prefix()
+}
+
+pub(super) fn push_owner(id: &str) -> Key {
+    state(b'5', &[id.as_bytes()])
+}
+
+pub(super) fn push_key() -> Key {
+    state(b'6', &[])
 }
 
 /// All there is. No family's byte is 255.

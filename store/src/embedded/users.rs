@@ -1,4 +1,4 @@
-//! Accounts and contacts. A command does all of a change, so nothing is ever half claimed.
+//! Accounts. A command does all of a change, so nothing is ever half claimed.
 
 use async_trait::async_trait;
 use shared::{SessionId, UserId};
@@ -8,9 +8,8 @@ use super::{
     kv::{Order, Read},
     sessions,
     tx::Tx,
-    user_log::record_user_change,
 };
-use crate::{ProfilePatch, Result, StoreError, UserChangeBody, UserRecord, Users};
+use crate::{ProfilePatch, Result, StoreError, UserRecord, Users};
 
 /// The id a row or key holds.
 pub(super) fn user_id(bytes: &[u8]) -> Result<UserId> {
@@ -85,21 +84,6 @@ fn change_password(
     sessions::end_others(tx, id, Some(keep)).map(Some)
 }
 
-/// A change in the owner's own log, where it is one.
-fn set_contact(tx: &mut Tx, owner: UserId, user: UserId, added: bool) -> Result<()> {
-    let key = keys::contact(owner, user);
-    if tx.get(&key)?.is_some() == added {
-        return Ok(());
-    }
-    if added {
-        tx.put(key, Vec::new())?;
-    } else {
-        tx.delete(key);
-    }
-    record_user_change(tx, owner, UserChangeBody::Contact { user, added })?;
-    Ok(())
-}
-
 #[async_trait]
 impl Users for Embedded {
     async fn create_user(&self, user: &UserRecord) -> Result<()> {
@@ -152,19 +136,5 @@ impl Users for Embedded {
 
     async fn count_users(&self) -> Result<u64> {
         self.read_point(count).await
-    }
-
-    async fn add_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        self.write(move |tx| set_contact(tx, owner, contact, true)).await
-    }
-
-    async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        self.write(move |tx| set_contact(tx, owner, contact, false)).await
-    }
-
-    async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {
-        let span = keys::contacts(owner);
-        self.read(move |read| read.collect(&span, Order::Ascending, usize::MAX, |key, _| user_id(keys::last_id(key))))
-            .await
     }
 }

@@ -82,6 +82,7 @@ keys! {
     user_rooms(user: UserId) = "{{u:{user}}}:rooms";
     user_intents(user: UserId) = "{{u:{user}}}:intents";
     contacts(user: UserId) = "{{u:{user}}}:contacts";
+    blocks(user: UserId) = "{{u:{user}}}:blocks";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
     user_log(user: UserId) = "{{u:{user}}}:log";
     presence(user: UserId) = "{{u:{user}}}:presence";
@@ -90,6 +91,7 @@ keys! {
     inbox_read(user: UserId) = "{{u:{user}}}:inbox:read";
     inbox_collapse(user: UserId) = "{{u:{user}}}:inbox:collapse";
     inbox_keys(user: UserId) = "{{u:{user}}}:inbox:keys";
+    push(user: UserId) = "{{u:{user}}}:push";
     user_channel(user: UserId) = "{{u:{user}}}:events";
     presence_channel(user: UserId) = "{{u:{user}}}:presence:events";
 
@@ -120,6 +122,8 @@ keys! {
     registry_expiry(service: &str) = "{{registry}}:{service}:expiry";
     bucket(key: &str) = "limit:{key}";
     api_keys() = "api-keys";
+    push_owner(id: &str) = "push-owner:{id}";
+    push_key() = "push-key";
     health() = "health";
 }
 
@@ -146,6 +150,7 @@ impl Keys {
     pub(super) fn of_user(&self, user: UserId) -> Vec<String> {
         vec![
             self.contacts(user),
+            self.blocks(user),
             self.sessions(user),
             self.user_log(user),
             self.presence(user),
@@ -154,6 +159,7 @@ impl Keys {
             self.inbox_read(user),
             self.inbox_collapse(user),
             self.inbox_keys(user),
+            self.push(user),
         ]
     }
 

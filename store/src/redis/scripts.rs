@@ -76,10 +76,11 @@ scripts! {
     CLAIM_JOBS = "claim_jobs";
     SETTLE_JOB = "settle_job";
     ADD_TO_INBOX = "add_to_inbox";
+    PUT_SUBSCRIPTION = "put_subscription";
     INBOX = "inbox";
     USER_CHANGES = "user_changes";
     NOTE_USER_CHANGE = "note_user_change";
-    CHANGE_CONTACT = "change_contact";
+    CHANGE_PEOPLE = "change_people";
     MARK_INBOX_READ = "mark_inbox_read";
     REGISTER = "register";
     INSTANCES = "instances";

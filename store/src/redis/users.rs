@@ -1,19 +1,19 @@
-//! Accounts and contacts.
+//! Accounts.
 //!
 //! Signup: intent → claims of name and e-mail → the record (the truth) → claims confirmed and indexed → intent gone.
 
 use async_trait::async_trait;
 use redis::cmd;
-use shared::{EventId, SessionId, Timestamp, UserId};
+use shared::{SessionId, Timestamp, UserId};
 
 use super::{
-    Engine, codec,
+    Engine,
     codec::{from_json, json, parse},
     connection::corrupt,
     intents::{Claim, Intent, Pending, count, voided},
     scripts::{self, Call},
 };
-use crate::{ProfilePatch, Result, StoreError, UserRecord, Users, user_log::USER_CHANGES_KEPT};
+use crate::{ProfilePatch, Result, StoreError, UserRecord, Users};
 
 /// Changes of one profile at the same moment that one of them waits for.
 pub(super) const CONTENDERS: usize = 32;
@@ -59,17 +59,6 @@ impl Engine {
     pub(super) async fn read_user(&self, id: UserId) -> Result<Option<UserRecord>> {
         let text: Option<String> = self.connections.ask("read a user", cmd("GET").arg(self.keys.user(id))).await?;
         record(text.as_deref())
-    }
-
-    async fn change_contact(&self, owner: UserId, contact: UserId, added: bool) -> Result<()> {
-        let change = Call::new(&scripts::CHANGE_CONTACT)
-            .keys([self.keys.contacts(owner), self.keys.user_log(owner), self.keys.user_channel(owner)])
-            .arg(contact.to_string())
-            .arg(if added { "SADD" } else { "SREM" })
-            .arg(EventId::random().to_string())
-            .arg(codec::user::contact(contact, added))
-            .arg(USER_CHANGES_KEPT);
-        self.connections.run::<i64>("change a contact", change).await.map(drop)
     }
 
     /// Whose name it is. A claim that is still pending is settled from the record.
@@ -208,21 +197,5 @@ impl Users for Engine {
         let counts = [self.keys.accounts(), self.keys.guests()].map(|key| cmd("ZCARD").arg(key).to_owned());
         let counts: Vec<u64> = self.connections.ask_all("count users", counts.to_vec()).await?;
         Ok(counts.iter().sum())
-    }
-
-    async fn add_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        self.change_contact(owner, contact, true).await
-    }
-
-    async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        self.change_contact(owner, contact, false).await
-    }
-
-    async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {
-        let read = cmd("SMEMBERS").arg(self.keys.contacts(owner)).to_owned();
-        let texts: Vec<String> = self.connections.ask("read contacts", &read).await?;
-        let mut ids: Vec<UserId> = texts.iter().map(|t| parse(t, "a contact")).collect::<Result<_>>()?;
-        ids.sort_unstable();
-        Ok(ids)
     }
 }

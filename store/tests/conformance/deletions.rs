@@ -157,7 +157,7 @@ pub async fn nothing_is_kept_about_a_deleted_user(s: &Fixture) {
     }
     let room = room_of(&s.store, &[&actor_of(&alice), &actor_of(&bob)]).await;
     let sent = send(&s.store, room, &actor_of(&alice), "what was said stays").await;
-    s.users.add_contact(alice.id, bob.id).await.unwrap();
+    s.people.add_contact(alice.id, bob.id, SESSIONS).await.unwrap();
     let item = InboxItem {
         id: NotificationId::new(),
         title: "t".into(),
@@ -189,7 +189,7 @@ pub async fn nothing_is_kept_about_a_deleted_user(s: &Fixture) {
         other => panic!("{other:?}"),
     }
     for s in [&s.store, &s.elsewhere().await] {
-        assert_eq!(s.users.contacts(alice.id).await.unwrap(), []);
+        assert_eq!(s.people.contacts(alice.id).await.unwrap(), []);
         assert_eq!(s.inboxes.inbox(alice.id, None, 9).await.unwrap(), []);
         assert_eq!(s.user_log.user_positions(&[alice.id]).await.unwrap(), [Position::BEGINNING]);
         assert_eq!(s.presence.presence(&[alice.id]).await.unwrap(), [store::PresenceState::default()]);

@@ -8,8 +8,8 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, Removal, RoleChange, RoomPatch, RoomUpdate,
-    Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
+    ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription, Removal,
+    RoleChange, RoomPatch, RoomUpdate, Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
 };
 
 use crate::{
@@ -73,6 +73,14 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         address: None,
     };
     let logins = [(user, session)];
+    let subscription = PushSubscription {
+        kind: PushKind::Webhook,
+        endpoint: String::new(),
+        keys: None,
+        secret: None,
+        session: None,
+        created_at: now,
+    };
     let ticket = Ticket { user, session, scope: None };
     let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
@@ -90,9 +98,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("clear_deleted", s.deletions.clear_deleted(user)),
         down("end_deletion", s.deletions.end_deletion(user)),
         down("idle_guests", s.deletions.idle_guests(now, now, 9)),
-        down("contacts", s.users.contacts(user)),
-        down("add_contact", s.users.add_contact(user, user)),
-        down("remove_contact", s.users.remove_contact(user, user)),
+        down("contacts", s.people.contacts(user)),
+        down("add_contact", s.people.add_contact(user, user, 9)),
+        down("remove_contact", s.people.remove_contact(user, user)),
+        down("relations", s.people.relations(user, &ids)),
         down("user_positions", s.user_log.user_positions(&ids)),
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
         down("note_read_mark", s.user_log.note_read_mark(user, RoomId::new(), 1)),
@@ -104,6 +113,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
         down("end_session", s.sessions.end_session(user, session)),
         down("end_sessions", s.sessions.end_sessions(user, None)),
+        down("put_subscription", s.push.put_subscription(user, &subscription, 9)),
+        down("subscriptions", s.push.subscriptions(user)),
+        down("remove_subscription", s.push.remove_subscription(user, "x")),
+        down("push_key", s.push.push_key(b"x")),
         down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
         down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
     ]

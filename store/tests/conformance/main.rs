@@ -27,8 +27,10 @@ mod membership;
 mod mentions;
 mod notify;
 mod ops;
+mod people;
 mod persistence;
 mod presence;
+mod push;
 mod reactions;
 mod repeats;
 mod replies;
@@ -76,7 +78,18 @@ conformance! {
         patches_of_two_fields_at_once_both_stay,
         a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
         search_goes_by_the_bytes_of_the_folded_name,
+    }
+    people {
         contacts_are_one_way_and_in_order_of_id,
+        a_list_of_people_is_bounded,
+        who_watches_is_told_that_access_changed_and_only_where_it_did,
+        how_others_stand_to_a_viewer_is_told_in_order,
+    }
+    push {
+        a_subscription_is_kept_once_as_it_was_given,
+        subscriptions_of_a_user_are_bounded,
+        an_endpoint_is_one_users,
+        the_key_for_pushes_is_made_once,
     }
     sessions {
         a_session_is_kept_until_it_ends,

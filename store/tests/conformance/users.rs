@@ -231,19 +231,3 @@ pub async fn search_goes_by_the_bytes_of_the_folded_name(s: &Fixture) {
         assert_eq!(found(odd, None, 9).await, [""; 0], "{odd:?}");
     }
 }
-
-pub async fn contacts_are_one_way_and_in_order_of_id(s: &Fixture) {
-    let mut ids: Vec<UserId> = (0..6).map(|_| UserId::new()).collect();
-    ids.sort();
-    let owner = ids.remove(2);
-    assert_eq!(s.users.contacts(owner).await.unwrap(), []);
-    for i in [3, 0, 4, 1, 0, 2] {
-        s.users.add_contact(owner, ids[i]).await.unwrap();
-    }
-    assert_eq!(s.users.contacts(owner).await.unwrap(), ids);
-    assert_eq!(s.users.contacts(ids[0]).await.unwrap(), []);
-    s.users.remove_contact(owner, ids[1]).await.unwrap();
-    s.users.remove_contact(owner, ids[1]).await.unwrap();
-    ids.remove(1);
-    assert_eq!(s.users.contacts(owner).await.unwrap(), ids);
-}

@@ -35,7 +35,7 @@ async fn of_a_deleted_user_is_left_that_their_id_was_somebodys() {
         store.users.create_user(&record).await.unwrap();
         let id = room(&store, &owner).await;
         store.rooms.join(id, &ann, Role::Member, 9).await.unwrap();
-        store.users.add_contact(ann.id, owner.id).await.unwrap();
+        store.people.add_contact(ann.id, owner.id, 9).await.unwrap();
         let session = SessionRecord {
             id: SessionId::new(),
             user: ann.id,

@@ -22,6 +22,11 @@ pub(in crate::redis) fn contact(user: UserId, added: bool) -> String {
     format!("c {user} {}", u8::from(added))
 }
 
+/// On the owner's presence channel: whether this user may watch them may have changed.
+pub(in crate::redis) fn access_changed(watcher: UserId) -> String {
+    format!("{}{watcher}", super::ACCESS)
+}
+
 pub(in crate::redis) fn notification(id: NotificationId) -> String {
     format!("n {id}")
 }

@@ -15,8 +15,8 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    Actor, ChosenStatus, Deletions, Device, InboxItem, Inboxes, Maintenance, Presence, Rooms, SessionRecord, Sessions,
-    SocketKind, StoreError, UserLog, UserRecord, Users, presence::silent,
+    Actor, ChosenStatus, Deletions, Device, InboxItem, Inboxes, Maintenance, People, Presence, Rooms, SessionRecord,
+    Sessions, SocketKind, StoreError, UserLog, UserRecord, Users, presence::silent,
 };
 
 fn soon() -> Timestamp {
@@ -78,7 +78,7 @@ async fn of_a_deleted_user_is_left_that_their_id_was_somebodys(#[case] kind: Kin
         address: None,
     };
     engine.create_session(&session, 9).await.unwrap();
-    engine.add_contact(ann.id, UserId::new()).await.unwrap();
+    engine.add_contact(ann.id, UserId::new(), 9).await.unwrap();
     engine.note_read_mark(ann.id, room, 1).await.unwrap();
     let item = InboxItem {
         id: NotificationId::new(),
