@@ -46,7 +46,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(users::status) // GET /api/users/{id}/status
         .service(people::contacts) // GET /api/contacts
         .service(people::add_contact) // PUT /api/contacts/{userId}
-        .service(people::remove_contact); // DELETE /api/contacts/{userId}
+        .service(people::remove_contact) // DELETE /api/contacts/{userId}
+        .service(people::blocks) // GET /api/blocks
+        .service(people::block) // PUT /api/blocks/{userId}
+        .service(people::unblock); // DELETE /api/blocks/{userId}
 
     cfg.service(rooms::create) // POST /api/rooms
         .service(rooms::mine) // GET /api/rooms

@@ -215,6 +215,7 @@ impl Accounts {
     /// Puts another password in the place of the caller's, and ends all their other sessions: who knew the old one is
     /// out.
     pub async fn change_password(&self, viewer: &Viewer, input: ChangePassword) -> Result<()> {
+        let session = viewer.session()?;
         Check::default().password("new", &input.new).done()?;
         let record = self.store.users.user(viewer.user).await?.ok_or(DomainError::UserNotFound)?;
         let Some(old) = record.password_hash else {
@@ -226,7 +227,7 @@ impl Accounts {
         }
         self.rates.was_right(attempt).await?;
         let next = self.passwords.hash(input.new).await?;
-        let ended = self.store.users.change_password(viewer.user, &old, &next, viewer.session).await?;
+        let ended = self.store.users.change_password(viewer.user, &old, &next, session).await?;
         // Changed meanwhile: what was given is not the old one any more.
         let ended = ended.ok_or(DomainError::Forbidden("the old password is wrong"))?;
         for session in ended {

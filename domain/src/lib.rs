@@ -29,7 +29,8 @@ use std::sync::Arc;
 
 pub use accounts::Accounts;
 pub use error::DomainError;
-pub use identity::{Identity, Viewer};
+use identity::external::{KeySource, NoKeys};
+pub use identity::{Identity, Login, Viewer};
 pub use messages::Messages;
 pub use names::Names;
 pub use notifications::Notifications;
@@ -60,11 +61,17 @@ pub struct Domain {
 
 impl Domain {
     /// Over an open store. Spawns nothing: what must run beside it is [`upkeep::run`].
+    /// It takes no other product's tokens.
     pub fn new(store: Store, settings: Arc<Settings>) -> Self {
+        Self::with_keys(store, settings, Arc::new(NoKeys))
+    }
+
+    /// The same, with the keys of other products' tokens from `keys`.
+    pub fn with_keys(store: Store, settings: Arc<Settings>, keys: Arc<dyn KeySource>) -> Self {
         let instance = InstanceId::new();
         let names = Arc::new(Names::new(store.users.clone()));
         let rates = Arc::new(rates::Rates::new(store.limits.clone(), settings.limits.clone()));
-        let identity = Arc::new(Identity::new(store.clone(), &settings.auth, names.clone()));
+        let identity = Arc::new(Identity::new(store.clone(), &settings.auth, names.clone(), &keys));
         let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone()));
         let presence = Arc::new(Presence::new(store.clone(), &settings, instance, names.clone()));
         let accounts = Arc::new(Accounts::new(

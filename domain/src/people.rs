@@ -1,4 +1,4 @@
-//! The people a user keeps: contacts.
+//! The people a user keeps: contacts, and whom they block.
 
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ use crate::{Accounts, DomainError, Names, Result, Viewer, accounts::UserPage};
 
 /// Contacts one user may keep.
 const MAX_CONTACTS: usize = 5000;
+/// People one user may block.
+const MAX_BLOCKS: usize = 1000;
 
 pub struct People {
     store: Store,
@@ -39,5 +41,26 @@ impl People {
     /// Removing one that is none is fine.
     pub async fn remove_contact(&self, viewer: &Viewer, other: UserId) -> Result<()> {
         Ok(self.store.people.remove_contact(viewer.user, other).await?)
+    }
+
+    /// All whom the viewer blocks, in order of id.
+    pub async fn blocks(&self, viewer: &Viewer) -> Result<UserPage> {
+        let ids = self.store.people.blocks(viewer.user).await?;
+        Ok(UserPage { items: self.accounts.users(viewer, &ids).await?, next_cursor: None })
+    }
+
+    /// Blocks a user: neither says anything in the direct room of the two, the other one sees the viewer offline, and what
+    /// they write elsewhere neither notifies the viewer nor mentions them. Blocking one twice is once.
+    pub async fn block(&self, viewer: &Viewer, other: UserId) -> Result<()> {
+        if other == viewer.user {
+            return Err(DomainError::invalid("userId", "you cannot block yourself"));
+        }
+        self.names.require(other).await?;
+        Ok(self.store.people.block(viewer.user, other, MAX_BLOCKS).await?)
+    }
+
+    /// Unblocking one who is not blocked is fine.
+    pub async fn unblock(&self, viewer: &Viewer, other: UserId) -> Result<()> {
+        Ok(self.store.people.unblock(viewer.user, other).await?)
     }
 }

@@ -3,6 +3,7 @@
 //! Every key has a default; an unknown key or a bad value is one readable line naming the key (exit 64, EX_USAGE).
 //! `docs/configuration.md` and `.env.example` list all of them and are checked against this file by a test.
 
+mod external;
 mod store_url;
 
 use std::{
@@ -15,7 +16,10 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use self::store_url::StoreUrl;
+pub use self::{
+    external::{ExternalIssuer, KeysAt},
+    store_url::StoreUrl,
+};
 
 /// Exit status for bad configuration (sysexits.h EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
@@ -127,6 +131,9 @@ pub struct Auth {
     pub sessions_seconds: u64,
     /// Password hashes computed at the same time, in one process.
     pub hash_threads: usize,
+    /// Other products whose tokens are taken.
+    #[serde(deserialize_with = "external::issuers")]
+    pub external: Vec<ExternalIssuer>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -309,6 +316,7 @@ impl Default for Auth {
             refresh_token_days: 30,
             sessions_seconds: 15,
             hash_threads: 2,
+            external: Vec::new(),
         }
     }
 }
@@ -402,6 +410,9 @@ impl Settings {
         }
         if self.store.wait_replicas > 0 && matches!(self.store.url, StoreUrl::Embedded(_)) {
             return bad("store.wait_replicas", "an embedded store has no replicas");
+        }
+        if let Some(issuer) = external::doubled(&self.auth.external) {
+            return bad("auth.external", &format!("issuer {issuer:?} is there twice"));
         }
         for allowed in &mut self.http.allowed_origins {
             match origin(allowed) {

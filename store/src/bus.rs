@@ -81,7 +81,7 @@ pub enum Signal {
 pub trait Bus: Send + Sync {
     /// A new subscriber with no topics.
     fn subscriber(&self) -> Subscriber;
-    /// Tells who follows the room, and keeps nothing.
+    /// Tells who follows the room, and keeps nothing. Tells nobody of a direct room where one blocks the other.
     async fn publish_typing(&self, event: &TypingEvent) -> Result<()>;
 }
 

@@ -21,6 +21,9 @@ pub enum StoreError {
     AlreadyAMember,
     #[error("room full")]
     RoomFull,
+    /// One of a direct room's two members has blocked the other.
+    #[error("blocked")]
+    Blocked,
     #[error("banned from the room")]
     Banned,
     #[error("too many bans")]

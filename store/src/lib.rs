@@ -48,10 +48,10 @@ pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Pub
 pub use push::{PushKind, PushSubscription, PushSubscriptions, WebPushKeys};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
-pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions, Ticket, Tickets};
+pub use sessions::{Arrival, Exchange, Login, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
-pub use users::{ProfilePatch, UserRecord, Users};
+pub use users::{ExternalId, ProfilePatch, UserRecord, Users};
 
 /// An open store. Clones share it.
 #[derive(Clone)]

@@ -38,7 +38,7 @@ pub struct Outcome {
     /// The job that was queued; none: suppressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification: Option<NotificationId>,
-    /// Why nothing was queued: `online`.
+    /// Why nothing was queued: `online`, `blocked`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

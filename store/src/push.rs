@@ -37,7 +37,7 @@ pub struct PushSubscription {
     /// What a webhook's requests are signed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// The login that made it: with it ends the subscription.
+    /// The session that made it, if it was one of ours: with it ends the subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
     pub created_at: Timestamp,

@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod backup;
+mod blocks;
 mod bus;
 mod codec;
 mod connection;

@@ -40,6 +40,10 @@ pub enum UserChangeBody {
         user: UserId,
         added: bool,
     },
+    Block {
+        user: UserId,
+        added: bool,
+    },
     /// As it was on the bus; as it is now when read from the log.
     Notification(InboxItem),
     /// Something that is no longer there: a notification that left the inbox.

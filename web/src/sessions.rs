@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, rc::Rc, time::Duration};
 
-use domain::{Domain, Result, outage::Outage};
-use shared::{SessionId, UserId};
+use domain::{Domain, Login, Result, outage::Outage};
+use shared::UserId;
 use socket::CloseCode;
 use tokio::{sync::Notify, time::timeout};
 
@@ -18,9 +18,9 @@ const LAST_RETRY: Duration = Duration::from_secs(4);
 /// A worker's sockets, by whose login opened them.
 pub trait Logins {
     /// Those of all its sockets.
-    fn logins(&self) -> HashSet<(UserId, SessionId)>;
+    fn logins(&self) -> HashSet<(UserId, Login)>;
     /// Closes the sockets of this login.
-    fn close(&self, user: UserId, session: SessionId, code: CloseCode);
+    fn close(&self, user: UserId, login: Login, code: CloseCode);
     /// Woken when events may have been lost.
     fn lost(&self) -> &Notify;
 }
@@ -50,7 +50,7 @@ async fn close_ended(domain: &Domain, sockets: &impl Logins) -> Result<()> {
     for chunk in logins.chunks(CHUNK) {
         match domain.identity.ended(chunk).await {
             Ok(ended) => {
-                ended.iter().for_each(|((user, session), why)| sockets.close(*user, *session, refusal(why)));
+                ended.iter().for_each(|((user, login), why)| sockets.close(*user, *login, refusal(why)));
             }
             Err(e) => all = all.and(Err(e)),
         }

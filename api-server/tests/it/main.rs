@@ -3,10 +3,12 @@
 
 mod accounts;
 mod bad_input;
+mod blocks;
 mod changes;
 mod cors;
 mod deleting;
 mod document;
+mod external;
 mod gateway;
 mod history;
 mod invites;

@@ -1,4 +1,5 @@
-//! A user's own log on all their connections: rooms added and removed, read marks, contacts, notifications.
+//! A user's own log on all their connections: rooms added and removed, read marks, contacts, blocks,
+//! notifications.
 
 use std::{collections::HashMap, rc::Rc};
 
@@ -67,6 +68,9 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
             },
             UserChangeBody::Contact { user, added } => {
                 Told::frame(ServerFrame::ContactUpdated { user_id: user, added, user_position })
+            }
+            UserChangeBody::Block { user, added } => {
+                Told::frame(ServerFrame::BlockUpdated { user_id: user, blocked: added, user_position })
             }
             UserChangeBody::Notification(item) => {
                 let item = items.remove(&item.id).unwrap_or(item);

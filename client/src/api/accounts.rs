@@ -117,4 +117,19 @@ impl Api {
     pub async fn remove_contact(&self, id: UserId) -> Result<()> {
         Self::done(self.request(Method::DELETE, &format!("/api/contacts/{id}"))).await
     }
+
+    /// `GET /api/blocks`.
+    pub async fn blocks(&self) -> Result<Page<User>> {
+        self.get("/api/blocks", &()).await
+    }
+
+    /// `PUT /api/blocks/{id}`; blocking one twice is once.
+    pub async fn block(&self, id: UserId) -> Result<()> {
+        Self::done(self.request(Method::PUT, &format!("/api/blocks/{id}"))).await
+    }
+
+    /// `DELETE /api/blocks/{id}`.
+    pub async fn unblock(&self, id: UserId) -> Result<()> {
+        Self::done(self.request(Method::DELETE, &format!("/api/blocks/{id}"))).await
+    }
 }

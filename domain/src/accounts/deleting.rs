@@ -74,6 +74,7 @@ impl Accounts {
     async fn close(&self, user: UserId, unseen_since: Option<Timestamp>) -> Result<bool> {
         let ended = delete(&self.store, user, unseen_since).await?;
         self.names.forget(user).await;
+        self.identity.forget_user(user).await;
         for session in ended.iter().flatten() {
             self.identity.forget_session(*session).await;
         }
@@ -101,6 +102,10 @@ pub(crate) async fn delete(
 async fn clear(store: &Store, user: UserId) -> Result<()> {
     let rooms = store.rooms.rooms_of(user).await?;
     stream::iter(rooms).map(|room| leave(store, room, user)).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    // So that no room goes on as if they blocked somebody.
+    for other in store.people.blocks(user).await? {
+        store.people.unblock(user, other).await?;
+    }
     for subscription in store.push.subscriptions(user).await? {
         store.push.remove_subscription(user, &subscription.id()).await?;
     }

@@ -9,7 +9,7 @@ use base64::{
 };
 use serde::{Deserialize, Serialize};
 use shared::{Timestamp, UserId};
-use store::{PushKind, PushSubscription, WebPushKeys};
+use store::{Login, PushKind, PushSubscription, WebPushKeys};
 use utoipa::ToSchema;
 use web_push_native::p256::PublicKey;
 
@@ -92,7 +92,7 @@ pub struct SubscriptionList {
 }
 
 impl Notifications {
-    /// From now on the viewer's notifications go there too, until the login ends that this was done with. The same
+    /// From now on the viewer's notifications go there too, until the session ends that this was done with. The same
     /// endpoint again replaces what was there, also another user's: a device tells one user's notifications.
     pub async fn subscribe(&self, viewer: &Viewer, input: Subscribe) -> Result<Subscription> {
         let kind = input.kind.into();
@@ -113,7 +113,8 @@ impl Notifications {
             endpoint: input.endpoint,
             keys,
             secret: (kind == PushKind::Webhook).then(secret),
-            session: Some(viewer.session),
+            // Another product's token ends long before the device is given up.
+            session: viewer.session().ok(),
             created_at: Timestamp::now(),
         };
         if !self.store.push.put_subscription(viewer.user, &subscription, MOST).await? {
@@ -138,7 +139,7 @@ impl Notifications {
     /// Where a user is pushed to now: those of logins that live. Three round trips; one where there is none.
     pub async fn pushed_to(&self, user: UserId) -> Result<Vec<PushSubscription>> {
         let all = self.store.push.subscriptions(user).await?;
-        let logins: Vec<_> = all.iter().filter_map(|one| Some((user, one.session?))).collect();
+        let logins: Vec<_> = all.iter().filter_map(|one| Some((user, Login::Session(one.session?)))).collect();
         if logins.is_empty() {
             return Ok(all);
         }

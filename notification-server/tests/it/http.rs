@@ -328,7 +328,7 @@ async fn who_may_do_what(#[values(Engine::Embedded, Engine::Redis)] engine: Engi
 async fn token_of_scope(world: &World, person: &Person, scope: &str) -> String {
     let (key, minute) = (token::SigningKey::generate().unwrap(), std::time::Duration::from_secs(60));
     world.domain.store.signing_keys.publish_key(key.public(), minute).await.unwrap();
-    let claims = token::access_claims(person.id, person.viewer.session, minute);
+    let claims = token::access_claims(person.id, person.viewer.session().unwrap(), minute);
     key.sign(&token::Claims { scope: Some(scope.into()), ..claims }).unwrap()
 }
 

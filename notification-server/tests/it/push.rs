@@ -176,7 +176,7 @@ async fn a_device_tells_one_users_notifications_while_they_are_logged_in(
     let to_bob = notify(&server, &bob, json!({ "channels": ["webpush"], "title": "For Bob" })).await;
     assert_eq!(to_bob[0].1, "delivered", "{to_bob:?}");
     assert_eq!(receiver.next().await["payload"]["title"], "For Bob");
-    server.world.domain.store.sessions.end_session(bob.id, bob.viewer.session).await.unwrap();
+    server.world.domain.store.sessions.end_session(bob.id, bob.viewer.session().unwrap()).await.unwrap();
     let after = notify(&server, &bob, json!({ "channels": ["webpush"] })).await;
     assert_eq!(after[0].1, "suppressed", "logged out: {after:?}");
     assert_eq!(server.world.domain.store.push.subscriptions(bob.id).await.unwrap(), []);

@@ -48,7 +48,9 @@ pub enum ServerFrame {
         user_id: UserId,
         username: String,
         status: Status,
-        session_id: SessionId,
+        /// None where another product's token opened the socket.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_id: Option<SessionId>,
         heartbeat_ms: u64,
         resuming: bool,
     },
@@ -234,6 +236,12 @@ pub enum ServerFrame {
         added: bool,
         user_position: Position,
     },
+    BlockUpdated {
+        user_id: UserId,
+        /// `false`: no longer blocked.
+        blocked: bool,
+        user_position: Position,
+    },
     Notification {
         id: NotificationId,
         title: String,
@@ -269,6 +277,11 @@ pub enum ServerFrame {
         after_ms: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         url: Option<String>,
+    },
+
+    /// The token of another product that opened the socket ends: `AUTHENTICATE` by the next one, or it is closed.
+    TokenExpiring {
+        in_ms: u64,
     },
 
     StatusSet {

@@ -81,6 +81,40 @@ fn a_bad_value_or_key_is_one_line_that_names_it() {
 }
 
 #[test]
+fn external_issuers_are_a_list_in_a_file_and_json_in_the_environment() {
+    let two = r#"[{"issuer": "https://a.example", "audience": "chat", "jwks_url": "https://a.example/keys"},
+        {"issuer": "https://b.example", "audience": "chat", "jwks_file": "b.json", "username_claim": "nick"}]"#;
+    let s = load(&[("CHATAPP__AUTH__EXTERNAL", two)]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("chatapp.toml");
+    let text = r#"
+        [[auth.external]]
+        issuer = "https://a.example"
+        audience = "chat"
+        jwks_url = "https://a.example/keys"
+        [[auth.external]]
+        issuer = "https://b.example"
+        audience = "chat"
+        jwks_file = "b.json"
+        username_claim = "nick"
+    "#;
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(Settings::layered(Some(&file), [].into()).unwrap().auth.external, s.auth.external);
+    assert_eq!(s.auth.external[1].username_claim, "nick");
+    let twice = two.replace("b.example", "a.example");
+    let none_of_both = two.replace("jwks_file", "audience2");
+    for (bad, says) in [
+        (twice.as_str(), "there twice"),
+        (&none_of_both, "audience2"),
+        ("x", "expected value"),
+        ("[7]", "auth.external"),
+    ] {
+        let line = load(&[("CHATAPP__AUTH__EXTERNAL", bad)]).unwrap_err().to_string();
+        assert!(line.contains(says) && line.contains("auth.external") && !line.contains('\n'), "{bad}: {line}");
+    }
+}
+
+#[test]
 fn every_key_is_in_the_documentation_with_its_default() {
     let table = include_str!("../../../docs/configuration.md");
     let example = include_str!("../../../.env.example");

@@ -8,6 +8,7 @@
 //! | state | `n` folded username | user |
 //! | state | `s` folded username (accounts only) | user |
 //! | state | `e` folded address | user |
+//! | state | `3` hash(issuer, subject) | user; stays when the user goes |
 //! | state | `#` | accounts and guests there are (u64) |
 //! | state | `c` owner contact | empty |
 //! | state | `D` owner blocked | empty |
@@ -68,7 +69,7 @@ use sha2::{Digest, Sha256};
 use shared::{RoomId, SessionId, Timestamp, UserId, token::Kid};
 
 pub(super) use self::{counted::*, leaving::*, notify::*};
-use crate::InviteHash;
+use crate::{ExternalId, InviteHash};
 
 /// The two parts of the database: what is overwritten, and what is appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -214,6 +215,10 @@ pub(super) fn email(address: &str) -> Key {
     state(b'e', &[fold(address).as_bytes()])
 }
 
+pub(super) fn external(id: &ExternalId) -> Key {
+    state(b'3', &[id])
+}
+
 pub(super) fn user_count() -> Key {
     state(b'#', &[])
 }
@@ -228,6 +233,10 @@ pub(super) fn contacts(owner: UserId) -> Span {
 
 pub(super) fn block(owner: UserId, blocked: UserId) -> Key {
     state(b'D', &[owner.as_bytes(), blocked.as_bytes()])
+}
+
+pub(super) fn blocks(owner: UserId) -> Span {
+    state(b'D', &[owner.as_bytes()]).prefix()
 }
 
 pub(super) fn session(user: UserId, id: SessionId) -> Key {

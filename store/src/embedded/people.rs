@@ -1,36 +1,84 @@
 //! A user's lists of people.
 
 use async_trait::async_trait;
-use shared::UserId;
+use shared::{RoomId, UserId};
 
 use super::{
-    Embedded, keys,
-    kv::{Order, Read},
+    Embedded,
+    codec::HeadRow,
+    keys::{self, Key, Span},
+    kv::{Order, Read, Snapshot},
+    membership::{find_head, put_head},
     tx::Tx,
     user_log::record_user_change,
     users::user_id,
 };
 use crate::{BusEvent, People, Relation, Result, StoreError, UserChangeBody};
 
-fn add_contact(tx: &mut Tx, owner: UserId, contact: UserId, most: usize) -> Result<()> {
-    let key = keys::contact(owner, contact);
+/// A list of the owner's: its keys, and the one of somebody in it.
+type List = (Span, Key);
+
+/// `false`: they are in it already.
+fn add(tx: &mut Tx, (all, key): List, most: usize) -> Result<bool> {
     if tx.get(&key)?.is_some() {
-        return Ok(());
+        return Ok(false);
     }
-    if tx.count(&keys::contacts(owner))? >= most as u64 {
+    if tx.count(&all)? >= most as u64 {
         return Err(StoreError::TooManyPeople);
     }
     tx.put(key, Vec::new())?;
-    tell(tx, owner, contact, UserChangeBody::Contact { user: contact, added: true })
+    Ok(true)
 }
 
-fn remove_contact(tx: &mut Tx, owner: UserId, contact: UserId) -> Result<()> {
-    let key = keys::contact(owner, contact);
-    if tx.get(&key)?.is_none() {
+/// `false`: they are not in it.
+fn remove(tx: &mut Tx, key: Key) -> Result<bool> {
+    let there = tx.get(&key)?.is_some();
+    if there {
+        tx.delete(key);
+    }
+    Ok(there)
+}
+
+fn add_contact(tx: &mut Tx, owner: UserId, user: UserId, most: usize) -> Result<()> {
+    if !add(tx, (keys::contacts(owner), keys::contact(owner, user)), most)? {
         return Ok(());
     }
-    tx.delete(key);
-    tell(tx, owner, contact, UserChangeBody::Contact { user: contact, added: false })
+    tell(tx, owner, user, UserChangeBody::Contact { user, added: true })
+}
+
+fn remove_contact(tx: &mut Tx, owner: UserId, user: UserId) -> Result<()> {
+    if !remove(tx, keys::contact(owner, user))? {
+        return Ok(());
+    }
+    tell(tx, owner, user, UserChangeBody::Contact { user, added: false })
+}
+
+fn block(tx: &mut Tx, owner: UserId, user: UserId, most: usize) -> Result<()> {
+    if !add(tx, (keys::blocks(owner), keys::block(owner, user)), most)? {
+        return Ok(());
+    }
+    mark_direct(tx, owner, user)?;
+    tell(tx, owner, user, UserChangeBody::Block { user, added: true })
+}
+
+fn unblock(tx: &mut Tx, owner: UserId, user: UserId) -> Result<()> {
+    if !remove(tx, keys::block(owner, user))? {
+        return Ok(());
+    }
+    mark_direct(tx, owner, user)?;
+    tell(tx, owner, user, UserChangeBody::Block { user, added: false })
+}
+
+pub(super) fn either_blocks(read: &impl Read, a: UserId, b: UserId) -> Result<bool> {
+    Ok(read.get(&keys::block(a, b))?.is_some() || read.get(&keys::block(b, a))?.is_some())
+}
+
+/// The direct room of the two, where there is one, says whether one blocks the other.
+fn mark_direct(tx: &mut Tx, a: UserId, b: UserId) -> Result<()> {
+    let room = RoomId::direct(a, b);
+    let Some(row) = find_head(tx, room)? else { return Ok(()) };
+    let blocked = either_blocks(tx, a, b)?;
+    put_head(tx, room, &HeadRow { blocked, ..row })
 }
 
 /// Tells the owner's devices, and who watches the owner.
@@ -45,6 +93,13 @@ fn relation(read: &impl Read, viewer: UserId, other: UserId) -> Result<Relation>
     Ok(Relation { has_me, blocks_me: read.get(&keys::block(other, viewer))?.is_some() })
 }
 
+impl Embedded {
+    async fn list(&self, list: Span) -> Result<Vec<UserId>> {
+        self.read(move |read| read.collect(&list, Order::Ascending, usize::MAX, |key, _| user_id(keys::last_id(key))))
+            .await
+    }
+}
+
 #[async_trait]
 impl People for Embedded {
     async fn add_contact(&self, owner: UserId, contact: UserId, most: usize) -> Result<()> {
@@ -56,9 +111,31 @@ impl People for Embedded {
     }
 
     async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {
-        let span = keys::contacts(owner);
-        self.read(move |read| read.collect(&span, Order::Ascending, usize::MAX, |key, _| user_id(keys::last_id(key))))
-            .await
+        self.list(keys::contacts(owner)).await
+    }
+
+    async fn block(&self, owner: UserId, other: UserId, most: usize) -> Result<()> {
+        self.write(move |tx| block(tx, owner, other, most)).await
+    }
+
+    async fn unblock(&self, owner: UserId, other: UserId) -> Result<()> {
+        self.write(move |tx| unblock(tx, owner, other)).await
+    }
+
+    async fn blocks(&self, owner: UserId) -> Result<Vec<UserId>> {
+        self.list(keys::blocks(owner)).await
+    }
+
+    async fn blocks_among(&self, owners: &[UserId], others: &[UserId]) -> Result<Vec<(UserId, UserId)>> {
+        if owners.is_empty() || others.is_empty() {
+            return Ok(Vec::new());
+        }
+        let both = owners.iter().flat_map(|owner| others.iter().map(|other| (*owner, *other)));
+        let both: Vec<(UserId, UserId)> = both.collect();
+        let blocks = |read: &Snapshot, (owner, other): (UserId, UserId)| {
+            Ok(read.get(&keys::block(owner, other))?.map(|_| (owner, other)))
+        };
+        self.read(move |read| both.into_iter().filter_map(|both| blocks(read, both).transpose()).collect()).await
     }
 
     async fn relations(&self, viewer: UserId, others: &[UserId]) -> Result<Vec<Relation>> {

@@ -9,7 +9,7 @@ use super::{
     sessions,
     tx::Tx,
 };
-use crate::{ProfilePatch, Result, StoreError, UserRecord, Users};
+use crate::{ExternalId, ProfilePatch, Result, StoreError, UserRecord, Users};
 
 /// The id a row or key holds.
 pub(super) fn user_id(bytes: &[u8]) -> Result<UserId> {
@@ -53,6 +53,24 @@ pub(super) fn remove(tx: &mut Tx, user: &UserRecord) -> Result<()> {
     tx.put(keys::user_count(), count.to_be_bytes().to_vec())
 }
 
+/// Is there such a user?
+pub(super) fn exists(read: &impl Read, id: UserId) -> Result<bool> {
+    Ok(read_user(read, id)?.is_some())
+}
+
+fn of_external(read: &impl Read, external: &ExternalId) -> Result<Option<UserId>> {
+    read.get(&keys::external(external))?.map(|row| user_id(&row)).transpose()
+}
+
+fn provision(tx: &mut Tx, user: &UserRecord, external: &ExternalId) -> Result<UserId> {
+    if let Some(there) = of_external(tx, external)? {
+        return Ok(there);
+    }
+    create(tx, user)?;
+    tx.put(keys::external(external), user.id.as_bytes().to_vec())?;
+    Ok(user.id)
+}
+
 fn count(read: &impl Read) -> Result<u64> {
     read.get(&keys::user_count())?.map_or(Ok(0), |row| codec::number(&row))
 }
@@ -89,6 +107,15 @@ impl Users for Embedded {
     async fn create_user(&self, user: &UserRecord) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| create(tx, &user)).await
+    }
+
+    async fn provision_user(&self, user: &UserRecord, external: &ExternalId) -> Result<UserId> {
+        let (user, external) = (user.clone(), *external);
+        self.write(move |tx| provision(tx, &user, &external)).await
+    }
+
+    async fn user_id_by_external(&self, external: &ExternalId) -> Result<Option<UserId>> {
+        self.read_point(|read| of_external(read, external)).await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<UserRecord>> {

@@ -98,6 +98,7 @@ keys! {
     username(folded: &str) = "name:{folded}";
     email(folded: &str) = "email:{folded}";
     handle(folded: &str) = "handle:{folded}";
+    external(hash: &str) = "external:{hash}";
     accounts() = "accounts";
     guests() = "guests";
     guest_expiry() = "guest-expiry";

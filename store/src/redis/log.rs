@@ -66,6 +66,7 @@ pub(super) fn refused(answer: Option<&str>) -> StoreError {
         Some("CONFLICT") => StoreError::IdempotencyConflict,
         Some("NO_ROOM") => StoreError::RoomNotFound,
         Some("NOT_A_MEMBER") => StoreError::NotAMember,
+        Some("BLOCKED") => StoreError::Blocked,
         Some("NO_MESSAGE") => StoreError::MessageNotFound,
         Some("TOO_MANY") => StoreError::TooManyReactions,
         _ => corrupt("an answer"),

@@ -13,7 +13,7 @@ use super::{
 use crate::{People, Relation, Result, StoreError, user_log::USER_CHANGES_KEPT};
 
 /// What is done to a list.
-enum Change {
+pub(super) enum Change {
     /// With how many it may have.
     Add(usize),
     Remove,
@@ -21,7 +21,7 @@ enum Change {
 
 impl Engine {
     /// Adds to a list of the owner, or removes from it, with its entry in the owner's own log.
-    async fn change_people(
+    pub(super) async fn change_people(
         &self,
         owner: UserId,
         (list, other): (String, UserId),
@@ -58,7 +58,7 @@ impl Engine {
     }
 }
 
-fn is_in(list: String, user: UserId) -> Cmd {
+pub(super) fn is_in(list: String, user: UserId) -> Cmd {
     cmd("SISMEMBER").arg(list).arg(user.to_string()).to_owned()
 }
 
@@ -76,6 +76,32 @@ impl People for Engine {
 
     async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {
         self.list_people(self.keys.contacts(owner)).await
+    }
+
+    async fn block(&self, owner: UserId, other: UserId, most: usize) -> Result<()> {
+        self.change_block(owner, other, Change::Add(most)).await
+    }
+
+    async fn unblock(&self, owner: UserId, other: UserId) -> Result<()> {
+        self.change_block(owner, other, Change::Remove).await
+    }
+
+    async fn blocks(&self, owner: UserId) -> Result<Vec<UserId>> {
+        self.list_people(self.keys.blocks(owner)).await
+    }
+
+    async fn blocks_among(&self, owners: &[UserId], others: &[UserId]) -> Result<Vec<(UserId, UserId)>> {
+        if others.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<String> = others.iter().map(UserId::to_string).collect();
+        let reads = owners.iter().map(|owner| cmd("SMISMEMBER").arg(self.keys.blocks(*owner)).arg(&names).to_owned());
+        let found: Vec<Vec<bool>> = self.connections.ask_all("look for blocks", reads.collect()).await?;
+        let of_owner = |(owner, found): (&UserId, Vec<bool>)| {
+            let owner = *owner;
+            others.iter().zip(found).filter(|(_, blocked)| *blocked).map(move |(other, _)| (owner, *other))
+        };
+        Ok(owners.iter().zip(found).flat_map(of_owner).collect())
     }
 
     async fn relations(&self, viewer: UserId, others: &[UserId]) -> Result<Vec<Relation>> {

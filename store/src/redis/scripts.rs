@@ -81,6 +81,8 @@ scripts! {
     USER_CHANGES = "user_changes";
     NOTE_USER_CHANGE = "note_user_change";
     CHANGE_PEOPLE = "change_people";
+    SET_BLOCKED = "set_blocked";
+    TYPING = "typing";
     MARK_INBOX_READ = "mark_inbox_read";
     REGISTER = "register";
     INSTANCES = "instances";

@@ -7,8 +7,8 @@ use shared::{
     protocol::{HistoryVisibility, Position, Role, RoomType, Status},
 };
 use store::{
-    Actor, BusEvent, ChosenStatus, DELETED_USER, Device, Exchange, InboxItem, ProfilePatch, Published, RoomRecord,
-    Rotation, SessionRecord, Signal, SocketKind, Store, StoreError, Topic, UserEvent, UserRecord,
+    Actor, BusEvent, ChosenStatus, DELETED_USER, Device, Exchange, InboxItem, Login, ProfilePatch, Published,
+    RoomRecord, Rotation, SessionRecord, Signal, SocketKind, Store, StoreError, Topic, UserEvent, UserRecord,
     presence::PresenceEvent,
 };
 
@@ -95,8 +95,13 @@ pub async fn a_deleted_account_is_gone_with_the_first_step(s: &Fixture) {
     for s in [&s.store, &s.elsewhere().await] {
         assert_eq!(s.users.users(&[alice.id, bob.id]).await.unwrap(), [None, Some(bob.clone())]);
         assert_eq!(s.sessions.sessions(alice.id).await.unwrap(), []);
-        assert_eq!(s.sessions.live(&logins.clone().map(|l| (alice.id, l.id))).await.unwrap(), [false, false]);
-        assert_eq!(s.sessions.arrival(alice.id, logins[0].id).await.unwrap(), None);
+        assert_eq!(
+            s.sessions.live(&logins.clone().map(|l| (alice.id, Login::Session(l.id)))).await.unwrap(),
+            [false, false]
+        );
+        assert_eq!(s.sessions.arrival(alice.id, Login::Session(logins[0].id)).await.unwrap(), None);
+        let host = Login::Host { until: Timestamp::now().after(HOUR) };
+        assert_eq!(s.sessions.live(&[(alice.id, host), (bob.id, host)]).await.unwrap(), [false, true]);
     }
     let exchange = Exchange { presented: [1; 32], next: [2; 32], at: then(), expires_at: Timestamp::now().after(HOUR) };
     assert_eq!(s.sessions.rotate_refresh(alice.id, logins[0].id, &exchange).await.unwrap(), Rotation::Unknown);
@@ -230,7 +235,7 @@ pub async fn who_comes_while_their_account_is_deleted_has_no_session_and_is_no_m
         s.users.create_user(&alice).await.unwrap();
         join(&s.store, rooms[0], &actor_of(&alice)).await;
         let jobs = (0..13).map(|n: usize| {
-            let store = if n % 2 == 0 { s.store.clone() } else { far.clone() };
+            let store = if n.is_multiple_of(2) { s.store.clone() } else { far.clone() };
             let (alice, rooms) = (alice.clone(), rooms.clone());
             async move {
                 match n {

@@ -8,7 +8,7 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription, Removal,
+    ChosenStatus, Exchange, Login, NewInvite, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription, Removal,
     RoleChange, RoomPatch, RoomUpdate, Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
 };
 
@@ -72,7 +72,9 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         agent: None,
         address: None,
     };
-    let logins = [(user, session)];
+    let by = Login::Session(session);
+    let logins = [(user, by), (user, Login::Host { until: now })];
+    let ticket = Ticket { user, login: by, scope: None };
     let subscription = PushSubscription {
         kind: PushKind::Webhook,
         endpoint: String::new(),
@@ -81,10 +83,11 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         session: None,
         created_at: now,
     };
-    let ticket = Ticket { user, session, scope: None };
     let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
         down("create_user", s.users.create_user(&record)),
+        down("provision_user", s.users.provision_user(&record, &[0; 32])),
+        down("user_id_by_external", s.users.user_id_by_external(&[0; 32])),
         down("user", s.users.user(user)),
         down("users", s.users.users(&ids)),
         down("user_id_by_name", s.users.user_id_by_name("alice")),
@@ -101,6 +104,10 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("contacts", s.people.contacts(user)),
         down("add_contact", s.people.add_contact(user, user, 9)),
         down("remove_contact", s.people.remove_contact(user, user)),
+        down("block", s.people.block(user, user, 9)),
+        down("unblock", s.people.unblock(user, user)),
+        down("blocks", s.people.blocks(user)),
+        down("blocks_among", s.people.blocks_among(&ids, &ids)),
         down("relations", s.people.relations(user, &ids)),
         down("user_positions", s.user_log.user_positions(&ids)),
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
@@ -109,7 +116,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("sessions", s.sessions.sessions(user)),
         down("session", s.sessions.session(user, session)),
         down("live", s.sessions.live(&logins)),
-        down("arrival", s.sessions.arrival(user, session)),
+        down("arrival", s.sessions.arrival(user, by)),
         down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
         down("end_session", s.sessions.end_session(user, session)),
         down("end_sessions", s.sessions.end_sessions(user, None)),

@@ -74,6 +74,8 @@ conformance! {
         a_refused_signup_leaves_nothing_behind,
         of_many_signups_of_one_name_at_once_exactly_one_wins,
         of_many_signups_of_one_address_at_once_exactly_one_wins,
+        a_user_of_another_product_is_made_once,
+        a_user_of_another_product_whose_name_is_taken_is_not_made,
         a_patch_changes_what_it_names_and_no_more,
         patches_of_two_fields_at_once_both_stay,
         a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
@@ -84,6 +86,12 @@ conformance! {
         a_list_of_people_is_bounded,
         who_watches_is_told_that_access_changed_and_only_where_it_did,
         how_others_stand_to_a_viewer_is_told_in_order,
+        who_blocks_whom_is_told_of_many_at_once,
+        a_block_is_told_to_its_owner_alone,
+        nothing_is_said_in_a_direct_room_while_one_blocks_the_other,
+        a_room_that_is_made_later_is_blocked_too,
+        a_block_and_the_making_of_the_room_at_once_end_blocked,
+        blocks_of_both_at_once_end_as_their_lists_say,
     }
     push {
         a_subscription_is_kept_once_as_it_was_given,
