@@ -11,6 +11,7 @@ mod presence;
 mod push;
 mod reactions;
 mod receipts;
+mod recovery;
 mod registry;
 mod rooms;
 mod sessions;
@@ -33,6 +34,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(accounts::refresh) // POST /api/token/refresh
         .service(accounts::log_out) // POST /api/logout
         .service(accounts::change_password) // POST /api/password
+        .service(recovery::forgot_password) // POST /api/password/forgot
+        .service(recovery::reset_password) // POST /api/password/reset
+        .service(recovery::verify_email) // POST /api/email/verify
+        .service(recovery::ask_for_verification) // POST /api/email/verification
         .service(sessions::sessions) // GET /api/sessions
         .service(sessions::revoke) // DELETE /api/sessions/{id}
         .service(sessions::ws_ticket) // POST /api/ws-ticket
@@ -98,6 +103,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(notifications::inbox) // GET /api/notifications
         .service(notifications::mark_all_read) // PUT /api/notifications/read-all
         .service(notifications::mark_read) // PUT /api/notifications/{id}/read
+        .service(notifications::settings) // GET /api/notifications/settings
+        .service(notifications::set_settings) // PUT /api/notifications/settings
         .service(push::vapid_key) // GET /api/push/vapid-key
         .service(push::subscribe) // POST /api/push/subscriptions
         .service(push::subscriptions) // GET /api/push/subscriptions

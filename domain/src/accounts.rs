@@ -1,12 +1,14 @@
-//! Accounts: sign up, log in, guests, profiles, search, and their end.
+//! Accounts: sign up, log in, guests, lost passwords, profiles, search, and their end.
 
 pub(crate) mod deleting;
+mod recovery;
 mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 pub use deleting::DeleteAccount;
+pub use recovery::{ForgotPassword, LetterToken, ResetPassword};
 use serde::{Deserialize, Serialize};
 pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, WsTicket};
 use sha2::{Digest, Sha256};
@@ -18,8 +20,8 @@ use store::{ProfilePatch, Store, UserRecord};
 use utoipa::ToSchema;
 
 use crate::{
-    DomainError, Identity, Names, Presence, Result, Viewer, pages::page_limit, passwords::Passwords, rates::Rates,
-    validate::Check,
+    DomainError, Identity, Letters, Names, Presence, Result, Viewer, pages::page_limit, passwords::Passwords,
+    rates::Rates, validate::Check,
 };
 
 /// Users a search gives at most.
@@ -97,6 +99,7 @@ pub struct Accounts {
     presence: Arc<Presence>,
     rates: Arc<Rates>,
     names: Arc<Names>,
+    letters: Arc<Letters>,
     passwords: Passwords,
     guests: bool,
     guest_idle: Duration,
@@ -111,6 +114,7 @@ impl Accounts {
         presence: Arc<Presence>,
         rates: Arc<Rates>,
         names: Arc<Names>,
+        letters: Arc<Letters>,
     ) -> Self {
         Self {
             store,
@@ -118,6 +122,7 @@ impl Accounts {
             presence,
             rates,
             names,
+            letters,
             passwords: Passwords::new(settings.auth.hash_threads),
             guests: settings.auth.guests,
             guest_idle: Duration::from_secs(settings.auth.guest_idle_hours * 3600),
@@ -125,7 +130,7 @@ impl Accounts {
         }
     }
 
-    /// Makes an account and logs it in.
+    /// Makes an account and logs it in. A letter asks whether the address is right.
     pub async fn sign_up(&self, input: Signup, source: &Source) -> Result<SignedIn> {
         let mut check = Check::default();
         check.name("username", &input.username).email("email", &input.email).password("password", &input.password);
@@ -152,7 +157,11 @@ impl Accounts {
         };
         self.store.users.create_user(&record).await?;
         self.names.taken(&record.username).await;
-        self.start_session(record, source).await
+        let (asked, signed_in) =
+            tokio::join!(self.letters.verify_address(record.id), self.start_session(record, source));
+        // The account is there, and can ask for the letter again.
+        unless_sent(asked);
+        signed_in
     }
 
     /// A wrong name and a wrong password cannot be told apart, by text or by time.
@@ -233,6 +242,7 @@ impl Accounts {
         for session in ended {
             self.identity.forget_session(session).await;
         }
+        unless_sent(self.letters.password_changed(viewer.user).await);
         Ok(())
     }
 
@@ -299,6 +309,13 @@ impl Accounts {
     /// Accounts and guests there are.
     pub async fn count(&self) -> Result<u64> {
         Ok(self.store.users.count_users().await?)
+    }
+}
+
+/// A letter about something that is done and stays so: where it could not be queued, the log says why.
+fn unless_sent(queued: Result<()>) {
+    if let Err(e) = queued {
+        e.log();
     }
 }
 

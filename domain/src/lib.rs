@@ -3,14 +3,15 @@
 //! No HTTP, no sockets and no Redis here: services parse, call one method, and answer. Every rule is here once, so
 //! that REST, the native sockets and every dialect behave alike.
 //!
-//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`people`] → [`rooms`] → [`messages`] → [`presence`] →
-//! [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
+//! Reading order: [`error`] → [`identity`] → [`accounts`] → [`letters`] → [`people`] → [`rooms`] → [`messages`] →
+//! [`presence`] → [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
 
 pub mod accounts;
 pub mod admin;
 pub mod doctor;
 pub mod error;
 pub mod identity;
+pub mod letters;
 pub mod messages;
 pub mod names;
 pub mod notifications;
@@ -31,6 +32,7 @@ pub use accounts::Accounts;
 pub use error::DomainError;
 use identity::external::{KeySource, NoKeys};
 pub use identity::{Identity, Login, Viewer};
+pub use letters::Letters;
 pub use messages::Messages;
 pub use names::Names;
 pub use notifications::Notifications;
@@ -56,6 +58,7 @@ pub struct Domain {
     pub messages: Arc<Messages>,
     pub presence: Arc<Presence>,
     pub notifications: Arc<Notifications>,
+    pub letters: Arc<Letters>,
     pub names: Arc<Names>,
 }
 
@@ -73,6 +76,7 @@ impl Domain {
         let rates = Arc::new(rates::Rates::new(store.limits.clone(), settings.limits.clone()));
         let identity = Arc::new(Identity::new(store.clone(), &settings.auth, names.clone(), &keys));
         let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone()));
+        let letters = Arc::new(Letters::new(store.clone(), settings.auth.clone()));
         let presence = Arc::new(Presence::new(store.clone(), &settings, instance, names.clone()));
         let accounts = Arc::new(Accounts::new(
             store.clone(),
@@ -81,12 +85,14 @@ impl Domain {
             presence.clone(),
             rates.clone(),
             names.clone(),
+            letters.clone(),
         ));
         Self {
             people: Arc::new(People::new(store.clone(), accounts.clone(), names.clone())),
             accounts,
             messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
             notifications: Arc::new(Notifications::new(store.clone(), &settings.notification, names.clone())),
+            letters,
             store,
             settings,
             instance,

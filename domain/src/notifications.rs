@@ -5,6 +5,7 @@ mod deciding;
 mod inbox;
 mod push;
 mod requests;
+mod settings;
 mod texts;
 
 use std::sync::Arc;
@@ -16,19 +17,21 @@ pub use push::{
     target,
 };
 pub use requests::{ChannelState, NotifyRequest, NotifyState};
-use shared::settings;
+pub use settings::{Gate, Hours, Preferences, RoomPreferences, gate};
 use store::Store;
 
 use crate::Names;
 
 /// Channels a request may name.
-pub const CHANNELS: [&str; 3] = [INBOX, WEB_PUSH, WEBHOOK];
+pub const CHANNELS: [&str; 4] = [INBOX, EMAIL, WEB_PUSH, WEBHOOK];
 /// The in-app inbox: every user has it.
 pub const INBOX: &str = "inbox";
 /// Browsers, and whatever else speaks RFC 8030; every subscription is a place of its own.
 pub const WEB_PUSH: &str = "webpush";
 /// URLs of users' own; every subscription is a place of its own.
 pub const WEBHOOK: &str = "webhook";
+/// To the account's verified address, where a request names it.
+pub const EMAIL: &str = "email";
 
 pub struct Notifications {
     store: Store,
@@ -39,7 +42,7 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    pub(crate) fn new(store: Store, settings: &settings::Notification, names: Arc<Names>) -> Self {
+    pub(crate) fn new(store: Store, settings: &shared::settings::Notification, names: Arc<Names>) -> Self {
         Self {
             store,
             names,

@@ -20,6 +20,9 @@ const GRANT_KEPT: Duration = Duration::from_secs(1);
 /// The time in which so many wrong passwords may be tried at one account.
 const WRONG_PASSWORDS_PER: Duration = Duration::from_secs(15 * 60);
 
+/// The time in which so many letters may be asked for to one e-mail address.
+const LETTERS_PER: Duration = Duration::from_secs(3600);
+
 /// A try at a password.
 pub struct Attempt(String);
 
@@ -98,6 +101,12 @@ impl Rates {
         Ok(())
     }
 
+    /// The account has another password: who could not remember the old one may try as if they never had.
+    pub async fn forget_wrong_passwords(&self, account: &str) -> Result<()> {
+        let (burst, refill) = self.wrong_passwords();
+        Ok(self.limits.give_back(&format!("password:{account}"), burst, refill, burst).await?)
+    }
+
     fn wrong_passwords(&self) -> (u32, Duration) {
         (self.settings.wrong_passwords, WRONG_PASSWORDS_PER)
     }
@@ -112,11 +121,25 @@ impl Rates {
         self.per_minute("ticket", &user.to_string(), self.settings.tickets_per_minute).await
     }
 
+    /// One password said to be lost, or one token of a letter that is tried, from this address.
+    pub async fn reset(&self, address: &str) -> Result<()> {
+        self.per_minute("reset", address, self.settings.resets_per_minute).await
+    }
+
+    /// One letter to this e-mail address that was asked for.
+    pub async fn letter(&self, address: &str) -> Result<()> {
+        self.take("letter", address, self.settings.letters_per_hour, LETTERS_PER).await
+    }
+
     async fn per_minute(&self, what: &str, who: &str, burst: u32) -> Result<()> {
+        self.take(what, who, burst, Duration::from_secs(60)).await
+    }
+
+    async fn take(&self, what: &str, who: &str, burst: u32, refill: Duration) -> Result<()> {
         if !self.settings.enabled {
             return Ok(());
         }
-        let taken = self.limits.take(&format!("{what}:{who}"), burst, Duration::from_secs(60), 1).await?;
+        let taken = self.limits.take(&format!("{what}:{who}"), burst, refill, 1).await?;
         if taken.granted == 0 {
             return Err(DomainError::RateLimited { retry_after: taken.retry_after });
         }

@@ -1,6 +1,7 @@
 //! What a channel is: one way a notification reaches a user. A new one is a file in `channel/`, an entry in [`all`]
 //! and its name in `domain::notifications::CHANNELS`; the worker does not change.
 
+mod email;
 mod inbox;
 mod push;
 
@@ -8,11 +9,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::Domain;
-use shared::UserId;
+use shared::{Timestamp, UserId};
 use store::Job;
 
 pub use self::push::web_push::WebPush;
-use self::{inbox::Inbox, push::webhook::Webhook};
+use self::{email::Email, inbox::Inbox, push::webhook::Webhook};
 use crate::outgoing::Outgoing;
 
 /// What came of one attempt. Texts are shown to whoever sent the notification.
@@ -24,6 +25,8 @@ pub enum Outcome {
     Suppressed { why: String },
     /// Not now: try again, not before `after` where the other side named it.
     Retry { why: String, after: Option<Duration> },
+    /// Not before `until`, as the user wishes; that is no failure either.
+    Held { why: String, until: Timestamp },
     /// Never, however often it is tried.
     Failed { why: String },
 }
@@ -36,6 +39,10 @@ pub trait Channel: Send + Sync {
     /// retried and told of by itself.
     async fn places(&self, _user: UserId) -> domain::Result<Vec<String>> {
         Ok(vec![self.name().to_owned()])
+    }
+    /// Do jobs that name no channels go by it? Otherwise only those that name it.
+    fn is_for_all(&self) -> bool {
+        true
     }
     /// Delivers to the job's user at a place, within 30 s (then it counts as `Retry`). The same job may come again after
     /// a crash: a channel that can recognise it by (id, user) does.
@@ -50,11 +57,12 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// Fails where the system has no certificates.
+    /// Fails where a setting cannot be right, or the system has no certificates.
     pub fn new(domain: &Domain) -> anyhow::Result<Self> {
         let settings = &domain.settings.notification;
         let outgoing = Outgoing::new(settings.allow_private_targets)?;
-        let mut all: Vec<Arc<dyn Channel>> = vec![Arc::new(Inbox::new(domain.clone()))];
+        let mut all: Vec<Arc<dyn Channel>> =
+            vec![Arc::new(Inbox::new(domain.clone())), Arc::new(Email::new(domain.clone())?)];
         let contact = settings.webpush_contact.clone();
         let web_push = contact.map(|contact| Arc::new(WebPush::new(domain.clone(), outgoing.clone(), contact)));
         if let Some(web_push) = &web_push {

@@ -21,6 +21,8 @@ pub fn configure(cfg: &mut ServiceConfig, keys: &Data<ApiKeys>, web_push: &Data<
         .service(inbox::list) //           GET  /api/notifications
         .service(inbox::mark_all_read) //  PUT  /api/notifications/read-all
         .service(inbox::mark_read) //      PUT  /api/notifications/{id}/read
+        .service(inbox::settings) //       GET  /api/notifications/settings
+        .service(inbox::set_settings) //   PUT  /api/notifications/settings
         .service(push::vapid_key) //       GET  /api/push/vapid-key
         .service(push::subscribe) //       POST /api/push/subscriptions
         .service(push::subscriptions) //   GET  /api/push/subscriptions

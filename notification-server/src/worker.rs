@@ -4,7 +4,10 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use domain::{Domain, DomainError, notifications::CHANNELS};
+use domain::{
+    Domain, DomainError,
+    notifications::{CHANNELS, Gate, INBOX, gate},
+};
 use futures_util::{
     FutureExt,
     future::{join_all, try_join_all},
@@ -32,6 +35,9 @@ const CLAIM_AT_LEAST: usize = 16;
 const POLL: Duration = Duration::from_millis(200);
 /// A channel that has not answered by then is tried again; well below the lease.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(30);
+
+/// Why a message's notification is not delivered any more.
+pub const OVERTAKEN: &str = "a later message took its place";
 
 pub struct Worker {
     domain: Domain,
@@ -103,11 +109,13 @@ impl Worker {
         let job = &claimed.job;
         let earlier = if claimed.attempt > 1 { self.earlier(job).await? } else { Vec::new() };
         let open = progress::open(&earlier, self.wanted(job).await?);
-        let outcomes = match self.unwanted(&claimed).await? {
+        let outcomes: Vec<(String, Outcome)> = match self.unwanted(&claimed).await? {
             Some(outcome) => open.into_iter().map(|place| (place, outcome.clone())).collect(),
             None => {
+                let (held_back, open) = self.held_back(&claimed, open).await?;
                 let job = &self.domain.notifications.with_text(job.clone()).await?;
-                join_all(open.into_iter().map(|place| self.deliver(place, job))).await
+                let delivered = join_all(open.into_iter().map(|place| self.deliver(place, job))).await;
+                held_back.into_iter().chain(delivered).collect()
             }
         };
         for (place, outcome) in &outcomes {
@@ -126,11 +134,12 @@ impl Worker {
         Ok(states.into_iter().flatten().next().map(|state| state.attempts).unwrap_or_default())
     }
 
-    /// The places a job is for: those of the channels it names, else of all. A channel that is not here is a place, too,
+    /// The places a job is for: those of the channels it names, else of all that are for such jobs. A channel that is not here is a place, too,
     /// so that it is told what became of it.
     async fn wanted(&self, job: &Job) -> domain::Result<Vec<String>> {
         let Some(named) = &job.channels else {
-            let places = try_join_all(self.channels.iter().map(|channel| channel.places(job.user))).await?;
+            let for_all = self.channels.iter().filter(|channel| channel.is_for_all());
+            let places = try_join_all(for_all.map(|channel| channel.places(job.user))).await?;
             return Ok(places.concat());
         };
         let places = named.iter().map(async |name| match self.channel(name) {
@@ -157,6 +166,37 @@ impl Worker {
         }
         let cancelled = self.domain.notifications.cancelled(job).await?;
         Ok(cancelled.map(|why| Outcome::Suppressed { why: why.into() }))
+    }
+
+    /// What the user's settings, and a later message, keep from being tried now; and the rest.
+    async fn held_back(
+        &self,
+        claimed: &ClaimedJob,
+        open: Vec<String>,
+    ) -> domain::Result<(Vec<(String, Outcome)>, Vec<String>)> {
+        let job = &claimed.job;
+        // A letter about an account is no notification: the user has asked for it.
+        if job.letter.is_some() || open.iter().all(|place| place == INBOX) {
+            return Ok((Vec::new(), open));
+        }
+        let reach = self.domain.store.notify_preferences.reach(job.user).await?;
+        // Only what waited can have been overtaken.
+        let overtaken = claimed.attempt > 1 && self.domain.notifications.superseded(job).await?;
+        let (mut held, mut rest) = (Vec::new(), Vec::new());
+        for place in open {
+            let outcome = match gate(&reach, channel_of(&place), Timestamp::now()) {
+                Gate::Off => Outcome::Suppressed { why: "switched off by the user".into() },
+                // The inbox looks for itself, in the user's turn.
+                _ if overtaken && place != INBOX => Outcome::Suppressed { why: OVERTAKEN.into() },
+                Gate::Held(until) => Outcome::Held { why: format!("do not disturb until {until}"), until },
+                Gate::Open => {
+                    rest.push(place);
+                    continue;
+                }
+            };
+            held.push((place, outcome));
+        }
+        Ok((held, rest))
     }
 
     async fn deliver(&self, place: String, job: &Job) -> (String, Outcome) {
@@ -207,6 +247,7 @@ fn count(channel: &str, outcome: &Outcome) {
         Outcome::Delivered { .. } => "delivered",
         Outcome::Suppressed { .. } => "suppressed",
         Outcome::Retry { .. } => "retried",
+        Outcome::Held { .. } => "held",
         Outcome::Failed { .. } => "failed",
     };
     metrics::counter!("chatapp_notification_attempts_total", "channel" => channel.to_owned(), "outcome" => outcome)

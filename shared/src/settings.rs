@@ -4,6 +4,7 @@
 //! `docs/configuration.md` and `.env.example` list all of them and are checked against this file by a test.
 
 mod external;
+mod smtp_url;
 mod store_url;
 
 use std::{
@@ -12,12 +13,14 @@ use std::{
 };
 
 use config::{Config, Environment, File, FileFormat};
+use email_address::EmailAddress;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::{
     external::{ExternalIssuer, KeysAt},
+    smtp_url::SmtpUrl,
     store_url::StoreUrl,
 };
 
@@ -116,6 +119,10 @@ pub struct Notification {
     pub webhooks: bool,
     /// Users' URLs may be plain http, and lead to private addresses: for tests, and where users are trusted.
     pub allow_private_targets: bool,
+    /// The server that takes e-mail; without it none is sent.
+    pub smtp_url: Option<SmtpUrl>,
+    /// Who writes: `no-reply@example.org`, or `Example <no-reply@example.org>`.
+    pub smtp_from: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -134,6 +141,14 @@ pub struct Auth {
     /// Other products whose tokens are taken.
     #[serde(deserialize_with = "external::issuers")]
     pub external: Vec<ExternalIssuer>,
+    /// How long the token of a letter about a lost password is good.
+    pub reset_minutes: u64,
+    /// How long the token of a letter that asks whether an address is right is good.
+    pub verify_hours: u64,
+    /// Link in a letter about a lost password, with `{token}` in it; without, the letter has the token alone.
+    pub reset_url: Option<String>,
+    /// The same of a letter that asks whether an address is right.
+    pub verify_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -167,6 +182,10 @@ pub struct Limits {
     pub logins_per_minute: u32,
     /// Per account, in 15 minutes.
     pub wrong_passwords: u32,
+    /// Per address: passwords said to be lost, and tokens of letters that are tried.
+    pub resets_per_minute: u32,
+    /// Per e-mail address, an account's or nobody's: letters that are asked for.
+    pub letters_per_hour: u32,
     /// Per user: searches for people.
     pub searches_per_minute: u32,
     /// Per user: tickets for sockets.
@@ -224,6 +243,11 @@ fn origin(text: &str) -> Option<String> {
     let host = url.host_str().filter(|host| !host.is_empty() && bare && url.username().is_empty())?;
     let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
     Some(format!("{}://{}{port}", url.scheme(), host.to_ascii_lowercase()))
+}
+
+/// A URL once `{token}`, which is there once, has been replaced.
+fn is_link(template: &str) -> bool {
+    template.matches("{token}").count() == 1 && url::Url::parse(&template.replace("{token}", "x")).is_ok()
 }
 
 /// Networks in CIDR notation; a single address is one of its own.
@@ -303,6 +327,8 @@ impl Default for Notification {
             webpush_contact: None,
             webhooks: false,
             allow_private_targets: false,
+            smtp_url: None,
+            smtp_from: None,
         }
     }
 }
@@ -317,6 +343,10 @@ impl Default for Auth {
             sessions_seconds: 15,
             hash_threads: 2,
             external: Vec::new(),
+            reset_minutes: 30,
+            verify_hours: 24,
+            reset_url: None,
+            verify_url: None,
         }
     }
 }
@@ -342,6 +372,8 @@ impl Default for Limits {
             signups_per_minute: 20,
             logins_per_minute: 30,
             wrong_passwords: 10,
+            resets_per_minute: 10,
+            letters_per_hour: 5,
             searches_per_minute: 60,
             tickets_per_minute: 60,
             content_chars: 8000,
@@ -405,6 +437,18 @@ impl Settings {
         if contact.is_some_and(|url| !url.is_ok_and(|url| matches!(url.scheme(), "mailto" | "https"))) {
             return bad("notification.webpush_contact", "use mailto:ADDRESS or https://HOST");
         }
+        match (&self.notification.smtp_url, &self.notification.smtp_from) {
+            (_, Some(from)) if !EmailAddress::is_valid(from) || from.chars().any(char::is_control) => {
+                return bad("notification.smtp_from", "use no-reply@example.org or Example <no-reply@example.org>");
+            }
+            (Some(_), None) => return bad("notification.smtp_from", "is needed with notification.smtp_url"),
+            _ => {}
+        }
+        for (key, link) in [("auth.reset_url", &self.auth.reset_url), ("auth.verify_url", &self.auth.verify_url)] {
+            if link.as_ref().is_some_and(|link| !is_link(link)) {
+                return bad(key, "use a URL with {token} once in it, like https://example.org/reset?token={token}");
+            }
+        }
         if !self.store.key_prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
             return bad("store.key_prefix", "use letters, digits and - _ . : only");
         }
@@ -436,12 +480,16 @@ impl Settings {
             ("auth.guest_idle_hours", self.auth.guest_idle_hours),
             ("auth.sessions_seconds", self.auth.sessions_seconds),
             ("auth.hash_threads", self.auth.hash_threads as u64),
+            ("auth.reset_minutes", self.auth.reset_minutes),
+            ("auth.verify_hours", self.auth.verify_hours),
             ("http.max_connections", self.http.max_connections as u64),
             ("limits.messages_per_second", self.limits.messages_per_second.into()),
             ("limits.messages_burst", self.limits.messages_burst.into()),
             ("limits.signups_per_minute", self.limits.signups_per_minute.into()),
             ("limits.logins_per_minute", self.limits.logins_per_minute.into()),
             ("limits.wrong_passwords", self.limits.wrong_passwords.into()),
+            ("limits.resets_per_minute", self.limits.resets_per_minute.into()),
+            ("limits.letters_per_hour", self.limits.letters_per_hour.into()),
             ("limits.searches_per_minute", self.limits.searches_per_minute.into()),
             ("limits.tickets_per_minute", self.limits.tickets_per_minute.into()),
             ("limits.content_chars", self.limits.content_chars as u64),

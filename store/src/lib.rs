@@ -3,9 +3,9 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`deletions`] → [`rooms`] → [`room_admin`] →
-//! [`invites`] → [`log`] → [`user_log`] → [`bus`] →
-//! [`presence`] → [`notify`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
+//! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`secrets`] → [`deletions`] → [`rooms`] →
+//! [`room_admin`] → [`invites`] → [`log`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] → [`notify_settings`] →
+//! [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod backup;
@@ -16,6 +16,7 @@ pub mod error;
 pub mod invites;
 pub mod log;
 pub mod notify;
+pub mod notify_settings;
 pub mod ops;
 pub mod people;
 pub mod presence;
@@ -23,6 +24,7 @@ pub mod push;
 pub mod redis;
 pub mod room_admin;
 pub mod rooms;
+pub mod secrets;
 pub mod sessions;
 pub mod user_log;
 pub mod users;
@@ -40,14 +42,16 @@ pub use log::{
     PageRequest, Reacting, RoomEvent, RoomLog, StoredMessage, Tally, TypingEvent,
 };
 pub use notify::{
-    Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome,
+    Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, Letter, NotifyQueue, Outbox, Outcome,
 };
+pub use notify_settings::{DoNotDisturb, NotifyPreferences, NotifySettings, Reach, RoomLevel};
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
 pub use people::{People, Relation};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
 pub use push::{PushKind, PushSubscription, PushSubscriptions, WebPushKeys};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
+pub use secrets::{Secret, SecretKind, Secrets};
 pub use sessions::{Arrival, Exchange, Login, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
@@ -59,6 +63,7 @@ pub struct Store {
     pub users: Arc<dyn Users>,
     pub people: Arc<dyn People>,
     pub sessions: Arc<dyn Sessions>,
+    pub secrets: Arc<dyn Secrets>,
     pub tickets: Arc<dyn Tickets>,
     pub deletions: Arc<dyn Deletions>,
     pub signing_keys: Arc<dyn SigningKeys>,
@@ -73,6 +78,7 @@ pub struct Store {
     pub outbox: Arc<dyn Outbox>,
     pub inboxes: Arc<dyn Inboxes>,
     pub push: Arc<dyn PushSubscriptions>,
+    pub notify_preferences: Arc<dyn NotifyPreferences>,
     pub registry: Arc<dyn Registry>,
     pub limits: Arc<dyn Limits>,
     pub maintenance: Arc<dyn Maintenance>,
@@ -87,12 +93,13 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: Deletions + People + PushSubscriptions + 'static,
+        E: Deletions + People + Secrets + PushSubscriptions + NotifyPreferences + 'static,
     {
         Self {
             users: engine.clone(),
             people: engine.clone(),
             sessions: engine.clone(),
+            secrets: engine.clone(),
             tickets: engine.clone(),
             deletions: engine.clone(),
             signing_keys: engine.clone(),
@@ -107,6 +114,7 @@ impl Store {
             outbox: engine.clone(),
             inboxes: engine.clone(),
             push: engine.clone(),
+            notify_preferences: engine.clone(),
             registry: engine.clone(),
             limits: engine.clone(),
             maintenance: engine.clone(),

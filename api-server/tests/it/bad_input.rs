@@ -44,6 +44,14 @@ fn with_body(stage: &Stage) -> Vec<(&'static str, String, Value, &'static [&'sta
         ("POST", "/api/login".into(), json!({ "username": "x", "password": "y" }), &["password"]),
         ("POST", "/api/guest".into(), json!({ "username": "x" }), &[]),
         ("POST", "/api/token/refresh".into(), json!({ "refreshToken": "x" }), &["refreshToken"]),
+        ("POST", "/api/password/forgot".into(), json!({ "email": "x@example.org" }), &["email"]),
+        (
+            "POST",
+            "/api/password/reset".into(),
+            json!({ "token": "x", "password": "correct horse" }),
+            &["token", "password"],
+        ),
+        ("POST", "/api/email/verify".into(), json!({ "token": "x" }), &["token"]),
         ("PATCH", "/api/profile".into(), json!({ "bio": "x" }), &[]),
         ("POST", "/api/rooms".into(), json!({ "name": "x", "type": "public" }), &["name", "type"]),
         ("PUT", format!("/api/rooms/{room}/members/{}", stage.bob), json!({ "role": "member" }), &["role"]),
@@ -56,6 +64,17 @@ fn with_body(stage: &Stage) -> Vec<(&'static str, String, Value, &'static [&'sta
         ("POST", "/notify".into(), json!({ "userId": stage.bob, "title": "x", "body": "y" }), &["title", "body"]),
     ]
 }
+
+/// Routes with a body that are for people who are not logged in.
+const OPEN: [&str; 7] = [
+    "/api/signup",
+    "/api/login",
+    "/api/guest",
+    "/api/token/refresh",
+    "/api/password/forgot",
+    "/api/password/reset",
+    "/api/email/verify",
+];
 
 /// As somebody who may: services notify, people do all else.
 fn request(stage: &Stage, method: &str, path: &str) -> reqwest::RequestBuilder {
@@ -225,13 +244,12 @@ async fn without_a_valid_token_every_route_but_the_open_ones_answers_401(
     let (room, message, bob) = (&stage.room, &stage.message, &stage.bob);
     let mut routes: Vec<(&str, String, Option<Value>)> = with_body(&stage)
         .into_iter()
-        .filter(|(_, path, ..)| {
-            !["/api/signup", "/api/login", "/api/guest", "/api/token/refresh"].contains(&path.as_str())
-        })
+        .filter(|(_, path, ..)| !OPEN.contains(&path.as_str()))
         .map(|(method, path, body, _)| (method, path, Some(body)))
         .collect();
     routes.extend([
         ("POST", "/api/logout".into(), None),
+        ("POST", "/api/email/verification".into(), None),
         ("GET", "/api/profile".into(), None),
         ("GET", "/api/users?query=a".into(), None),
         ("GET", format!("/api/users/{bob}"), None),

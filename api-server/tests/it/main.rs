@@ -22,6 +22,7 @@ mod outage;
 mod people;
 mod privacy;
 mod rates;
+mod recovery;
 mod registry;
 mod replies;
 mod retention;

@@ -1,9 +1,9 @@
 //! Who is told of a room's new messages, and who not any more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use shared::{NotificationId, Timestamp, UserId};
-use store::{DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, StoredMessage};
+use shared::{NotificationId, RoomId, Timestamp, UserId};
+use store::{DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomLevel, StoredMessage};
 
 use super::Notifications;
 use crate::{Result, pages::PAGE_BYTES};
@@ -31,6 +31,19 @@ pub enum Decision {
     Present,
     /// They have blocked its author.
     Blocked,
+    /// They have muted the room.
+    Muted,
+    /// They want to hear of mentions only, and it is none.
+    NotMentioned,
+}
+
+/// What keeps members from being told who are otherwise. Read for those alone.
+#[derive(Default)]
+pub struct Exceptions {
+    /// (who, whom) of blocks; those of others do not matter.
+    pub blocks: HashSet<(UserId, UserId)>,
+    /// Who has set something for the room.
+    pub levels: HashMap<UserId, RoomLevel>,
 }
 
 /// A member for whom it is decided.
@@ -39,12 +52,12 @@ pub struct Recipient<'a> {
     pub membership: &'a Membership,
     pub presence: &'a PresenceState,
     pub read_seq: u64,
-    /// (who, whom) of blocks; those of others do not matter.
-    pub blocks: &'a HashSet<(UserId, UserId)>,
+    pub exceptions: &'a Exceptions,
 }
 
 /// Messages of a room that are considered together.
 struct Considered {
+    room: RoomId,
     /// In order, without deleted ones: those after `after`, up to `upto`.
     messages: Vec<StoredMessage>,
     after: u64,
@@ -55,8 +68,8 @@ struct Considered {
 
 impl Notifications {
     /// Considers a room's new messages: one job for each member who is to be told, about the newest message they have
-    /// not seen. Costs a read and one of presence for each page of the members, whatever the number of messages, a read
-    /// of blocks and a write where one of them is told, and one for the room with what became of its last members; doing
+    /// not seen. Costs a read and one of presence for each page of the members, whatever the number of messages, two
+    /// reads of exceptions and a write where one of them is told, and one for the room with what became of its last members; doing
     /// it twice queues nothing twice.
     pub async fn consider(&self, due: &DueRoom) -> Result<usize> {
         let from = PageFrom::After(due.notified_seq);
@@ -67,6 +80,7 @@ impl Notifications {
         };
         let upto = brief.messages.last().map_or(due.head_seq, |last| last.seq);
         let considered = Considered {
+            room: due.room,
             messages: brief.messages.into_iter().filter(|m| m.deleted_at.is_none()).collect(),
             after: due.notified_seq,
             upto,
@@ -130,10 +144,10 @@ impl Notifications {
     ) -> Result<(Vec<Job>, Vec<(UserId, Outcome)>)> {
         let users: Vec<UserId> = members.iter().map(|(member, _)| member.user).collect();
         let presence = self.store.presence.presence(&users).await?;
-        let blocks = self.blocks(considered, members, &presence).await?;
+        let exceptions = self.exceptions(considered, members, &presence).await?;
         let at = Timestamp::now();
         let (mut tell, mut outcomes) = (Vec::new(), Vec::new());
-        for recipient in recipients(members, &presence, &blocks) {
+        for recipient in recipients(members, &presence, &exceptions) {
             let (member, read) = (recipient.membership, recipient.read_seq);
             let decisions = || considered.messages.iter().rev().map(|m| (m, decide(recipient, m)));
             let mut told =
@@ -161,14 +175,14 @@ impl Notifications {
         Ok((jobs, outcomes))
     }
 
-    /// Who of those who would be told has blocked which of the authors.
-    async fn blocks(
+    /// What keeps those from being told who would be.
+    async fn exceptions(
         &self,
         considered: &Considered,
         members: &[(Membership, Marks)],
         presence: &[PresenceState],
-    ) -> Result<HashSet<(UserId, UserId)>> {
-        let none = HashSet::new();
+    ) -> Result<Exceptions> {
+        let none = Exceptions::default();
         let (mut told, mut authors) = (HashSet::new(), HashSet::new());
         for recipient in recipients(members, presence, &none) {
             for message in &considered.messages {
@@ -179,20 +193,28 @@ impl Notifications {
             }
         }
         let (told, authors): (Vec<UserId>, Vec<UserId>) = (told.into_iter().collect(), authors.into_iter().collect());
-        Ok(self.store.people.blocks_among(&told, &authors).await?.into_iter().collect())
+        if told.is_empty() {
+            return Ok(none);
+        }
+        let (blocks, levels) = tokio::try_join!(
+            self.store.people.blocks_among(&told, &authors),
+            self.store.notify_preferences.room_levels(considered.room, &told),
+        )?;
+        let levels = told.into_iter().zip(levels).filter(|(_, level)| *level != RoomLevel::All).collect();
+        Ok(Exceptions { blocks: blocks.into_iter().collect(), levels })
     }
 }
 
 fn recipients<'a>(
     members: &'a [(Membership, Marks)],
     presence: &'a [PresenceState],
-    blocks: &'a HashSet<(UserId, UserId)>,
+    exceptions: &'a Exceptions,
 ) -> impl Iterator<Item = Recipient<'a>> {
     let recipient = move |((membership, marks), presence): (&'a (Membership, Marks), &'a PresenceState)| Recipient {
         membership,
         presence,
         read_seq: marks.read,
-        blocks,
+        exceptions,
     };
     members.iter().zip(presence).map(recipient)
 }
@@ -203,6 +225,8 @@ impl Decision {
         match self {
             Self::Present => Some("online"),
             Self::Blocked => Some("blocked"),
+            Self::Muted => Some("muted"),
+            Self::NotMentioned => Some("mentions only"),
             Self::Notify | Self::Author | Self::JoinedLater | Self::Read => None,
         }
     }
@@ -210,7 +234,9 @@ impl Decision {
 
 /// Is this member to be told of this message? Pure: the rules of notification are this function.
 pub fn decide(recipient: Recipient, message: &StoredMessage) -> Decision {
-    let Recipient { membership: member, presence, read_seq, blocks } = recipient;
+    let Recipient { membership: member, presence, read_seq, exceptions } = recipient;
+    let level = exceptions.levels.get(&member.user).copied().unwrap_or_default();
+    let mentioned = message.mentions.all || message.mentions.users.contains(&member.user);
     if message.author == member.user {
         Decision::Author
     } else if message.seq <= member.joined_seq {
@@ -219,8 +245,12 @@ pub fn decide(recipient: Recipient, message: &StoredMessage) -> Decision {
         Decision::Read
     } else if presence.devices.iter().any(|device| device.focused != Some(false)) {
         Decision::Present
-    } else if blocks.contains(&(member.user, message.author)) {
+    } else if exceptions.blocks.contains(&(member.user, message.author)) {
         Decision::Blocked
+    } else if level == RoomLevel::Muted {
+        Decision::Muted
+    } else if level == RoomLevel::Mentions && !mentioned {
+        Decision::NotMentioned
     } else {
         Decision::Notify
     }
@@ -243,6 +273,7 @@ fn message_job(message: &StoredMessage, count: u64, user: UserId, now: Timestamp
         expires_at: None,
         created_at: now,
         message: Some(message.id()),
+        letter: None,
         request_hash: None,
     }
 }
@@ -303,10 +334,30 @@ mod tests {
             (message(5, blocked), vec![device(None)], 0, Decision::Present, "blocks are asked for the absent alone"),
             (message(5, blocked), vec![], 5, Decision::Read, "read, also of one they block"),
         ];
-        for (message, devices, read, expected, why) in cases {
-            let blocks = HashSet::from([(me, blocked), (other, me), (blocked, me)]);
+        let cases = cases.map(|(message, devices, read, expected, why)| (message, devices, read, None, expected, why));
+        let naming = |users: &[UserId], all| StoredMessage {
+            mentions: store::Mentions { users: users.to_vec(), all },
+            ..message(5, other)
+        };
+        let (muted, mentions) = (Some(RoomLevel::Muted), Some(RoomLevel::Mentions));
+        let levels = [
+            (message(5, other), vec![], 0, muted, Decision::Muted, "a muted room"),
+            (naming(&[me], true), vec![], 0, muted, Decision::Muted, "a muted room, also where it names them"),
+            (message(5, other), vec![], 0, mentions, Decision::NotMentioned, "mentions only, and it is none"),
+            (naming(&[other], false), vec![], 0, mentions, Decision::NotMentioned, "it names another"),
+            (naming(&[other, me], false), vec![], 0, mentions, Decision::Notify, "it names them"),
+            (naming(&[], true), vec![], 0, mentions, Decision::Notify, "it names everybody"),
+            (message(5, blocked), vec![], 0, mentions, Decision::Blocked, "blocked before all"),
+            (naming(&[me], false), vec![device(None)], 0, muted, Decision::Present, "they are there"),
+        ];
+        for (message, devices, read, level, expected, why) in cases.into_iter().chain(levels) {
+            let exceptions = Exceptions {
+                blocks: HashSet::from([(me, blocked), (other, me), (blocked, me)]),
+                levels: level.map(|level| (me, level)).into_iter().collect(),
+            };
             let presence = with(devices);
-            let recipient = Recipient { membership: &member, presence: &presence, read_seq: read, blocks: &blocks };
+            let recipient =
+                Recipient { membership: &member, presence: &presence, read_seq: read, exceptions: &exceptions };
             assert_eq!(decide(recipient, &message), expected, "{why}");
         }
     }

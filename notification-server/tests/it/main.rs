@@ -5,6 +5,7 @@ mod delivery;
 mod http;
 mod inbox;
 mod keyed;
+mod letters;
 mod messages;
 mod outcomes;
 mod push;

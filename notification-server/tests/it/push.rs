@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use notification_server::Schedule;
 use rstest::rstest;
 use serde_json::{Value, json};
-use shared::settings;
+use shared::Settings;
 
 use crate::{
     receiver::Receiver,
@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// Everything is on, and may lead to this machine.
-pub fn pushing(settings: &mut settings::Notification) {
+pub fn pushing(settings: &mut Settings) {
+    let settings = &mut settings.notification;
     settings.webpush_contact = Some("mailto:ops@example.com".into());
     settings.webhooks = true;
     settings.allow_private_targets = true;
@@ -200,7 +201,7 @@ async fn a_message_to_somebody_away_is_pushed_with_its_text() {
 async fn what_cannot_be_pushed_to_is_refused() {
     let world = World::with(Engine::Embedded, |settings| {
         pushing(settings);
-        settings.allow_private_targets = false;
+        settings.notification.allow_private_targets = false;
     })
     .await;
     let alice = world.person("alice").await;
@@ -250,5 +251,72 @@ async fn what_is_not_configured_says_so() {
     let states = notify(&server, &alice, json!({ "channels": ["webpush"] })).await;
     let expected = ("webpush".to_owned(), "suppressed".to_owned(), "this channel is not configured".to_owned());
     assert_eq!(states, [expected]);
+    server.stop().await;
+}
+
+const SETTINGS: &str = "/api/notifications/settings";
+
+#[rstest]
+#[actix_web::test]
+async fn a_user_is_told_as_they_wish(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let (server, mut receiver, alice) = start(engine).await;
+    let bob = server.world.person("bob").await;
+    let room = server.world.room(&[&alice, &bob]).await;
+    subscribe(&server, &receiver, &alice, "/push/a").await;
+    let given = server.get(SETTINGS, &alice).await.raw;
+    assert_eq!(given, json!({ "channels": { "email": true, "webpush": true, "webhook": true }, "rooms": {} }));
+
+    let wishes = json!({ "rooms": { room.to_string(): { "mentionsOnly": true, "muted": false } } });
+    assert_eq!(server.send("PUT", SETTINGS, &alice, wishes.clone()).await.status, 200);
+    assert_eq!(server.get(SETTINGS, &alice).await.raw["rooms"], wishes["rooms"]);
+    server.world.send(&bob, room, "Nobody in particular").await;
+    server.world.send(&bob, room, "@alice the kettle").await;
+    assert_eq!(receiver.next().await["payload"]["body"], "@alice the kettle (+1 more)");
+
+    let off = json!({ "channels": { "webpush": false } });
+    assert_eq!(server.send("PUT", SETTINGS, &alice, off).await.status, 200);
+    let states = notify(&server, &alice, json!({ "channels": ["webpush"] })).await;
+    assert_eq!(states[0].2, "switched off by the user");
+    let bad = server.send("PUT", SETTINGS, &alice, json!({ "dnd": { "from": "8", "to": "09:00", "timeZone": "UTC" } }));
+    assert_eq!(bad.await.raw["details"][0]["field"], "dnd.from");
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn what_comes_in_quiet_hours_is_held_and_the_newest_told(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let (server, mut receiver, alice) = start(engine).await;
+    let bob = server.world.person("bob").await;
+    let room = server.world.room(&[&alice, &bob]).await;
+    let id = subscribe(&server, &receiver, &alice, "/push/a").await;
+    // All hours but one that is far from now, by the clock of a zone without summer time.
+    let hour = (shared::Timestamp::now().as_millis() / 3_600_000 + 12) % 24;
+    let clock = |hour: i64| format!("{:02}:00", hour % 24);
+    let quiet = json!({ "dnd": { "from": clock(hour + 1), "to": clock(hour), "timeZone": "UTC" } });
+    assert_eq!(server.send("PUT", SETTINGS, &alice, quiet).await.status, 200);
+    let mut arrivals = server.world.watch(&alice).await;
+    let is_held =
+        |state: &Value| state["detail"].as_str().is_some_and(|detail| detail.starts_with("do not disturb until"));
+    for text in ["first", "second"] {
+        let message = server.world.send(&bob, room, text).await;
+        let item = arrivals.next().await;
+        assert_eq!(item.data.unwrap()["messageId"], message.to_string(), "the inbox has it at once");
+        server.reached(item.id, is_held).await;
+    }
+    let answer =
+        server.notify(json!({ "userId": alice.id, "title": "Tea", "body": "", "channels": ["webpush"] })).await;
+    let state = server.reached(answer.raw["id"].as_str().unwrap(), is_held).await;
+    assert_eq!((&state["channel"], &state["state"]), (&json!(format!("webpush/{id}")), &json!("queued")));
+    // The hours end: what is due then is due now.
+    assert_eq!(server.send("PUT", SETTINGS, &alice, json!({})).await.status, 200);
+    server.world.make_due().await;
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        told.push(receiver.next().await["payload"]["title"].as_str().unwrap().to_owned());
+    }
+    told.sort();
+    assert_eq!(told, ["Tea", "bob in Tea"], "of the room's two only the newest");
     server.stop().await;
 }

@@ -71,6 +71,13 @@ fn a_bad_value_or_key_is_one_line_that_names_it() {
         ("CHATAPP__STORE__WAIT_REPLICAS", "1", "store.wait_replicas"),
         ("CHATAPP__STORE__WAIT_MS", "0", "store.wait_ms"),
         ("CHATAPP__NOTIFICATION__API_KEYS", "short", "notification.api_keys"),
+        ("CHATAPP__NOTIFICATION__SMTP_URL", "mail.example", "notification.smtp_url"),
+        ("CHATAPP__NOTIFICATION__SMTP_URL", "smtp://mail.example", "notification.smtp_from: is needed"),
+        ("CHATAPP__NOTIFICATION__SMTP_FROM", "Example", "notification.smtp_from"),
+        ("CHATAPP__NOTIFICATION__SMTP_FROM", "a@x.org>\nBcc: b@x.org", "notification.smtp_from"),
+        ("CHATAPP__AUTH__RESET_URL", "https://example.org/reset", "auth.reset_url"),
+        ("CHATAPP__AUTH__VERIFY_URL", "/verify?token={token}", "auth.verify_url"),
+        ("CHATAPP__AUTH__RESET_MINUTES", "0", "auth.reset_minutes"),
         ("CHATAPP__HTTP__TRUSTED_PROXIES", "10.0.0.0/33", "10.0.0.0/33"),
         ("CHATAPP__HTTP__TRUSTED_PROXIES", "10.0.0.1, proxy.example", "proxy.example"),
     ] {
@@ -138,6 +145,18 @@ fn every_key_is_in_the_documentation_with_its_default() {
         let (name, value) = line[1..].split_once('=').unwrap();
         load(&[(name, value)]).unwrap_or_else(|e| panic!("{line}: {e}"));
     }
+}
+
+#[test]
+fn mail_is_set_up_by_a_server_and_a_sender() {
+    for from in ["no-reply@example.org", "Example Org <no-reply@example.org>"] {
+        let url = ("CHATAPP__NOTIFICATION__SMTP_URL", "smtps://u:hunter2@mail.example");
+        let s = load(&[url, ("CHATAPP__NOTIFICATION__SMTP_FROM", from)]).unwrap();
+        assert_eq!(s.notification.smtp_from.as_deref(), Some(from));
+        assert!(!format!("{s:?}").contains("hunter2"), "a password is never shown");
+    }
+    let s = load(&[("CHATAPP__AUTH__RESET_URL", "myapp://reset/{token}")]).unwrap();
+    assert_eq!(s.auth.reset_url.as_deref(), Some("myapp://reset/{token}"));
 }
 
 #[test]

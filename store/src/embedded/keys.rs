@@ -14,6 +14,8 @@
 //! | state | `D` owner blocked | empty |
 //! | state | `S` user session | [`SessionRecord`](crate::SessionRecord), JSON |
 //! | state | `T` expiry user session | empty |
+//! | state | `l` 0 user | secrets sent to the user's address, JSON |
+//! | state | `l` 1 expiry user | empty; users by when a secret of theirs ends |
 //! | state | `k` kid | expiry, then the public key, JSON |
 //! | state | `r` room | [`RoomRecord`](crate::RoomRecord), JSON |
 //! | state | `h` room | head row: head, when due for notification, notified seq |
@@ -56,6 +58,8 @@
 //! | state | `Z` id | [`ApiKeyRecord`](crate::ApiKeyRecord), JSON |
 //! | state | `4` user id | [`PushSubscription`](crate::PushSubscription), JSON |
 //! | state | `5` id | user who has put the push endpoint last |
+//! | state | `7` user | [`Reach`](crate::Reach), JSON |
+//! | state | `8` user room | [`RoomLevel`](crate::RoomLevel), JSON |
 //! | state | `6` | private key for pushes, PKCS #8 |
 //! | log | `M` room seq | message row |
 //! | log | `C` room rev | change row |
@@ -259,6 +263,20 @@ pub(super) fn session_of_expiry(expiry: &[u8]) -> Key {
 /// Sessions that expired at `now` or before.
 pub(super) fn expired_sessions(now: Timestamp) -> Span {
     until(b'T', now)
+}
+
+pub(super) fn secrets(user: UserId) -> Key {
+    state(b'l', &[&[0], user.as_bytes()])
+}
+
+pub(super) fn secret_expiry(at: Timestamp, user: UserId) -> Key {
+    state(b'l', &[&[1], &time(at), user.as_bytes()])
+}
+
+/// Secrets that ended at `now` or before.
+pub(super) fn ended_secrets(now: Timestamp) -> Span {
+    let hi = after_prefix(&state(b'l', &[&[1], &time(now)]).bytes);
+    Span { hi, ..state(b'l', &[&[1]]).prefix() }
 }
 
 pub(super) fn signing_key(kid: &Kid) -> Key {
@@ -518,6 +536,18 @@ pub(super) fn push_owner(id: &str) -> Key {
 
 pub(super) fn push_key() -> Key {
     state(b'6', &[])
+}
+
+pub(super) fn reach(user: UserId) -> Key {
+    state(b'7', &[user.as_bytes()])
+}
+
+pub(super) fn room_level(user: UserId, room: RoomId) -> Key {
+    state(b'8', &[user.as_bytes(), room.as_bytes()])
+}
+
+pub(super) fn room_levels(user: UserId) -> Span {
+    state(b'8', &[user.as_bytes()]).prefix()
 }
 
 /// All there is. No family's byte is 255.

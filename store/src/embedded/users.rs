@@ -20,6 +20,10 @@ pub(super) fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecor
     read.get(&keys::user(id))?.map_or(Ok(None), |row| deletions::record(&row))
 }
 
+pub(super) fn put_user(tx: &mut Tx, user: &UserRecord) -> Result<()> {
+    tx.put(keys::user(user.id), codec::to_json(user)?)
+}
+
 fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
     if tx.get(&keys::username(&user.username))?.is_some() {
         return Err(StoreError::UsernameTaken);
@@ -37,7 +41,7 @@ fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
         tx.put(keys::searchable(&user.username), id.clone())?;
     }
     tx.put(keys::username(&user.username), id)?;
-    tx.put(keys::user(user.id), codec::to_json(user)?)?;
+    put_user(tx, user)?;
     let count = count(tx)? + 1;
     tx.put(keys::user_count(), count.to_be_bytes().to_vec())
 }
@@ -83,7 +87,7 @@ fn patch(tx: &mut Tx, id: UserId, patch: ProfilePatch) -> Result<UserRecord> {
     if let Some(bio) = patch.bio {
         user.bio = bio;
     }
-    tx.put(keys::user(id), codec::to_json(&user)?)?;
+    put_user(tx, &user)?;
     Ok(user)
 }
 
@@ -98,7 +102,7 @@ fn change_password(
         return Ok(None);
     }
     user.password_hash = Some(next);
-    tx.put(keys::user(id), codec::to_json(&user)?)?;
+    put_user(tx, &user)?;
     sessions::end_others(tx, id, Some(keep)).map(Some)
 }
 

@@ -84,6 +84,7 @@ keys! {
     contacts(user: UserId) = "{{u:{user}}}:contacts";
     blocks(user: UserId) = "{{u:{user}}}:blocks";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
+    secrets(user: UserId) = "{{u:{user}}}:secrets";
     user_log(user: UserId) = "{{u:{user}}}:log";
     presence(user: UserId) = "{{u:{user}}}:presence";
     inbox_items(user: UserId) = "{{u:{user}}}:inbox:items";
@@ -91,6 +92,7 @@ keys! {
     inbox_read(user: UserId) = "{{u:{user}}}:inbox:read";
     inbox_collapse(user: UserId) = "{{u:{user}}}:inbox:collapse";
     inbox_keys(user: UserId) = "{{u:{user}}}:inbox:keys";
+    notify(user: UserId) = "{{u:{user}}}:notify";
     push(user: UserId) = "{{u:{user}}}:push";
     user_channel(user: UserId) = "{{u:{user}}}:events";
     presence_channel(user: UserId) = "{{u:{user}}}:presence:events";
@@ -161,6 +163,8 @@ impl Keys {
             self.inbox_collapse(user),
             self.inbox_keys(user),
             self.push(user),
+            self.secrets(user),
+            self.notify(user),
         ]
     }
 

@@ -66,6 +66,8 @@ scripts! {
     END_SESSIONS = "end_sessions";
     PUT_DEVICE = "put_device";
     CHANGE_PASSWORD = "change_password" with page of "end_sessions";
+    PUT_SECRET = "put_secret";
+    TAKE_SECRET = "take_secret" with page of "end_sessions";
     TAKE_TICKET = "take_ticket";
     REMOVE_DEVICE = "remove_device";
     SET_CHOSEN = "set_chosen";

@@ -8,8 +8,9 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, Login, NewInvite, Outcome, PageFrom, ProfilePatch, PushKind, PushSubscription, Removal,
-    RoleChange, RoomPatch, RoomUpdate, Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
+    ChosenStatus, Exchange, Login, NewInvite, NotifySettings, Outcome, PageFrom, ProfilePatch, PushKind,
+    PushSubscription, Removal, RoleChange, RoomPatch, RoomUpdate, Secret, SecretKind, Service, SessionRecord, Store,
+    StoreError, Ticket, TypingEvent,
 };
 
 use crate::{
@@ -75,6 +76,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
     let by = Login::Session(session);
     let logins = [(user, by), (user, Login::Host { until: now })];
     let ticket = Ticket { user, login: by, scope: None };
+    let preferences = NotifySettings::default();
     let subscription = PushSubscription {
         kind: PushKind::Webhook,
         endpoint: String::new(),
@@ -83,6 +85,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         session: None,
         created_at: now,
     };
+    let secret = Secret { hash: [0; 32], kind: SecretKind::Reset, address: "a@x.org".into(), expires_at: now };
     let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
         down("create_user", s.users.create_user(&record)),
@@ -124,6 +127,14 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("subscriptions", s.push.subscriptions(user)),
         down("remove_subscription", s.push.remove_subscription(user, "x")),
         down("push_key", s.push.push_key(b"x")),
+        down("notify_settings", s.notify_preferences.notify_settings(user)),
+        down("put_notify_settings", s.notify_preferences.put_notify_settings(user, &preferences)),
+        down("reach", s.notify_preferences.reach(user)),
+        down("room_levels", s.notify_preferences.room_levels(RoomId::new(), &ids)),
+        down("put_secret", s.secrets.put_secret(user, &secret, now, 9)),
+        down("secret", s.secrets.secret(user, &[0; 32], now)),
+        down("verify_address", s.secrets.verify_address(user, &[0; 32], now)),
+        down("reset_password", s.secrets.reset_password(user, &[0; 32], "next", now)),
         down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
         down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
     ]

@@ -26,6 +26,7 @@ mod marks;
 mod membership;
 mod mentions;
 mod notify;
+mod notify_settings;
 mod ops;
 mod people;
 mod persistence;
@@ -37,6 +38,7 @@ mod replies;
 mod retention;
 mod roles;
 mod rooms;
+mod secrets;
 mod sessions;
 mod updates;
 mod user_log;
@@ -93,6 +95,10 @@ conformance! {
         a_block_and_the_making_of_the_room_at_once_end_blocked,
         blocks_of_both_at_once_end_as_their_lists_say,
     }
+    notify_settings {
+        settings_are_kept_and_replaced_as_a_whole,
+        what_users_want_of_a_room_is_read_together,
+    }
     push {
         a_subscription_is_kept_once_as_it_was_given,
         subscriptions_of_a_user_are_bounded,
@@ -120,6 +126,15 @@ conformance! {
         who_comes_while_their_account_is_deleted_has_no_session_and_is_no_member,
         a_guest_is_idle_who_is_not_connected_and_was_not_seen,
         a_guest_who_is_back_stays_and_so_does_an_account,
+    }
+    secrets {
+        a_secret_is_good_until_it_ends_or_is_taken,
+        a_reset_ends_all_sessions_and_every_other_reset,
+        who_verifies_changes_nothing_but_that,
+        of_many_uses_of_one_secret_at_once_one_counts,
+        a_secret_is_its_owner_s_its_kind_s_and_its_address_s,
+        a_taken_secret_does_not_come_back,
+        of_more_secrets_than_are_kept_those_that_end_first_go,
     }
     roles {
         a_role_is_one_change_and_leaves_the_membership_as_it_is,

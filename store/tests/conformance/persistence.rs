@@ -123,6 +123,7 @@ fn job(id: NotificationId, user: UserId) -> Job {
         expires_at: None,
         created_at,
         message: None,
+        letter: None,
         request_hash: None,
     }
 }

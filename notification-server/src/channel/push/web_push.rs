@@ -204,6 +204,7 @@ mod tests {
             created_at: Timestamp::from_millis(0),
             message: None,
             request_hash: None,
+            letter: None,
         }
     }
 

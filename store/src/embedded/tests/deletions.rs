@@ -5,7 +5,7 @@ use super::{
     kv::{Order, Read},
     *,
 };
-use crate::{Device, SocketKind, presence::silent};
+use crate::{Device, NotifySettings, Reach, RoomLevel, SocketKind, presence::silent};
 
 /// First bytes of all keys that hold one of these or have a value that does, in order.
 async fn families_with(engine: &Embedded, wanted: Vec<Vec<u8>>) -> String {
@@ -36,6 +36,10 @@ async fn of_a_deleted_user_is_left_that_their_id_was_somebodys() {
         let id = room(&store, &owner).await;
         store.rooms.join(id, &ann, Role::Member, 9).await.unwrap();
         store.people.add_contact(ann.id, owner.id, 9).await.unwrap();
+        store.people.block(ann.id, UserId::new(), 9).await.unwrap();
+        let reach = Reach { off: ["webpush".to_owned()].into(), quiet: None };
+        let settings = NotifySettings { reach, rooms: [(id, RoomLevel::Muted)].into() };
+        store.notify_preferences.put_notify_settings(ann.id, &settings).await.unwrap();
         let session = SessionRecord {
             id: SessionId::new(),
             user: ann.id,
