@@ -52,6 +52,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(people::contacts) // GET /api/contacts
         .service(people::add_contact) // PUT /api/contacts/{userId}
         .service(people::remove_contact) // DELETE /api/contacts/{userId}
+        .service(people::requests) // GET /api/contacts/requests
+        .service(people::drop_request) // DELETE /api/contacts/requests/{userId}
         .service(people::blocks) // GET /api/blocks
         .service(people::block) // PUT /api/blocks/{userId}
         .service(people::unblock); // DELETE /api/blocks/{userId}

@@ -225,6 +225,7 @@ fn user_position(frame: &ServerFrame) -> Option<Position> {
         ServerFrame::ReadMark { user_position, .. }
         | ServerFrame::ContactUpdated { user_position, .. }
         | ServerFrame::BlockUpdated { user_position, .. }
+        | ServerFrame::ContactRequestUpdated { user_position, .. }
         | ServerFrame::Notification { user_position, .. } => Some(*user_position),
         _ => None,
     }

@@ -75,7 +75,7 @@ impl Domain {
         let names = Arc::new(Names::new(store.users.clone()));
         let rates = Arc::new(rates::Rates::new(store.limits.clone(), settings.limits.clone()));
         let identity = Arc::new(Identity::new(store.clone(), &settings.auth, names.clone(), &keys));
-        let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone()));
+        let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone(), rates.clone()));
         let letters = Arc::new(Letters::new(store.clone(), settings.auth.clone()));
         let presence = Arc::new(Presence::new(store.clone(), &settings, instance, names.clone()));
         let accounts = Arc::new(Accounts::new(
@@ -88,7 +88,7 @@ impl Domain {
             letters.clone(),
         ));
         Self {
-            people: Arc::new(People::new(store.clone(), accounts.clone(), names.clone())),
+            people: Arc::new(People::new(store.clone(), &settings, accounts.clone(), names.clone(), rates.clone())),
             accounts,
             messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
             notifications: Arc::new(Notifications::new(store.clone(), &settings.notification, names.clone())),

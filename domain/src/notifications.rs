@@ -18,16 +18,20 @@ pub use push::{
 };
 pub use requests::{ChannelState, NotifyRequest, NotifyState};
 pub use settings::{Gate, Hours, Preferences, RoomPreferences, gate};
-use store::Store;
+use store::{PushKind, Store};
 
 use crate::Names;
 
 /// Channels a request may name.
-pub const CHANNELS: [&str; 4] = [INBOX, EMAIL, WEB_PUSH, WEBHOOK];
+pub const CHANNELS: [&str; 6] = [INBOX, EMAIL, WEB_PUSH, FCM, APNS, WEBHOOK];
 /// The in-app inbox: every user has it.
 pub const INBOX: &str = "inbox";
 /// Browsers, and whatever else speaks RFC 8030; every subscription is a place of its own.
 pub const WEB_PUSH: &str = "webpush";
+/// Apps on Firebase Cloud Messaging; every subscription is a place of its own.
+pub const FCM: &str = "fcm";
+/// Apps on Apple's devices; every subscription is a place of its own.
+pub const APNS: &str = "apns";
 /// URLs of users' own; every subscription is a place of its own.
 pub const WEBHOOK: &str = "webhook";
 /// To the account's verified address, where a request names it.
@@ -36,8 +40,8 @@ pub const EMAIL: &str = "email";
 pub struct Notifications {
     store: Store,
     names: Arc<Names>,
-    web_push: bool,
-    webhooks: bool,
+    /// Which kinds of push are switched on.
+    carried: [(PushKind, bool); 4],
     private_targets: bool,
 }
 
@@ -46,8 +50,12 @@ impl Notifications {
         Self {
             store,
             names,
-            web_push: settings.webpush_contact.is_some(),
-            webhooks: settings.webhooks,
+            carried: [
+                (PushKind::WebPush, settings.webpush.contact.is_some()),
+                (PushKind::Fcm, settings.fcm.service_account.is_some()),
+                (PushKind::Apns, settings.apns.key_file.is_some()),
+                (PushKind::Webhook, settings.webhooks),
+            ],
             private_targets: settings.allow_private_targets,
         }
     }

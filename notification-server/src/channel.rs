@@ -13,7 +13,11 @@ use shared::{Timestamp, UserId};
 use store::Job;
 
 pub use self::push::web_push::WebPush;
-use self::{email::Email, inbox::Inbox, push::webhook::Webhook};
+use self::{
+    email::Email,
+    inbox::Inbox,
+    push::{apns::Apns, fcm::Fcm, webhook::Webhook},
+};
 use crate::outgoing::Outgoing;
 
 /// What came of one attempt. Texts are shown to whoever sent the notification.
@@ -63,10 +67,16 @@ impl Channels {
         let outgoing = Outgoing::new(settings.allow_private_targets)?;
         let mut all: Vec<Arc<dyn Channel>> =
             vec![Arc::new(Inbox::new(domain.clone())), Arc::new(Email::new(domain.clone())?)];
-        let contact = settings.webpush_contact.clone();
+        let contact = settings.webpush.contact.clone();
         let web_push = contact.map(|contact| Arc::new(WebPush::new(domain.clone(), outgoing.clone(), contact)));
         if let Some(web_push) = &web_push {
             all.push(web_push.clone());
+        }
+        if let Some(fcm) = Fcm::new(domain.clone(), &settings.fcm)? {
+            all.push(Arc::new(fcm));
+        }
+        if let Some(apns) = Apns::new(domain.clone(), &settings.apns)? {
+            all.push(Arc::new(apns));
         }
         if settings.webhooks {
             all.push(Arc::new(Webhook::new(domain.clone(), outgoing)));

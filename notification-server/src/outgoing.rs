@@ -1,11 +1,12 @@
-//! Requests to URLs that users gave: held to [`domain::notifications::target`]; a name is looked up once, and the
-//! connection goes to an address that was looked at; no redirects, no proxy; bounds on time and on what is read.
+//! Requests to others: to the services the operator has chosen, and to URLs that users gave. The latter are held to [`domain::notifications::target`]; a name
+//! is looked up once, and the connection goes to an address that was looked at; no proxy. No redirects, bounds on time and
+//! on what is read for both.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use domain::notifications::{BadTarget, is_global, target};
 use reqwest::{
-    Client, StatusCode,
+    Client, ClientBuilder, RequestBuilder, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{HeaderMap, RETRY_AFTER},
     redirect::Policy,
@@ -18,7 +19,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Connections to one host that are kept for the next request.
 const KEPT_PER_HOST: usize = 4;
 /// Bytes of an answer that are read.
-const ANSWER_BYTES: usize = 1024;
+const ANSWER_BYTES: usize = 8192;
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub enum SendError {
     Failed(&'static str),
 }
 
-/// The one client for such URLs; clones share its connections.
+/// The one client for URLs of users; clones share its connections.
 #[derive(Clone)]
 pub struct Outgoing {
     client: Client,
@@ -49,34 +50,57 @@ pub struct Outgoing {
 impl Outgoing {
     /// `private`: private addresses and plain http are allowed.
     pub fn new(private: bool) -> reqwest::Result<Self> {
-        let client = Client::builder()
-            .dns_resolver(Arc::new(Guard { private }))
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(LIMIT)
-            .pool_max_idle_per_host(KEPT_PER_HOST)
-            .user_agent(concat!("ChatApp/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let client = bounded().dns_resolver(Arc::new(Guard { private })).no_proxy().build()?;
         Ok(Self { client, private })
     }
 
     /// Posts, and reads the beginning of the answer. Takes 15 s at most.
     pub async fn post(&self, url: &str, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, SendError> {
-        let url = target(url, self.private)?;
-        let mut response = self.client.post(url).headers(headers).body(body).send().await.map_err(|e| reason(&e))?;
-        let status = response.status();
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|v| retry_after(v.to_str().ok()?));
-        let mut read = Vec::new();
-        // A body that breaks off says no more; the status is known.
-        while let Ok(Some(chunk)) = response.chunk().await {
-            read.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES - read.len())]);
-            if read.len() == ANSWER_BYTES {
-                break;
-            }
-        }
-        Ok(Answer { status, retry_after, text: String::from_utf8_lossy(&read).trim().to_owned() })
+        exchange(self.client.post(target(url, self.private)?).headers(headers).body(body)).await
     }
+}
+
+/// The client for a service that the operator has chosen.
+pub struct Chosen {
+    client: Client,
+}
+
+impl Chosen {
+    /// With `http2`, by HTTP/2 alone.
+    pub fn new(http2: bool) -> reqwest::Result<Self> {
+        let client = if http2 { bounded().http2_prior_knowledge() } else { bounded() };
+        Ok(Self { client: client.build()? })
+    }
+
+    /// A request to be completed; send it by [`exchange`].
+    pub fn post(&self, url: &str) -> RequestBuilder {
+        self.client.post(url)
+    }
+}
+
+fn bounded() -> ClientBuilder {
+    Client::builder()
+        .redirect(Policy::none())
+        .connect_timeout(CONNECT_LIMIT)
+        .timeout(LIMIT)
+        .pool_max_idle_per_host(KEPT_PER_HOST)
+        .user_agent(concat!("ChatApp/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Sends, and reads the beginning of the answer. Takes 15 s at most.
+pub async fn exchange(request: RequestBuilder) -> Result<Answer, SendError> {
+    let mut response = request.send().await.map_err(|e| reason(&e))?;
+    let status = response.status();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|v| retry_after(v.to_str().ok()?));
+    let mut read = Vec::new();
+    // A body that breaks off says no more; the status is known.
+    while let Ok(Some(chunk)) = response.chunk().await {
+        read.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES - read.len())]);
+        if read.len() == ANSWER_BYTES {
+            break;
+        }
+    }
+    Ok(Answer { status, retry_after, text: String::from_utf8_lossy(&read).trim().to_owned() })
 }
 
 fn reason(error: &reqwest::Error) -> SendError {

@@ -4,6 +4,7 @@
 //! `docs/configuration.md` and `.env.example` list all of them and are checked against this file by a test.
 
 mod external;
+mod notification;
 mod smtp_url;
 mod store_url;
 
@@ -13,13 +14,13 @@ use std::{
 };
 
 use config::{Config, Environment, File, FileFormat};
-use email_address::EmailAddress;
 use ipnet::IpNet;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::{
     external::{ExternalIssuer, KeysAt},
+    notification::{Apns, Fcm, Notification, WebPush},
     smtp_url::SmtpUrl,
     store_url::StoreUrl,
 };
@@ -40,6 +41,7 @@ pub struct Settings {
     pub api: Api,
     pub chat: Chat,
     pub presence: Presence,
+    pub people: People,
     pub notification: Notification,
     pub auth: Auth,
     pub http: Http,
@@ -103,26 +105,11 @@ pub struct Presence {
     pub max_watched: usize,
 }
 
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Notification {
-    pub listen: SocketAddr,
-    pub public_url: Option<String>,
-    /// Keys that may `POST /notify`, comma-separated; at least 16 characters each. None: only tokens of scope `notify`.
-    #[serde(deserialize_with = "comma_separated", serialize_with = "hidden")]
-    pub api_keys: Vec<SecretString>,
-    /// How long after a message its absent readers are notified.
-    pub delay_ms: u64,
-    /// `mailto:` or `https:` where a push service reaches the operator (RFC 8292 §2.1); none: no Web Push.
-    pub webpush_contact: Option<String>,
-    /// May users have their notifications posted to URLs of their own?
-    pub webhooks: bool,
-    /// Users' URLs may be plain http, and lead to private addresses: for tests, and where users are trusted.
-    pub allow_private_targets: bool,
-    /// The server that takes e-mail; without it none is sent.
-    pub smtp_url: Option<SmtpUrl>,
-    /// Who writes: `no-reply@example.org`, or `Example <no-reply@example.org>`.
-    pub smtp_from: Option<String>,
+pub struct People {
+    /// Are contacts asked before they are one, and is each then one of the other?
+    pub contact_requests: bool,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -190,6 +177,12 @@ pub struct Limits {
     pub searches_per_minute: u32,
     /// Per user: tickets for sockets.
     pub tickets_per_minute: u32,
+    /// Per user: asking people to be contacts.
+    pub contact_requests_per_minute: u32,
+    /// Per user: invites made.
+    pub invites_per_minute: u32,
+    /// Per user, and per address: codes of invites that are tried, right or wrong.
+    pub redeems_per_minute: u32,
     /// Characters of a message.
     pub content_chars: usize,
     /// Bytes of a client's frame.
@@ -317,22 +310,6 @@ impl Default for Presence {
     }
 }
 
-impl Default for Notification {
-    fn default() -> Self {
-        Self {
-            listen: local(3003),
-            public_url: None,
-            api_keys: Vec::new(),
-            delay_ms: 2000,
-            webpush_contact: None,
-            webhooks: false,
-            allow_private_targets: false,
-            smtp_url: None,
-            smtp_from: None,
-        }
-    }
-}
-
 impl Default for Auth {
     fn default() -> Self {
         Self {
@@ -376,6 +353,9 @@ impl Default for Limits {
             letters_per_hour: 5,
             searches_per_minute: 60,
             tickets_per_minute: 60,
+            contact_requests_per_minute: 30,
+            invites_per_minute: 20,
+            redeems_per_minute: 30,
             content_chars: 8000,
             frame_bytes: 64 * 1024,
             body_bytes: 256 * 1024,
@@ -430,19 +410,8 @@ impl Settings {
     /// The rules a type cannot say.
     fn check(mut self) -> Result<Self, SettingsError> {
         let bad = |key: &str, why: &str| Err(SettingsError(format!("{key}: {why}")));
-        if self.notification.api_keys.iter().any(|k| k.expose_secret().len() < 16) {
-            return bad("notification.api_keys", "a key has less than 16 characters");
-        }
-        let contact = self.notification.webpush_contact.as_deref().map(url::Url::parse);
-        if contact.is_some_and(|url| !url.is_ok_and(|url| matches!(url.scheme(), "mailto" | "https"))) {
-            return bad("notification.webpush_contact", "use mailto:ADDRESS or https://HOST");
-        }
-        match (&self.notification.smtp_url, &self.notification.smtp_from) {
-            (_, Some(from)) if !EmailAddress::is_valid(from) || from.chars().any(char::is_control) => {
-                return bad("notification.smtp_from", "use no-reply@example.org or Example <no-reply@example.org>");
-            }
-            (Some(_), None) => return bad("notification.smtp_from", "is needed with notification.smtp_url"),
-            _ => {}
+        if let Err((key, why)) = self.notification.check() {
+            return bad(&format!("notification.{key}"), why);
         }
         for (key, link) in [("auth.reset_url", &self.auth.reset_url), ("auth.verify_url", &self.auth.verify_url)] {
             if link.as_ref().is_some_and(|link| !is_link(link)) {
@@ -492,6 +461,9 @@ impl Settings {
             ("limits.letters_per_hour", self.limits.letters_per_hour.into()),
             ("limits.searches_per_minute", self.limits.searches_per_minute.into()),
             ("limits.tickets_per_minute", self.limits.tickets_per_minute.into()),
+            ("limits.contact_requests_per_minute", self.limits.contact_requests_per_minute.into()),
+            ("limits.invites_per_minute", self.limits.invites_per_minute.into()),
+            ("limits.redeems_per_minute", self.limits.redeems_per_minute.into()),
             ("limits.content_chars", self.limits.content_chars as u64),
             ("limits.queue_frames", self.limits.queue_frames as u64),
             ("limits.queue_seconds", self.limits.queue_seconds),

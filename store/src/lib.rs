@@ -46,7 +46,7 @@ pub use notify::{
 };
 pub use notify_settings::{DoNotDisturb, NotifyPreferences, NotifySettings, Reach, RoomLevel};
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
-pub use people::{People, Relation};
+pub use people::{Asked, Most, People, Relation, Requests};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
 pub use push::{PushKind, PushSubscription, PushSubscriptions, WebPushKeys};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};

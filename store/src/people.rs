@@ -14,6 +14,31 @@ pub struct Relation {
     pub blocks_me: bool,
 }
 
+/// How many people the lists of one user may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Most {
+    /// Contacts, and those whom they asked to be one.
+    pub contacts: usize,
+    /// Requests that wait, of either direction.
+    pub requests: usize,
+}
+
+/// What came of asking somebody to be a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// They are one.
+    Contact,
+    /// They have not answered.
+    Pending,
+}
+
+/// Requests of a user that wait, each in order of id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requests {
+    pub outgoing: Vec<UserId>,
+    pub incoming: Vec<UserId>,
+}
+
 /// What changes whether somebody may watch the owner is published, in the step that changes it
 /// ([`AccessChanged`](crate::BusEvent::AccessChanged)).
 #[async_trait]
@@ -25,9 +50,21 @@ pub trait People: Send + Sync {
     async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()>;
     /// In order of id.
     async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>>;
+    /// The owner asks somebody to be a contact, each of the other. Who has asked the owner becomes it at once, as does who
+    /// has the owner in their contacts. Else a request waits in the lists of both, each change of which is one in its
+    /// owner's own log, published. Asking twice is asking once. Where the other one blocks the owner, the request waits
+    /// in the owner's list alone, for ever. [`Blocked`](crate::StoreError::Blocked) where the owner blocks them,
+    /// [`TooManyPeople`](crate::StoreError::TooManyPeople) where a list is full. A process that dies inside leaves half
+    /// of it to the sweep, within 30 s: a request that came to one of the lists alone is taken back.
+    async fn ask_contact(&self, owner: UserId, other: UserId, most: Most) -> Result<Asked>;
+    /// Takes back what the owner asked of the other one, and declines what that one asked of the owner, if anything: a
+    /// change in the own log of each whose list changed, published. Where the owner blocks the other one, nothing changes
+    /// in what that one asked.
+    async fn drop_requests(&self, owner: UserId, other: UserId) -> Result<()>;
+    async fn requests(&self, owner: UserId) -> Result<Requests>;
     /// Blocking one twice is once. If they were not blocked before: a change in the owner's own log, and published. From
     /// when it returns nothing is said in the direct room of the two ([`Blocked`](crate::StoreError::Blocked)), whoever
-    /// makes it, until neither blocks the other. A process that dies inside leaves the room to the sweep, within 30 s.
+    /// makes it, until neither blocks the other. Requests between them are [dropped](Self::drop_requests). A process that dies inside leaves the room to the sweep, within 30 s.
     /// [`TooManyPeople`](crate::StoreError::TooManyPeople) where the owner blocks `most` others. O(blocks).
     async fn block(&self, owner: UserId, other: UserId, most: usize) -> Result<()>;
     /// The reverse.

@@ -13,6 +13,10 @@ use crate::Result;
 pub enum PushKind {
     /// RFC 8030; what is sent is encrypted for the device (RFC 8291).
     WebPush,
+    /// Firebase Cloud Messaging.
+    Fcm,
+    /// Apple Push Notification service.
+    Apns,
     /// A URL of the user's own.
     Webhook,
 }
@@ -30,7 +34,7 @@ pub struct WebPushKeys {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PushSubscription {
     pub kind: PushKind,
-    /// The URL that is posted to.
+    /// The URL that is posted to, or the token of an app on a device.
     pub endpoint: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<WebPushKeys>,
@@ -53,6 +57,8 @@ impl PushSubscription {
     pub fn id_of(kind: PushKind, endpoint: &str) -> String {
         let kind: &[u8] = match kind {
             PushKind::WebPush => b"webpush",
+            PushKind::Fcm => b"fcm",
+            PushKind::Apns => b"apns",
             PushKind::Webhook => b"webhook",
         };
         let hash = Sha256::new().chain_update(kind).chain_update([0]).chain_update(endpoint).finalize();

@@ -30,6 +30,7 @@ mod presence;
 mod push;
 mod reactions;
 mod replicas;
+mod requests;
 mod retention;
 mod room_admin;
 mod rooms;

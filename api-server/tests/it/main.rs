@@ -25,6 +25,7 @@ mod rates;
 mod recovery;
 mod registry;
 mod replies;
+mod requests;
 mod retention;
 mod roles;
 mod rooms;

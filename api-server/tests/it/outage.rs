@@ -37,6 +37,8 @@ fn routes(person: &Person, room: &str, message: &str) -> Vec<(&'static str, Stri
         ("GET", "/api/contacts".into(), None),
         ("PUT", format!("/api/contacts/{}", uuid::Uuid::now_v7()), None),
         ("DELETE", format!("/api/contacts/{}", uuid::Uuid::now_v7()), None),
+        ("GET", "/api/contacts/requests".into(), None),
+        ("DELETE", format!("/api/contacts/requests/{}", uuid::Uuid::now_v7()), None),
         ("GET", "/api/blocks".into(), None),
         ("PUT", format!("/api/blocks/{}", uuid::Uuid::now_v7()), None),
         ("DELETE", format!("/api/blocks/{}", uuid::Uuid::now_v7()), None),

@@ -6,7 +6,7 @@ use std::{collections::HashMap, rc::Rc};
 use domain::{Result, rooms::Standing};
 use shared::{
     NotificationId, RoomId, UserId,
-    protocol::{Position, ServerFrame},
+    protocol::{Position, RequestDirection, ServerFrame},
 };
 use socket::CloseCode;
 use store::{InboxItem, UserChange, UserChangeBody, UserChanges};
@@ -69,6 +69,12 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
             UserChangeBody::Contact { user, added } => {
                 Told::frame(ServerFrame::ContactUpdated { user_id: user, added, user_position })
             }
+            UserChangeBody::Request { user, incoming, pending } => Told::frame(ServerFrame::ContactRequestUpdated {
+                user_id: user,
+                direction: if incoming { RequestDirection::Incoming } else { RequestDirection::Outgoing },
+                pending,
+                user_position,
+            }),
             UserChangeBody::Block { user, added } => {
                 Told::frame(ServerFrame::BlockUpdated { user_id: user, blocked: added, user_position })
             }

@@ -1,4 +1,4 @@
-//! What a block does to open sockets.
+//! What blocks and contact requests do to open sockets.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -81,5 +81,35 @@ async fn a_repeat_that_was_sent_before_the_block_was_seen_gets_its_acknowledgeme
                 assert_eq!(reply["payload"]["duplicate"], true);
             }
         }
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_contact_request_is_told_on_all_devices_of_both(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::with(engine, |settings| settings.people.contact_requests = true).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let mut sockets = Vec::new();
+    for user in [&alice, &alice, &bob, &bob] {
+        sockets.push(world.connect(user).await);
+    }
+    let most = store::Most { contacts: 9, requests: 9 };
+    world.domain.store.people.ask_contact(alice.id, bob.id, most).await.unwrap();
+    for (n, client) in sockets.iter_mut().enumerate() {
+        let told = client.frame().await;
+        insta::allow_duplicates! {
+            if n < 2 {
+                insta::assert_snapshot!(told, @r#"{"payload":{"direction":"outgoing","pending":true,"userId":"<bob>","userPosition":{"eventId":"<event>","rev":1}},"type":"CONTACT_REQUEST_UPDATED"}"#);
+            } else {
+                insta::assert_snapshot!(told, @r#"{"payload":{"direction":"incoming","pending":true,"userId":"<alice>","userPosition":{"eventId":"<event>","rev":1}},"type":"CONTACT_REQUEST_UPDATED"}"#);
+            }
+        }
+    }
+    let viewer = world.domain.identity.authenticate(&bob.token).await.unwrap();
+    world.domain.people.add_contact(&viewer, alice.id).await.unwrap();
+    for client in &mut sockets {
+        let told = client.next().await;
+        assert_eq!((&told["type"], &told["payload"]["added"]), (&json!("CONTACT_UPDATED"), &json!(true)), "{told}");
+        client.quiet().await;
     }
 }

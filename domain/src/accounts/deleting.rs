@@ -102,9 +102,13 @@ pub(crate) async fn delete(
 async fn clear(store: &Store, user: UserId) -> Result<()> {
     let rooms = store.rooms.rooms_of(user).await?;
     stream::iter(rooms).map(|room| leave(store, room, user)).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    // So that no room goes on as if they blocked somebody.
+    // So that no room goes on as if they blocked somebody, and nobody is asked by them.
     for other in store.people.blocks(user).await? {
         store.people.unblock(user, other).await?;
+    }
+    let asked = store.people.requests(user).await?;
+    for other in asked.outgoing.into_iter().chain(asked.incoming) {
+        store.people.drop_requests(user, other).await?;
     }
     for subscription in store.push.subscriptions(user).await? {
         store.push.remove_subscription(user, &subscription.id()).await?;

@@ -1,4 +1,5 @@
-//! Where a user's devices are pushed to: browsers and UnifiedPush by Web Push (RFC 8030), and webhooks.
+//! Where a user's devices are pushed to: browsers and UnifiedPush by Web Push (RFC 8030), apps by FCM and APNs, and
+//! webhooks.
 
 mod global;
 mod target;
@@ -22,6 +23,8 @@ use crate::{DomainError, Result, Viewer, validate::Check};
 
 /// Subscriptions of one user.
 const MOST: usize = 20;
+/// Characters of an app's token.
+const MAX_TOKEN: usize = 4096;
 /// Bytes of a webhook's secret (Standard Webhooks: 24 to 64).
 const SECRET: usize = 24;
 
@@ -30,6 +33,10 @@ const SECRET: usize = 24;
 pub enum SubscriptionType {
     /// What a browser's `PushManager.subscribe()` gives, and UnifiedPush.
     WebPush,
+    /// An app on Firebase Cloud Messaging.
+    Fcm,
+    /// An app on an Apple device.
+    Apns,
     /// A URL that notifications are posted to, signed as Standard Webhooks.
     Webhook,
 }
@@ -38,8 +45,17 @@ impl From<SubscriptionType> for PushKind {
     fn from(kind: SubscriptionType) -> Self {
         match kind {
             SubscriptionType::WebPush => Self::WebPush,
+            SubscriptionType::Fcm => Self::Fcm,
+            SubscriptionType::Apns => Self::Apns,
             SubscriptionType::Webhook => Self::Webhook,
         }
+    }
+}
+
+impl SubscriptionType {
+    /// Is it named by an app's token, rather than by a URL?
+    const fn has_token(self) -> bool {
+        matches!(self, Self::Fcm | Self::Apns)
     }
 }
 
@@ -48,8 +64,10 @@ impl From<SubscriptionType> for PushKind {
 pub struct Subscribe {
     #[serde(rename = "type")]
     pub kind: SubscriptionType,
-    /// The URL that is posted to: https, and of a public address.
-    pub endpoint: String,
+    /// With `webpush` and `webhook`: the URL that is posted to, https and of a public address.
+    pub endpoint: Option<String>,
+    /// With `fcm` and `apns`: what the device's system gave the app.
+    pub token: Option<String>,
     /// With `webpush`.
     pub keys: Option<SubscriptionKeys>,
 }
@@ -68,7 +86,8 @@ pub struct SubscriptionKeys {
 pub struct Unsubscribe {
     #[serde(rename = "type")]
     pub kind: SubscriptionType,
-    pub endpoint: String,
+    pub endpoint: Option<String>,
+    pub token: Option<String>,
 }
 
 /// A subscription as its owner sees it.
@@ -79,7 +98,10 @@ pub struct Subscription {
     pub id: String,
     #[serde(rename = "type")]
     pub kind: SubscriptionType,
-    pub endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
     /// What a webhook's requests are signed with (`whsec_…`); told once, when it is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
@@ -92,25 +114,24 @@ pub struct SubscriptionList {
 }
 
 impl Notifications {
-    /// From now on the viewer's notifications go there too, until the session ends that this was done with. The same
+    /// From now on the viewer's notifications go there too, until the session ends that this was done with; by another
+    /// product's token, until it is removed. The same
     /// endpoint again replaces what was there, also another user's: a device tells one user's notifications.
     pub async fn subscribe(&self, viewer: &Viewer, input: Subscribe) -> Result<Subscription> {
         let kind = input.kind.into();
         if !self.carries(kind) {
             return Err(DomainError::Forbidden("notifications are not pushed in this way here"));
         }
-        let url = target(&input.endpoint, self.private_targets);
+        let endpoint = self.endpoint(input.kind, input.endpoint, input.token)?;
         let keys = match (kind, &input.keys) {
             (PushKind::WebPush, Some(keys)) => check_keys(keys)?,
             (PushKind::WebPush, None) => return Err(DomainError::invalid("keys", "give p256dh and auth")),
-            (PushKind::Webhook, _) => None,
+            _ => None,
         };
-        // As it was given: the browser names it so when it unsubscribes.
-        url.map_err(|why| DomainError::invalid("endpoint", why.to_string()))?;
         let secret = || format!("whsec_{}", STANDARD.encode(rand::random::<[u8; SECRET]>()));
         let subscription = PushSubscription {
             kind,
-            endpoint: input.endpoint,
+            endpoint,
             keys,
             secret: (kind == PushKind::Webhook).then(secret),
             // Another product's token ends long before the device is given up.
@@ -118,7 +139,7 @@ impl Notifications {
             created_at: Timestamp::now(),
         };
         if !self.store.push.put_subscription(viewer.user, &subscription, MOST).await? {
-            return Err(DomainError::invalid("endpoint", format!("you have {MOST} subscriptions already; remove one")));
+            return Err(DomainError::invalid("type", format!("you have {MOST} subscriptions already; remove one")));
         }
         Ok(to_subscription(subscription, true))
     }
@@ -130,8 +151,9 @@ impl Notifications {
     }
 
     /// Removing what is not there is fine: a browser that unsubscribes may have been forgotten before.
-    pub async fn unsubscribe(&self, viewer: &Viewer, input: &Unsubscribe) -> Result<()> {
-        let id = PushSubscription::id_of(input.kind.into(), &input.endpoint);
+    pub async fn unsubscribe(&self, viewer: &Viewer, input: Unsubscribe) -> Result<()> {
+        let named = named(input.kind, input.endpoint, input.token)?;
+        let id = PushSubscription::id_of(input.kind.into(), &named);
         self.store.push.remove_subscription(viewer.user, &id).await?;
         Ok(())
     }
@@ -154,12 +176,31 @@ impl Notifications {
     }
 
     /// Is this kind switched on?
-    pub const fn carries(&self, kind: PushKind) -> bool {
-        match kind {
-            PushKind::WebPush => self.web_push,
-            PushKind::Webhook => self.webhooks,
-        }
+    fn carries(&self, kind: PushKind) -> bool {
+        self.carried.contains(&(kind, true))
     }
+
+    /// The URL or token, as it was given: the device names it so when it unsubscribes.
+    fn endpoint(&self, kind: SubscriptionType, endpoint: Option<String>, token: Option<String>) -> Result<String> {
+        let named = named(kind, endpoint, token)?;
+        if kind.has_token() {
+            let plain = named.bytes().all(|byte| byte.is_ascii_graphic());
+            let fits = (1..=MAX_TOKEN).contains(&named.len()) && plain;
+            let problem = format!("use 1 to {MAX_TOKEN} visible ASCII characters");
+            // Apple's tokens are a part of a path.
+            let hex = kind != SubscriptionType::Apns || named.bytes().all(|byte| byte.is_ascii_hexdigit());
+            Check::default().that(fits, "token", problem).that(hex, "token", "use hex digits").done()?;
+        } else {
+            target(&named, self.private_targets).map_err(|why| DomainError::invalid("endpoint", why.to_string()))?;
+        }
+        Ok(named)
+    }
+}
+
+/// What names a subscription of this kind.
+fn named(kind: SubscriptionType, endpoint: Option<String>, token: Option<String>) -> Result<String> {
+    let (field, given) = if kind.has_token() { ("token", token) } else { ("endpoint", endpoint) };
+    given.ok_or_else(|| DomainError::invalid(field, "is missing"))
 }
 
 fn check_keys(keys: &SubscriptionKeys) -> Result<Option<WebPushKeys>> {
@@ -175,14 +216,17 @@ fn check_keys(keys: &SubscriptionKeys) -> Result<Option<WebPushKeys>> {
 }
 
 fn to_subscription(subscription: PushSubscription, made: bool) -> Subscription {
-    Subscription {
-        id: subscription.id(),
-        kind: match subscription.kind {
-            PushKind::WebPush => SubscriptionType::WebPush,
-            PushKind::Webhook => SubscriptionType::Webhook,
-        },
-        endpoint: subscription.endpoint,
-        secret: subscription.secret.filter(|_| made),
-        created_at: subscription.created_at,
-    }
+    let kind = match subscription.kind {
+        PushKind::WebPush => SubscriptionType::WebPush,
+        PushKind::Fcm => SubscriptionType::Fcm,
+        PushKind::Apns => SubscriptionType::Apns,
+        PushKind::Webhook => SubscriptionType::Webhook,
+    };
+    let id = subscription.id();
+    let (endpoint, token) = match kind.has_token() {
+        true => (None, Some(subscription.endpoint)),
+        false => (Some(subscription.endpoint), None),
+    };
+    let secret = subscription.secret.filter(|_| made);
+    Subscription { id, kind, endpoint, token, secret, created_at: subscription.created_at }
 }

@@ -66,6 +66,6 @@ pub async fn subscriptions(caller: Caller, domain: Data<Domain>) -> ApiResult<Ht
 ))]
 #[delete("/api/push/subscriptions")]
 pub async fn unsubscribe(caller: Caller, domain: Data<Domain>, input: Json<Unsubscribe>) -> ApiResult<HttpResponse> {
-    domain.notifications.unsubscribe(&caller.0, &input).await?;
+    domain.notifications.unsubscribe(&caller.0, input.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }

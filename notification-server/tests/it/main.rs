@@ -1,6 +1,7 @@
 //! The notification-server over HTTP, on both engines: each test has a store and a server of its own.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod apps;
 mod delivery;
 mod http;
 mod inbox;

@@ -16,12 +16,12 @@ use crate::{
 /// Everything is on, and may lead to this machine.
 pub fn pushing(settings: &mut Settings) {
     let settings = &mut settings.notification;
-    settings.webpush_contact = Some("mailto:ops@example.com".into());
+    settings.webpush.contact = Some("mailto:ops@example.com".into());
     settings.webhooks = true;
     settings.allow_private_targets = true;
 }
 
-const SUBSCRIPTIONS: &str = "/api/push/subscriptions";
+pub const SUBSCRIPTIONS: &str = "/api/push/subscriptions";
 
 async fn start(engine: Engine) -> (TestServer, Receiver, Person) {
     let receiver = Receiver::start().await;
@@ -34,14 +34,14 @@ async fn start(engine: Engine) -> (TestServer, Receiver, Person) {
 /// Subscribes a browser at this path of the push service; gives the subscription's id.
 async fn subscribe(server: &TestServer, receiver: &Receiver, person: &Person, path: &str) -> String {
     let endpoint = format!("{}{path}", receiver.url);
-    let input = json!({ "type": "webpush", "endpoint": endpoint, "keys": receiver.keys, "expirationTime": null });
+    let input = json!({ "type": "webpush", "endpoint": endpoint, "keys": receiver.keys(), "expirationTime": null });
     let answer = server.send("POST", SUBSCRIPTIONS, person, input).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.raw["id"].as_str().unwrap().to_owned()
 }
 
 /// Notifies and waits until that is over; gives (channel, state, detail) of each place but the inbox.
-async fn notify(server: &TestServer, person: &Person, body: Value) -> Vec<(String, String, String)> {
+pub async fn notify(server: &TestServer, person: &Person, body: Value) -> Vec<(String, String, String)> {
     let mut request = json!({ "userId": person.id, "title": "Tea", "body": "It is ready." });
     request.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
     let answer = server.notify(request).await;
@@ -96,7 +96,7 @@ async fn a_webhook_is_verified_by_the_receivers_own_library(#[values(Engine::Emb
     let made = server.send("POST", SUBSCRIPTIONS, &alice, input.clone()).await;
     let secret = made.raw["secret"].as_str().unwrap();
     assert!(secret.starts_with("whsec_"));
-    receiver.learn("mine", secret).await;
+    receiver.tell(&format!("mine {secret}")).await;
     let listed = server.get(SUBSCRIPTIONS, &alice).await.raw["items"][0].clone();
     assert_eq!((&listed["endpoint"], listed.get("secret")), (&json!(endpoint), None), "the secret is told once");
     let states = notify(&server, &alice, json!({ "channels": ["webhook"], "data": [1] })).await;
@@ -219,6 +219,7 @@ async fn what_cannot_be_pushed_to_is_refused() {
         (json!({ "type": "webpush", "endpoint": endpoint, "keys": { "p256dh": off_curve, "auth": auth } }), "P-256"),
         (json!({ "type": "webpush", "endpoint": endpoint, "keys": { "p256dh": "", "auth": auth } }), "P-256"),
         (json!({ "type": "webpush", "endpoint": endpoint, "keys": { "p256dh": p256dh, "auth": "AA" } }), "16 bytes"),
+        (json!({ "type": "webpush", "keys": keys }), "endpoint: is missing"),
         (json!({ "type": "telegram", "endpoint": endpoint }), "telegram"),
         (json!({ "endpoint": endpoint }), "type"),
         (json!([]), ""),
@@ -264,7 +265,11 @@ async fn a_user_is_told_as_they_wish(#[values(Engine::Embedded, Engine::Redis)] 
     let room = server.world.room(&[&alice, &bob]).await;
     subscribe(&server, &receiver, &alice, "/push/a").await;
     let given = server.get(SETTINGS, &alice).await.raw;
-    assert_eq!(given, json!({ "channels": { "email": true, "webpush": true, "webhook": true }, "rooms": {} }));
+    assert_eq!(
+        given["channels"],
+        json!({ "email": true, "webpush": true, "fcm": true, "apns": true, "webhook": true })
+    );
+    assert_eq!((&given["rooms"], given.get("dnd")), (&json!({}), None));
 
     let wishes = json!({ "rooms": { room.to_string(): { "mentionsOnly": true, "muted": false } } });
     assert_eq!(server.send("PUT", SETTINGS, &alice, wishes.clone()).await.status, 200);

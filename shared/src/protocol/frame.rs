@@ -23,6 +23,16 @@ pub enum ResumeStatus {
     New,
 }
 
+/// Who has asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestDirection {
+    /// The other one.
+    Incoming,
+    /// Oneself.
+    Outgoing,
+}
+
 /// Where a log stands after a `RESUME`; events go on from there. Counts are absolute, and there for rooms one is in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -234,6 +244,13 @@ pub enum ServerFrame {
         user_id: UserId,
         /// `false`: no longer a contact.
         added: bool,
+        user_position: Position,
+    },
+    /// A contact request waits, or waits no more. Becoming a contact ends it, and is told by `CONTACT_UPDATED` alone.
+    ContactRequestUpdated {
+        user_id: UserId,
+        direction: RequestDirection,
+        pending: bool,
         user_position: Position,
     },
     BlockUpdated {

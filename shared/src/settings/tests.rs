@@ -1,5 +1,7 @@
 //! Tests of reading settings, and that the documentation tells them all.
 
+use secrecy::ExposeSecret;
+
 use super::*;
 
 fn load(vars: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -121,20 +123,29 @@ fn external_issuers_are_a_list_in_a_file_and_json_in_the_environment() {
     }
 }
 
+/// The keys below one, with those of sections in it as `inner.key`.
+fn leaves(keys: &serde_json::Value) -> Vec<(String, serde_json::Value)> {
+    let below = |(key, value): (&String, &serde_json::Value)| match value.is_object() {
+        true => leaves(value).into_iter().map(|(inner, value)| (format!("{key}.{inner}"), value)).collect(),
+        false => vec![(key.clone(), value.clone())],
+    };
+    keys.as_object().unwrap().iter().flat_map(below).collect()
+}
+
 #[test]
 fn every_key_is_in_the_documentation_with_its_default() {
     let table = include_str!("../../../docs/configuration.md");
     let example = include_str!("../../../.env.example");
     let defaults = serde_json::to_value(Settings::default()).unwrap();
     for (section, keys) in defaults.as_object().unwrap() {
-        for (key, default) in keys.as_object().unwrap() {
-            let default = match default {
+        for (key, default) in leaves(keys) {
+            let default = match &default {
                 serde_json::Value::Null => String::new(),
                 serde_json::Value::String(text) => text.clone(),
                 serde_json::Value::Array(list) => list.iter().filter_map(|v| v.as_str()).collect::<Vec<_>>().join(","),
                 other => other.to_string(),
             };
-            let variable = format!("CHATAPP__{}__{}", section.to_uppercase(), key.to_uppercase());
+            let variable = format!("CHATAPP__{}__{}", section.to_uppercase(), key.to_uppercase().replace('.', "__"));
             assert!(example.contains(&format!("#{variable}={default}\n")), "{variable}={default} in .env.example");
             let shown = if default.is_empty() { "none".into() } else { format!("`{default}`") };
             let row = format!("| `{section}.{key}` | {shown} |");
@@ -172,5 +183,21 @@ fn store_urls() {
         ("redis+cluster://u:p@a:1,b:2", Some("a:1")),
     ] {
         assert_eq!(url.parse::<StoreUrl>().unwrap().server().as_deref(), server, "{url}");
+    }
+}
+
+#[test]
+fn what_is_given_for_pushes_goes_together() {
+    let set = |key: &str, value: &str| load(&[(&format!("CHATAPP__NOTIFICATION__{key}"), value)]);
+    assert!(set("WEBPUSH__CONTACT", "mailto:ops@example.com").is_ok());
+    for (key, value, named) in [
+        ("WEBPUSH__CONTACT", "ops@example.com", "notification.webpush.contact"),
+        ("APNS__KEY_ID", "KEY", "notification.apns.key_file"),
+        ("APNS__KEY_FILE", "/key.p8", "notification.apns.key_id"),
+        ("APNS__URL", "api.push.apple.com", "notification.apns.url"),
+        ("FCM__URL", "https://fcm.example/v2", "notification.fcm.url"),
+    ] {
+        let line = set(key, value).unwrap_err().to_string();
+        assert!(line.contains(named), "{key}={value}: {line}");
     }
 }

@@ -299,6 +299,7 @@ pub(super) enum UserWhat {
     ReadMark { room: RoomId, seq: u64 },
     Contact { user: UserId, added: bool },
     Block { user: UserId, added: bool },
+    Request { user: UserId, incoming: bool, pending: bool },
     Notification(NotificationId),
 }
 
@@ -319,6 +320,9 @@ impl UserChangeRow {
             UserWhat::Contact { user, added } => row.byte(if added { 3 } else { 4 }).bytes(user.as_bytes()),
             UserWhat::Notification(id) => row.byte(5).bytes(id.as_bytes()),
             UserWhat::Block { user, added } => row.byte(if added { 6 } else { 7 }).bytes(user.as_bytes()),
+            UserWhat::Request { user, incoming, pending } => {
+                row.byte(8).byte(u8::from(incoming)).byte(u8::from(pending)).bytes(user.as_bytes())
+            }
         }
         .done()
     }
@@ -336,6 +340,10 @@ impl UserChangeRow {
                 UserWhat::Notification(id.ok_or_else(|| corrupt("user change"))?)
             }
             tag @ (6 | 7) => UserWhat::Block { user: row.user()?, added: tag == 6 },
+            8 => {
+                let (incoming, pending) = (row.byte()? == 1, row.byte()? == 1);
+                UserWhat::Request { user: row.user()?, incoming, pending }
+            }
             _ => return Err(corrupt("user change")),
         };
         Ok(Self { event_id, what })

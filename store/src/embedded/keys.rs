@@ -12,6 +12,7 @@
 //! | state | `#` | accounts and guests there are (u64) |
 //! | state | `c` owner contact | empty |
 //! | state | `D` owner blocked | empty |
+//! | state | `O` owner direction user | empty; contact requests that wait, direction 0: outgoing, 1: incoming |
 //! | state | `S` user session | [`SessionRecord`](crate::SessionRecord), JSON |
 //! | state | `T` expiry user session | empty |
 //! | state | `l` 0 user | secrets sent to the user's address, JSON |
@@ -237,6 +238,14 @@ pub(super) fn contacts(owner: UserId) -> Span {
 
 pub(super) fn block(owner: UserId, blocked: UserId) -> Key {
     state(b'D', &[owner.as_bytes(), blocked.as_bytes()])
+}
+
+pub(super) fn request(owner: UserId, incoming: bool, user: UserId) -> Key {
+    state(b'O', &[owner.as_bytes(), &[u8::from(incoming)], user.as_bytes()])
+}
+
+pub(super) fn requests(owner: UserId, incoming: bool) -> Span {
+    state(b'O', &[owner.as_bytes(), &[u8::from(incoming)]]).prefix()
 }
 
 pub(super) fn blocks(owner: UserId) -> Span {

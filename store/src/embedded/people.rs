@@ -13,7 +13,7 @@ use super::{
     user_log::record_user_change,
     users::user_id,
 };
-use crate::{BusEvent, People, Relation, Result, StoreError, UserChangeBody};
+use crate::{Asked, BusEvent, Most, People, Relation, Requests, Result, StoreError, UserChangeBody};
 
 /// A list of the owner's: its keys, and the one of somebody in it.
 type List = (Span, Key);
@@ -58,7 +58,8 @@ fn block(tx: &mut Tx, owner: UserId, user: UserId, most: usize) -> Result<()> {
         return Ok(());
     }
     mark_direct(tx, owner, user)?;
-    tell(tx, owner, user, UserChangeBody::Block { user, added: true })
+    tell(tx, owner, user, UserChangeBody::Block { user, added: true })?;
+    drop_requests(tx, owner, user)
 }
 
 fn unblock(tx: &mut Tx, owner: UserId, user: UserId) -> Result<()> {
@@ -79,6 +80,78 @@ fn mark_direct(tx: &mut Tx, a: UserId, b: UserId) -> Result<()> {
     let Some(row) = find_head(tx, room)? else { return Ok(()) };
     let blocked = either_blocks(tx, a, b)?;
     put_head(tx, room, &HeadRow { blocked, ..row })
+}
+
+fn ask_contact(tx: &mut Tx, owner: UserId, other: UserId, most: Most) -> Result<Asked> {
+    if tx.get(&keys::contact(owner, other))?.is_some() {
+        return Ok(Asked::Contact);
+    }
+    if tx.get(&keys::block(owner, other))?.is_some() {
+        return Err(StoreError::Blocked);
+    }
+    let has_asked = tx.get(&keys::request(owner, false, other))?.is_some();
+    let asked = tx.count(&keys::requests(owner, false))?;
+    if !has_asked && tx.count(&keys::contacts(owner))? + asked >= most.contacts as u64 {
+        return Err(StoreError::TooManyPeople);
+    }
+    let is_asked = tx.get(&keys::request(other, false, owner))?.is_some();
+    let knows_me = tx.get(&keys::contact(other, owner))?.is_some();
+    if is_asked || knows_me {
+        befriend(tx, owner, other)?;
+        if is_asked {
+            befriend(tx, other, owner)?;
+        }
+        return Ok(Asked::Contact);
+    }
+    if has_asked {
+        return Ok(Asked::Pending);
+    }
+    if asked.max(tx.count(&keys::requests(other, true))?) >= most.requests as u64 {
+        return Err(StoreError::TooManyPeople);
+    }
+    set_request(tx, owner, (other, false), true)?;
+    if tx.get(&keys::block(other, owner))?.is_none() {
+        set_request(tx, other, (owner, true), true)?;
+    }
+    Ok(Asked::Pending)
+}
+
+/// The request between them has come to something: `user` is a contact of the owner.
+fn befriend(tx: &mut Tx, owner: UserId, user: UserId) -> Result<()> {
+    for incoming in [false, true] {
+        tx.delete(keys::request(owner, incoming, user));
+    }
+    let key = keys::contact(owner, user);
+    if tx.get(&key)?.is_some() {
+        return Ok(());
+    }
+    tx.put(key, Vec::new())?;
+    tell(tx, owner, user, UserChangeBody::Contact { user, added: true })
+}
+
+fn drop_requests(tx: &mut Tx, owner: UserId, other: UserId) -> Result<()> {
+    set_request(tx, owner, (other, false), false)?;
+    set_request(tx, other, (owner, true), false)?;
+    set_request(tx, owner, (other, true), false)?;
+    // Who is blocked does not learn of it.
+    if tx.get(&keys::block(owner, other))?.is_some() {
+        return Ok(());
+    }
+    set_request(tx, other, (owner, false), false)
+}
+
+/// A request waits in the owner's list, or does not; told where that is new.
+fn set_request(tx: &mut Tx, owner: UserId, (user, incoming): (UserId, bool), pending: bool) -> Result<()> {
+    let key = keys::request(owner, incoming, user);
+    if tx.get(&key)?.is_some() == pending {
+        return Ok(());
+    }
+    if pending {
+        tx.put(key, Vec::new())?;
+    } else {
+        tx.delete(key);
+    }
+    record_user_change(tx, owner, UserChangeBody::Request { user, incoming, pending }).map(drop)
 }
 
 /// Tells the owner's devices, and who watches the owner.
@@ -112,6 +185,22 @@ impl People for Embedded {
 
     async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {
         self.list(keys::contacts(owner)).await
+    }
+
+    async fn ask_contact(&self, owner: UserId, other: UserId, most: Most) -> Result<Asked> {
+        self.write(move |tx| ask_contact(tx, owner, other, most)).await
+    }
+
+    async fn drop_requests(&self, owner: UserId, other: UserId) -> Result<()> {
+        self.write(move |tx| drop_requests(tx, owner, other)).await
+    }
+
+    async fn requests(&self, owner: UserId) -> Result<Requests> {
+        let list = move |read: &Snapshot, incoming| {
+            let span = keys::requests(owner, incoming);
+            read.collect(&span, Order::Ascending, usize::MAX, |key, _| user_id(keys::last_id(key)))
+        };
+        self.read(move |read| Ok(Requests { outgoing: list(read, false)?, incoming: list(read, true)? })).await
     }
 
     async fn block(&self, owner: UserId, other: UserId, most: usize) -> Result<()> {

@@ -21,7 +21,10 @@ impl Engine {
         let intent = Intent::Block { user: owner, other, attempt: attempt.clone() };
         let pending = self.record_intent(&intent, Timestamp::now()).await?;
         match self.write_block(owner, other, change).await {
-            Ok(()) => self.settle_blocked([owner, other], &attempt).await?,
+            Ok(()) => {
+                self.settle_blocked([owner, other], &attempt).await?;
+                self.finish_block(owner, other).await?;
+            }
             Err(full @ StoreError::TooManyPeople) => {
                 self.forget_intent(&pending).await?;
                 return Err(full);
@@ -30,6 +33,15 @@ impl Engine {
             Err(unknown) => return Err(unknown),
         }
         self.forget_intent(&pending).await
+    }
+
+    /// After the room: what waits between the two, if the block stands.
+    pub(super) async fn finish_block(&self, owner: UserId, other: UserId) -> Result<()> {
+        let block = is_in(self.keys.blocks(owner), other);
+        match self.connections.ask("look for a block", &block).await? {
+            true => self.drop_between(owner, other).await,
+            false => Ok(()),
+        }
     }
 
     /// The list alone.

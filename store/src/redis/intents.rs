@@ -51,6 +51,8 @@ pub(super) enum Intent {
     Close { user: UserId, unseen_since: Option<Timestamp> },
     /// The user blocks the other, or does no longer.
     Block { user: UserId, other: UserId, attempt: String },
+    /// A contact request between the two begins or ends.
+    Request { user: UserId, other: UserId },
     /// The user joins or leaves the room.
     Membership { user: UserId, room: RoomId, attempt: String },
 }
@@ -95,6 +97,7 @@ impl Engine {
             Intent::Signup { user, .. }
             | Intent::Close { user, .. }
             | Intent::Block { user, .. }
+            | Intent::Request { user, .. }
             | Intent::Membership { user, .. } => user.as_bytes()[15],
             Intent::Create { room, .. } | Intent::Rename { room, .. } | Intent::Delete { room, .. } => {
                 room.as_bytes()[15]
@@ -158,8 +161,10 @@ impl Engine {
             Intent::Close { user, unseen_since } => self.close_and_list(*user, *unseen_since).await.map(drop),
             Intent::Block { user, other, attempt } => {
                 self.void(RoomId::direct(*user, *other), attempt).await?;
-                self.settle_blocked([*user, *other], &new_attempt()).await
+                self.settle_blocked([*user, *other], &new_attempt()).await?;
+                self.finish_block(*user, *other).await
             }
+            Intent::Request { user, other } => self.settle_requests(*user, *other).await,
             Intent::Membership { user, room, attempt } => self.void_membership(*user, *room, attempt).await,
         }
     }
@@ -181,6 +186,7 @@ impl Engine {
             | Intent::Create { .. }
             | Intent::Close { .. }
             | Intent::Block { .. }
+            | Intent::Request { .. }
             | Intent::Membership { .. } => Ok(()),
         }
     }

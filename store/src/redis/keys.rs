@@ -83,6 +83,8 @@ keys! {
     user_intents(user: UserId) = "{{u:{user}}}:intents";
     contacts(user: UserId) = "{{u:{user}}}:contacts";
     blocks(user: UserId) = "{{u:{user}}}:blocks";
+    outgoing(user: UserId) = "{{u:{user}}}:requests:outgoing";
+    incoming(user: UserId) = "{{u:{user}}}:requests:incoming";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
     secrets(user: UserId) = "{{u:{user}}}:secrets";
     user_log(user: UserId) = "{{u:{user}}}:log";
@@ -153,6 +155,8 @@ impl Keys {
     pub(super) fn of_user(&self, user: UserId) -> Vec<String> {
         vec![
             self.contacts(user),
+            self.outgoing(user),
+            self.incoming(user),
             self.blocks(user),
             self.sessions(user),
             self.user_log(user),

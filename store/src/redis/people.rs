@@ -10,7 +10,7 @@ use super::{
     connection::corrupt,
     scripts::{self, Call},
 };
-use crate::{People, Relation, Result, StoreError, user_log::USER_CHANGES_KEPT};
+use crate::{Asked, Most, People, Relation, Requests, Result, StoreError, user_log::USER_CHANGES_KEPT};
 
 /// What is done to a list.
 pub(super) enum Change {
@@ -76,6 +76,18 @@ impl People for Engine {
 
     async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {
         self.list_people(self.keys.contacts(owner)).await
+    }
+
+    async fn ask_contact(&self, owner: UserId, other: UserId, most: Most) -> Result<Asked> {
+        self.ask(owner, other, most).await
+    }
+
+    async fn drop_requests(&self, owner: UserId, other: UserId) -> Result<()> {
+        self.drop_between(owner, other).await
+    }
+
+    async fn requests(&self, owner: UserId) -> Result<Requests> {
+        self.list_requests(owner).await
     }
 
     async fn block(&self, owner: UserId, other: UserId, most: usize) -> Result<()> {

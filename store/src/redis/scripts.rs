@@ -83,6 +83,7 @@ scripts! {
     USER_CHANGES = "user_changes";
     NOTE_USER_CHANGE = "note_user_change";
     CHANGE_PEOPLE = "change_people";
+    CHANGE_REQUESTS = "change_requests";
     SET_BLOCKED = "set_blocked";
     TYPING = "typing";
     MARK_INBOX_READ = "mark_inbox_read";

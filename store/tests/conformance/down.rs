@@ -8,7 +8,7 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, Login, NewInvite, NotifySettings, Outcome, PageFrom, ProfilePatch, PushKind,
+    ChosenStatus, Exchange, Login, Most, NewInvite, NotifySettings, Outcome, PageFrom, ProfilePatch, PushKind,
     PushSubscription, Removal, RoleChange, RoomPatch, RoomUpdate, Secret, SecretKind, Service, SessionRecord, Store,
     StoreError, Ticket, TypingEvent,
 };
@@ -107,6 +107,9 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("contacts", s.people.contacts(user)),
         down("add_contact", s.people.add_contact(user, user, 9)),
         down("remove_contact", s.people.remove_contact(user, user)),
+        down("ask_contact", s.people.ask_contact(user, UserId::new(), Most { contacts: 9, requests: 9 })),
+        down("drop_requests", s.people.drop_requests(user, UserId::new())),
+        down("requests", s.people.requests(user)),
         down("block", s.people.block(user, user, 9)),
         down("unblock", s.people.unblock(user, user)),
         down("blocks", s.people.blocks(user)),

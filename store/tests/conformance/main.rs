@@ -35,6 +35,7 @@ mod push;
 mod reactions;
 mod repeats;
 mod replies;
+mod requests;
 mod retention;
 mod roles;
 mod rooms;
@@ -94,6 +95,16 @@ conformance! {
         a_room_that_is_made_later_is_blocked_too,
         a_block_and_the_making_of_the_room_at_once_end_blocked,
         blocks_of_both_at_once_end_as_their_lists_say,
+    }
+    requests {
+        a_request_waits_until_it_is_accepted,
+        a_request_that_is_taken_back_or_declined_waits_no_more,
+        who_has_one_in_their_contacts_need_not_be_asked,
+        who_is_blocked_waits_for_ever_and_is_not_seen,
+        a_block_ends_what_waits_between_the_two,
+        requests_are_bounded,
+        two_who_ask_each_other_at_once_are_contacts,
+        asking_and_declining_at_once_leave_both_lists_agreeing,
     }
     notify_settings {
         settings_are_kept_and_replaced_as_a_whole,
@@ -158,6 +169,7 @@ conformance! {
     invites {
         an_invite_lets_in_until_it_is_withdrawn,
         an_invite_is_made_by_who_has_the_role_and_once,
+        an_invite_lets_in_only_while_its_maker_may_invite,
         of_many_who_redeem_at_once_as_many_come_in_as_it_is_for,
         one_user_who_redeems_many_times_at_once_uses_it_once,
         an_expired_invite_lets_nobody_in_and_goes,

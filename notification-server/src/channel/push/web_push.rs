@@ -20,16 +20,14 @@ use store::{Job, PushKind, PushSubscription};
 use tokio::sync::OnceCell;
 use web_push_native::{Auth, p256::PublicKey};
 
-use super::{Payload, conclude, find, places};
+use super::{Meaning, Verdict, conclude, find, fitting, places, ttl};
 use crate::{
     channel::{Channel, Outcome},
-    outgoing::Outgoing,
+    outgoing::{Answer, Outgoing},
 };
 
 /// Plain bytes of a push: services take 4096 encrypted ones (RFC 8030 §7.2), of which 103 are not the message's.
 const PLAIN_BYTES: usize = 3993;
-/// How long a push service keeps what has no `ttl` for a device that is away.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long one signed statement of who we are serves; services accept 24 h (RFC 8292 §2).
 const NAMED: Duration = Duration::from_secs(12 * 3600);
 /// Push services whose statements are kept.
@@ -104,13 +102,9 @@ impl WebPush {
     }
 
     async fn request(&self, job: &Job, subscription: &PushSubscription) -> domain::Result<(HeaderMap, Vec<u8>)> {
-        let body = encrypt(subscription, plain(job)?).context("encrypt for a device")?;
-        let ttl = match job.expires_at {
-            Some(end) => {
-                Duration::from_millis(u64::try_from(end.as_millis() - Timestamp::now().as_millis()).unwrap_or(0))
-            }
-            None => KEPT,
-        };
+        let plain = fitting(job, PLAIN_BYTES, |payload| serde_json::to_vec(payload)).context("write a push")?;
+        let body = encrypt(subscription, plain).context("encrypt for a device")?;
+        let ttl = ttl(job);
         let mut headers: HeaderMap = [
             (AUTHORIZATION, self.authorization(&subscription.endpoint).await?),
             (CONTENT_ENCODING, HeaderValue::from_static("aes128gcm")),
@@ -148,30 +142,11 @@ impl Channel for WebPush {
         match self.request(job, &subscription).await {
             Ok((headers, body)) => {
                 let answer = self.outgoing.post(&subscription.endpoint, headers, body).await;
-                conclude(&self.domain, job.user, &subscription, answer).await
+                conclude(&self.domain, job.user, &subscription, Verdict::of(answer, meaning)).await
             }
             Err(e) => super::not_now(&e),
         }
     }
-}
-
-/// The payload as JSON that fits: without `data`, then with less of the body, where it would be too long.
-fn plain(job: &Job) -> anyhow::Result<Vec<u8>> {
-    let mut payload = Payload::of(job);
-    let mut json = serde_json::to_vec(&payload)?;
-    if json.len() > PLAIN_BYTES {
-        payload.data = None;
-        json = serde_json::to_vec(&payload)?;
-    }
-    while json.len() > PLAIN_BYTES {
-        // A character of the body is at least a byte of the JSON, and at most six.
-        let over = (json.len() - PLAIN_BYTES).div_ceil(6);
-        let keep = payload.body.chars().count().saturating_sub(over);
-        let end = payload.body.char_indices().nth(keep).map_or(0, |(at, _)| at);
-        payload.body = &payload.body[..end];
-        json = serde_json::to_vec(&payload)?;
-    }
-    Ok(json)
 }
 
 /// RFC 8291, with a key pair of its own for each message.
@@ -183,43 +158,12 @@ fn encrypt(subscription: &PushSubscription, plain: Vec<u8>) -> anyhow::Result<Ve
     Ok(web_push_native::encrypt(plain, &public, &Auth::from(auth))?)
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use shared::{NotificationId, UserId};
-
-    use super::*;
-
-    fn job(title: &str, body: &str, data: Option<serde_json::Value>) -> Job {
-        Job {
-            id: NotificationId::new(),
-            user: UserId::new(),
-            title: title.into(),
-            body: body.into(),
-            data,
-            category: None,
-            channels: None,
-            collapse_key: None,
-            expires_at: None,
-            created_at: Timestamp::from_millis(0),
-            message: None,
-            request_hash: None,
-            letter: None,
-        }
-    }
-
-    #[test]
-    fn what_is_pushed_fits() {
-        let read = |job: &Job| serde_json::from_slice::<serde_json::Value>(&plain(job).unwrap()).unwrap();
-        let small = job("Tea", "Is ready", Some(json!({ "cups": 2 })));
-        assert_eq!(read(&small)["data"]["cups"], 2);
-        let heavy = job("Tea", "Is ready", Some(json!({ "x": "y".repeat(PLAIN_BYTES) })));
-        assert_eq!((&read(&heavy)["body"], &read(&heavy)["data"]), (&json!("Is ready"), &json!(null)));
-        for (char, title) in [('a', "Tea"), ('é', "T"), ('\u{1}', "T"), ('🫖', "🫖")] {
-            let long = job(title, &char.to_string().repeat(PLAIN_BYTES), None);
-            let plain = plain(&long).unwrap();
-            assert!((PLAIN_BYTES - 6..=PLAIN_BYTES).contains(&plain.len()), "{char:?}: {}", plain.len());
-            assert!(read(&long)["body"].as_str().unwrap().starts_with(char));
-        }
+/// RFC 8030 §5, §8.4, and what push services document.
+fn meaning(answer: &Answer) -> Meaning {
+    match answer.status.as_u16() {
+        200..=299 => Meaning::Accepted,
+        404 | 410 => Meaning::Gone,
+        408 | 425 | 429 | 500..=599 => Meaning::Later,
+        _ => Meaning::Refused,
     }
 }

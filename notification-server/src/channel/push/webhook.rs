@@ -10,10 +10,10 @@ use serde::Serialize;
 use shared::{Timestamp, UserId};
 use store::{Job, PushKind};
 
-use super::{Payload, conclude, find, places};
+use super::{Meaning, Payload, Verdict, conclude, find, places};
 use crate::{
     channel::{Channel, Outcome},
-    outgoing::Outgoing,
+    outgoing::{Answer, Outgoing},
 };
 
 /// What is posted.
@@ -63,7 +63,7 @@ impl Channel for Webhook {
             }
         };
         let answer = self.outgoing.post(&subscription.endpoint, headers, body).await;
-        conclude(&self.domain, job.user, &subscription, answer).await
+        conclude(&self.domain, job.user, &subscription, Verdict::of(answer, meaning)).await
     }
 }
 
@@ -84,4 +84,13 @@ fn request(id: &str, secret: &str, now: Timestamp, event: &Event) -> anyhow::Res
         (HeaderName::from_static("webhook-signature"), HeaderValue::from_str(&signature)?),
     ];
     Ok((headers.into_iter().collect(), body))
+}
+
+/// As Standard Webhooks say. Whatever else is wrong is the user's to mend, before the last attempt.
+fn meaning(answer: &Answer) -> Meaning {
+    match answer.status.as_u16() {
+        200..=299 => Meaning::Accepted,
+        410 => Meaning::Gone,
+        _ => Meaning::Later,
+    }
 }

@@ -64,11 +64,12 @@ proptest! {
     }
 
     #[test]
-    fn a_user_change_survives_its_row(seq in any::<u64>(), added in any::<bool>(), what in 0usize..6) {
+    fn a_user_change_survives_its_row(seq in any::<u64>(), [added, pending] in any::<[bool; 2]>(), what in 0usize..7) {
         let whats = [
             UserWhat::RoomAdded(RoomId::new()), UserWhat::RoomRemoved(RoomId::new()),
             UserWhat::ReadMark { room: RoomId::new(), seq }, UserWhat::Contact { user: UserId::new(), added },
             UserWhat::Notification(NotificationId::new()), UserWhat::Block { user: UserId::new(), added },
+            UserWhat::Request { user: UserId::new(), incoming: added, pending },
         ];
         let row = UserChangeRow { event_id: EventId::random(), what: whats[what] };
         prop_assert_eq!(UserChangeRow::decode(&row.encode()).unwrap(), row);

@@ -34,7 +34,7 @@ fn class_until(class: u8, at: Timestamp) -> Span {
 /// What is kept of a user under their id and goes with their account. Not here: that there was one, their sessions, which
 /// end in the same step, and the rooms, which they leave.
 pub(in crate::embedded) fn all_of_user(user: UserId) -> Vec<Span> {
-    let own = [b'c', b'D', b'U', b'L', b'I', b'K', b'N', b'P', b'4', b'7', b'8'];
+    let own = [b'c', b'O', b'D', b'U', b'L', b'I', b'K', b'N', b'P', b'4', b'7', b'8'];
     let own = own.map(|family| state(family, &[user.as_bytes()]).prefix());
     let secrets = state(b'l', &[&[0], user.as_bytes()]).prefix();
     let log = key(Space::Log, b'V', &[user.as_bytes()]).prefix();

@@ -64,6 +64,10 @@ fn body(words: &str, item: Option<InboxItem>) -> Result<UserChangeBody> {
             let [user, added] = fields(rest, what)?;
             UserChangeBody::Block { user: parse(user, what)?, added: added == "1" }
         }
+        "q" => {
+            let [user, way, pending] = fields(rest, what)?;
+            UserChangeBody::Request { user: parse(user, what)?, incoming: way == "i", pending: pending == "1" }
+        }
         "n" => item.map_or(UserChangeBody::Nothing, UserChangeBody::Notification),
         _ => return Err(corrupt(what)),
     })

@@ -15,12 +15,13 @@ use super::{
         codec::json,
         intents::{Intent, new_attempt},
         people::Change,
+        requests::{Op, Step},
     },
     server::{Kind, Server},
 };
 use crate::{
-    Actor, Maintenance, Mentions, NewMessage, People, RoomLog, RoomPatch, RoomRecord, RoomUpdate, Rooms, StoreError,
-    UserRecord, Users,
+    Actor, Asked, Maintenance, Mentions, Most, NewMessage, People, RoomLog, RoomPatch, RoomRecord, RoomUpdate, Rooms,
+    StoreError, UserRecord, Users,
 };
 
 pub(super) fn user(name: &str) -> UserRecord {
@@ -401,6 +402,82 @@ async fn who_looked_at_blocks_before_they_changed_does_not_undo_what_followed(#[
         engine.settle_blocked_as([bob.id, ann.id], !blocked, &new_attempt()).await.unwrap();
         assert_eq!(is_blocked(&engine, record.id, &bob).await, blocked);
     }
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_request_that_died_between_the_two_is_taken_back_or_finished_by_the_sweep(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, bob, most) = (UserId::new(), UserId::new(), Most { contacts: 9, requests: 9 });
+    let dead = async || {
+        let intent = Intent::Request { user: ann, other: bob };
+        engine.record_intent(&intent, Timestamp::now()).await.unwrap();
+    };
+    let ask = async || engine.request_step(ann, bob, Op::Ask(most, false)).await.unwrap();
+    let swept = async || {
+        assert_eq!(later(&engine).await, 1);
+        assert_nothing_pending(&server).await;
+        let [of_ann, of_bob] = [engine.requests(ann).await.unwrap(), engine.requests(bob).await.unwrap()];
+        (of_ann.outgoing.len(), of_bob.incoming.len())
+    };
+    // Asked, and not delivered.
+    dead().await;
+    ask().await;
+    assert_eq!(swept().await, (0, 0));
+    // Delivered.
+    dead().await;
+    assert_eq!(engine.ask_contact(ann, bob, most).await.unwrap(), Asked::Pending);
+    dead().await;
+    assert_eq!(swept().await, (1, 1));
+    // Taken back on her side alone; declined on hers alone, which is done first.
+    dead().await;
+    engine.request_step(ann, bob, Op::Drop(u64::MAX >> 1)).await.unwrap();
+    assert_eq!(swept().await, (0, 0));
+    // Accepted on his side alone.
+    engine.ask_contact(ann, bob, most).await.unwrap();
+    dead().await;
+    assert_eq!(engine.request_step(bob, ann, Op::Ask(most, false)).await.unwrap(), Step::Contact);
+    assert_eq!(engine.contacts(ann).await.unwrap(), []);
+    assert_eq!(swept().await, (0, 0));
+    assert_eq!([engine.contacts(ann).await.unwrap(), engine.contacts(bob).await.unwrap()], [vec![bob], vec![ann]]);
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_block_that_died_before_it_came_to_what_waits_is_finished_by_the_sweep(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, bob, most) = (UserId::new(), UserId::new(), Most { contacts: 9, requests: 9 });
+    engine.ask_contact(bob, ann, most).await.unwrap();
+    let intent = Intent::Block { user: ann, other: bob, attempt: new_attempt() };
+    let _dead = engine.record_intent(&intent, Timestamp::now()).await.unwrap();
+    engine.write_block(ann, bob, Change::Add(9)).await.unwrap();
+    assert_eq!(later(&engine).await, 1);
+    assert_nothing_pending(&server).await;
+    assert_eq!(engine.requests(ann).await.unwrap().incoming, []);
+    assert_eq!(engine.requests(bob).await.unwrap().outgoing, [ann], "he does not learn of it");
+}
+
+#[tokio::test]
+async fn an_earlier_request_that_is_delivered_or_lost_late_does_not_undo_a_later_one() {
+    let server = Server::start(Kind::Node);
+    let engine = server.engine().await;
+    let (ann, bob, most) = (UserId::new(), UserId::new(), Most { contacts: 9, requests: 9 });
+    let ask = async || match engine.request_step(ann, bob, Op::Ask(most, false)).await.unwrap() {
+        Step::Pending { token, .. } => token,
+        other => panic!("{other:?}"),
+    };
+    let first = ask().await;
+    engine.drop_requests(ann, bob).await.unwrap();
+    engine.ask_contact(ann, bob, most).await.unwrap();
+    engine.request_step(bob, ann, Op::Deliver(first, most)).await.unwrap();
+    engine.request_step(bob, ann, Op::Lose(first)).await.unwrap();
+    assert_eq!(engine.requests(bob).await.unwrap().incoming, [ann]);
 }
 
 #[tokio::test]
