@@ -48,6 +48,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(avatars::set) // PUT /api/profile/avatar
         .service(avatars::remove) // DELETE /api/profile/avatar
         .service(avatars::get_avatar) // GET /api/avatars/{user}/{file}
+        .service(accounts::delete_account) // DELETE /api/profile
         .service(accounts::jwks); // GET /.well-known/jwks.json
 
     cfg.service(users::search) // GET /api/users

@@ -36,7 +36,10 @@ pub struct AdminArgs {
 #[derive(Debug, clap::Subcommand)]
 enum AdminCommand {
     /// Accounts by the beginning of their name, 100 at a time
+    #[command(args_conflicts_with_subcommands = true)]
     Users {
+        #[command(subcommand)]
+        command: Option<Users>,
         #[arg(long, value_name = "TEXT", default_value = "")]
         query: String,
         /// Go on after this name
@@ -83,6 +86,15 @@ enum AdminCommand {
     Restore {
         #[arg(value_name = "DIR")]
         from: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Users {
+    /// Delete an account or guest as they could themselves: the name is free, messages stay, shown as a deleted user's
+    Delete {
+        #[arg(value_name = "ID|NAME")]
+        user: String,
     },
 }
 
@@ -155,7 +167,8 @@ async fn restore(settings: &Settings, from: &Path) -> anyhow::Result<Answer> {
 /// What is asked of whoever has the store open.
 fn translate(command: AdminCommand, store: &StoreUrl) -> anyhow::Result<Command> {
     Ok(match command {
-        AdminCommand::Users { query, after } => Command::Users { query, after },
+        AdminCommand::Users { command: Some(Users::Delete { user }), .. } => Command::DeleteUser { user },
+        AdminCommand::Users { command: None, query, after } => Command::Users { query, after },
         AdminCommand::User { user } => Command::User { user },
         AdminCommand::Rooms { query, after } => {
             Command::Rooms { query, after: after.map(|id| id.parse()).transpose().context("--after")? }

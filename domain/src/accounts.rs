@@ -1,11 +1,13 @@
-//! Accounts: sign up, log in, guests, lost passwords, profiles, search.
+//! Accounts: sign up, log in, guests, lost passwords, profiles, search, and their end.
 
+pub(crate) mod deleting;
 mod recovery;
 mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+pub use deleting::DeleteAccount;
 pub use recovery::{ForgotPassword, LetterToken, ResetPassword};
 use serde::{Deserialize, Serialize};
 pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, WsTicket};
@@ -102,6 +104,7 @@ pub struct Accounts {
     letters: Arc<Letters>,
     passwords: Passwords,
     guests: bool,
+    guest_idle: Duration,
     refresh_lifetime: Duration,
 }
 
@@ -124,6 +127,7 @@ impl Accounts {
             letters,
             passwords: Passwords::new(settings.auth.hash_threads),
             guests: settings.auth.guests,
+            guest_idle: Duration::from_secs(settings.auth.guest_idle_hours * 3600),
             refresh_lifetime: Duration::from_secs(settings.auth.refresh_token_days * 24 * 3600),
         }
     }
@@ -194,7 +198,7 @@ impl Accounts {
         }
     }
 
-    /// An account without e-mail and password, if `auth.guests` allows.
+    /// An account without e-mail and password, if `auth.guests` allows. It goes when its user was not seen for long.
     pub async fn guest(&self, input: Guest, source: &Source) -> Result<SignedIn> {
         if !self.guests {
             return Err(DomainError::Forbidden("guests are not allowed here"));

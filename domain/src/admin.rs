@@ -12,7 +12,7 @@ use shared::{
 use store::{BackedUp, Finding, RoomRecord, Service, Store, UserRecord};
 
 pub use self::api_keys::{ApiKey, NewKey, PREFIX as API_KEY_PREFIX, hash_key};
-use crate::{DomainError, Result};
+use crate::{DomainError, Result, accounts::deleting};
 
 /// Users or rooms in one answer.
 const PAGE: usize = 100;
@@ -50,6 +50,10 @@ pub enum Command {
         user: String,
         session: Option<SessionId>,
     },
+    /// Deletes an account or guest, by id or name.
+    DeleteUser {
+        user: String,
+    },
     Stats,
     Keys,
     CreateKey {
@@ -75,6 +79,8 @@ pub enum Answer {
     Sessions(Vec<SessionLine>),
     /// The logins that were ended.
     Ended(Vec<SessionId>),
+    /// The account that was deleted.
+    Deleted(UserId),
     Stats(Stats),
     Keys(Vec<ApiKey>),
     Created(NewKey),
@@ -204,6 +210,7 @@ impl Admin {
             Command::Room { room } => Answer::Room(Box::new(self.room(&room).await?)),
             Command::Sessions { user } => Answer::Sessions(self.sessions(&user).await?),
             Command::RevokeSession { user, session } => Answer::Ended(self.revoke_session(&user, session).await?),
+            Command::DeleteUser { user } => Answer::Deleted(self.delete_user(&user).await?),
             Command::Stats => Answer::Stats(self.stats().await?),
             Command::Keys => Answer::Keys(self.keys().await?),
             Command::CreateKey { name } => Answer::Created(self.create_key(&name).await?),
@@ -306,6 +313,15 @@ impl Admin {
         match self.store.sessions.end_session(user, session).await? {
             true => Ok(vec![session]),
             false => Err(DomainError::NotFound("the user has no such session")),
+        }
+    }
+
+    /// As its user would.
+    async fn delete_user(&self, named: &str) -> Result<UserId> {
+        let user = self.find_user(named).await?;
+        match deleting::delete(&self.store, user, None).await? {
+            Some(_) => Ok(user),
+            None => Err(DomainError::UserNotFound),
         }
     }
 

@@ -9,6 +9,9 @@ use store::StoreError;
 pub enum DomainError {
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// As [`Self::Unauthorized`], for good.
+    #[error("the account is gone")]
+    AccountClosed,
     #[error("{0}")]
     Forbidden(&'static str),
     #[error("you are not a member of this room")]
@@ -65,7 +68,7 @@ impl DomainError {
     /// The public code.
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::Unauthorized(_) => ErrorCode::Unauthorized,
+            Self::Unauthorized(_) | Self::AccountClosed => ErrorCode::Unauthorized,
             Self::Forbidden(_) => ErrorCode::Forbidden,
             Self::NotAMember => ErrorCode::NotAMember,
             Self::Blocked => ErrorCode::Blocked,

@@ -250,7 +250,7 @@ impl Identity {
 
     async fn viewer(&self, user: UserId, login: Login, scope: Option<Arc<str>>) -> Result<Viewer> {
         let Some(card) = self.names.card(user).await? else {
-            return Err(DomainError::Unauthorized(GONE));
+            return Err(DomainError::AccountClosed);
         };
         Ok(Viewer { user, username: card.username.clone(), guest: card.guest, login, scope })
     }
@@ -260,27 +260,44 @@ impl Identity {
         self.live.invalidate(&Standing::Session(session)).await;
     }
 
-    /// Which of these logins have ended, or expired? One read. For who keeps sockets open and may have missed it.
-    pub async fn ended(&self, logins: &[(UserId, Login)]) -> Result<Vec<(UserId, Login)>> {
+    /// The account is gone: so here, too.
+    pub(crate) async fn forget_user(&self, user: UserId) {
+        self.live.invalidate(&Standing::User(user)).await;
+    }
+
+    /// Which of these logins have ended, or expired, and why. One read; one more where some have. For who keeps sockets
+    /// open and may have missed it.
+    pub async fn ended(&self, logins: &[(UserId, Login)]) -> Result<Vec<((UserId, Login), DomainError)>> {
         let live = self.store.sessions.live(logins).await?;
-        Ok(logins.iter().zip(live).filter(|(_, live)| !live).map(|(login, _)| *login).collect())
+        let over: Vec<_> = logins.iter().zip(live).filter(|(_, live)| !live).map(|(login, _)| *login).collect();
+        if over.is_empty() {
+            return Ok(Vec::new());
+        }
+        let users: Vec<UserId> = over.iter().map(|(user, _)| *user).collect();
+        let accounts = self.store.users.users(&users).await?;
+        let why = |(login, account): ((UserId, Login), Option<UserRecord>)| match account {
+            Some(_) => (login, ended(login.1)),
+            None => (login, DomainError::AccountClosed),
+        };
+        Ok(over.into_iter().zip(accounts).map(why).collect())
     }
 
     /// Has the caller's login not ended? For who holds on to a viewer: ask after following the user's topic, and a
     /// login that ends later is heard of. One read.
     pub async fn check_login(&self, viewer: &Viewer) -> Result<()> {
-        match self.ended(&[(viewer.user, viewer.login)]).await?.is_empty() {
-            true => Ok(()),
-            false => Err(ended(viewer.login)),
+        match self.ended(&[(viewer.user, viewer.login)]).await?.pop() {
+            None => Ok(()),
+            Some((_, why)) => Err(why),
         }
     }
 
     /// [`Self::check_login`], and what a user who connects is shown of themselves. One read.
     pub async fn arrive(&self, viewer: &Viewer) -> Result<Arrival> {
-        match self.store.sessions.arrival(viewer.user, viewer.login).await? {
-            Some(arrival) => Ok(arrival),
-            None => Err(ended(viewer.login)),
+        if let Some(arrival) = self.store.sessions.arrival(viewer.user, viewer.login).await? {
+            return Ok(arrival);
         }
+        self.check_login(viewer).await?;
+        Err(ended(viewer.login))
     }
 
     /// Its times, and that its key is still known, are checked each time.
@@ -389,13 +406,11 @@ impl Strangers {
 }
 
 fn ended(login: Login) -> DomainError {
-    DomainError::Unauthorized(match login {
-        Login::Session(_) => "the session has ended",
-        Login::Host { .. } => GONE,
-    })
+    match login {
+        Login::Session(_) => DomainError::Unauthorized("the session has ended"),
+        Login::Host { .. } => DomainError::AccountClosed,
+    }
 }
-
-const GONE: &str = "the account is gone";
 
 /// The reason goes no further than "expired" or "not valid".
 fn refused(e: TokenError) -> DomainError {
@@ -446,7 +461,7 @@ mod tests {
         assert_eq!(viewer, expected, "the store knows no such user");
         let nameless = token::access_claims(ann.id, session, lifetime);
         let nameless = identity.signing.get().unwrap().sign(&nameless).unwrap();
-        assert!(matches!(identity.identify(&nameless).await, Err(DomainError::Unauthorized("the account is gone"))));
+        assert!(matches!(identity.identify(&nameless).await, Err(DomainError::AccountClosed)));
         store.users.create_user(&ann).await.unwrap();
         assert_eq!(identity.identify(&nameless).await.unwrap(), expected);
         store.maintenance.close().await.unwrap();

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use moka::future::Cache;
 use shared::UserId;
+pub use store::DELETED_USER;
 use store::Users;
 
 use crate::{DomainError, Result};
@@ -16,9 +17,6 @@ pub struct NameCard {
     pub display_name: String,
     pub guest: bool,
 }
-
-/// Shown for an author whose account is gone.
-pub const DELETED_USER: &str = "deleted user";
 
 /// Names looked up at once; each is a read of its own.
 const CONCURRENT_READS: usize = 64;
@@ -114,9 +112,11 @@ impl Names {
         self.cards.invalidate(&id).await;
     }
 
-    /// After a signup in this process, so that the new name can be mentioned at once.
+    /// After a signup in this process, so that the new name can be mentioned at once, whoever's it was before.
     pub async fn taken(&self, username: &str) {
-        self.free.invalidate(&username.to_ascii_lowercase()).await;
+        let folded = username.to_ascii_lowercase();
+        self.free.invalidate(&folded).await;
+        self.ids.invalidate(&folded).await;
     }
 
     /// The card, or the error that there is no such user.

@@ -1,5 +1,6 @@
 //! What every process does beside serving: renews its lease and its signing key, settles what dead processes left
-//! half done, publishes that users are gone once their grace has passed, and removes what rooms do not keep.
+//! half done, publishes that users are gone once their grace has passed, and removes what rooms do not keep and guests who
+//! were not seen for long.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -18,13 +19,15 @@ const BEATS_A_LEASE: u32 = 6;
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often users who are due are looked for: their grace has passed, or they have looked away for long.
 const DUE_TICK: Duration = Duration::from_millis(500);
+/// How often guests who were not seen for long are looked for.
+const GUESTS: Duration = Duration::from_secs(60);
 /// A user taken to be settled is not given to another process for so long.
 const DUE_LEASE: Duration = Duration::from_secs(5);
 /// Users handled in one tick; the rest come with the next.
 const USERS_A_TICK: usize = 500;
 
-/// How often files that nothing has any more are looked for.
-const FILES_TICK: Duration = Duration::from_secs(30);
+/// How often files that nothing has any more, and deletions that are not over, are looked for.
+const FILES_TICK: Duration = Duration::from_secs(15);
 
 /// Messages removed in one step of the store, so that it is free for others in between.
 const MESSAGES_A_STEP: usize = 1000;
@@ -49,11 +52,13 @@ pub async fn run(domain: Domain, shutdown: CancellationToken) {
         every(lease / BEATS_A_LEASE, &shutdown, "renew the lease", || domain.presence.beat(lease)),
         every(SWEEP, &shutdown, "sweep", || sweep(&domain)),
         every(retention, &shutdown, "remove old messages", || trim(&*domain.store.maintenance)),
+        every(GUESTS, &shutdown, "remove idle guests", || remove_idle_guests(&domain)),
         every(DUE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
     );
 }
 
-/// What a process that has the files does beside it: removes those that nothing has any more. May be dropped at any time.
+/// What a process that has the files does beside it: removes those that nothing has any more, and ends deletions of
+/// accounts, with which files go. May be dropped at any time.
 pub async fn clean_files(domain: &Domain) -> Infallible {
     every(FILES_TICK, &CancellationToken::new(), "remove files", || remove_files(domain)).await;
     std::future::pending().await
@@ -97,6 +102,14 @@ async fn sweep(domain: &Domain) -> Result<()> {
     Ok(())
 }
 
+async fn remove_idle_guests(domain: &Domain) -> Result<()> {
+    let removed = domain.accounts.remove_idle_guests(Timestamp::now()).await?;
+    if removed > 0 {
+        tracing::info!(removed, "removed guests who were not seen for long");
+    }
+    Ok(())
+}
+
 async fn trim(maintenance: &dyn Maintenance) -> Result<()> {
     let (mut removed, mut quiet) = (0, 0);
     for _ in 0..STEPS_A_TICK {
@@ -114,6 +127,7 @@ async fn trim(maintenance: &dyn Maintenance) -> Result<()> {
 }
 
 async fn remove_files(domain: &Domain) -> Result<()> {
+    domain.accounts.end_deletions(Timestamp::now(), &domain.files).await?;
     let removed = domain.files.clean().await?;
     if removed > 0 {
         tracing::info!(removed, "removed files that nothing has any more");

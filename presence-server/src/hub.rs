@@ -173,6 +173,12 @@ impl Hub {
             Topic::Room(_) => false,
         }
     }
+
+    /// Closes all sockets of a user whose account is gone.
+    fn close_account(&self, user: UserId) {
+        let sockets = self.sockets.borrow();
+        sockets.get(&user).into_iter().flatten().for_each(|own| own.outbound.close(CloseCode::AccountClosed));
+    }
 }
 
 impl Logins for Hub {
@@ -181,10 +187,10 @@ impl Logins for Hub {
         sockets.iter().flat_map(|(user, own)| own.iter().map(|socket| (*user, socket.login))).collect()
     }
 
-    fn close(&self, user: UserId, login: Login) {
+    fn close(&self, user: UserId, login: Login, code: CloseCode) {
         let sockets = self.sockets.borrow();
         let ended = sockets.get(&user).into_iter().flatten().filter(|own| own.login == login);
-        ended.for_each(|own| own.outbound.close(CloseCode::Unauthorized));
+        ended.for_each(|own| own.outbound.close(code));
     }
 
     fn lost(&self) -> &Notify {

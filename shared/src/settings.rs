@@ -3,6 +3,7 @@
 //! Every key has a default; an unknown key or a bad value is one readable line naming the key (exit 64, EX_USAGE).
 //! `docs/configuration.md` and `.env.example` list all of them and are checked against this file by a test.
 
+mod attachments;
 mod external;
 mod files_url;
 mod notification;
@@ -20,6 +21,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::{
+    attachments::Attachments,
     external::{ExternalIssuer, KeysAt},
     files_url::FilesUrl,
     notification::{Apns, Fcm, Notification, WebPush},
@@ -122,6 +124,8 @@ pub struct People {
 pub struct Auth {
     /// May anyone take a guest account?
     pub guests: bool,
+    /// A guest who was not seen for so long is removed.
+    pub guest_idle_hours: u64,
     pub access_token_seconds: u64,
     pub refresh_token_days: u64,
     /// How often the sockets of logins that ended without a word are looked for, to be closed.
@@ -139,34 +143,6 @@ pub struct Auth {
     pub reset_url: Option<String>,
     /// The same of a letter that asks whether an address is right.
     pub verify_url: Option<String>,
-}
-
-/// Files and avatars; api-server keeps them.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Attachments {
-    /// May files and avatars be uploaded? What is there is served all the same.
-    pub enabled: bool,
-    /// Default: [`Settings::files_url`].
-    pub url: Option<FilesUrl>,
-    /// Where another S3 than Amazon's is.
-    pub s3_endpoint: Option<String>,
-    pub s3_region: Option<String>,
-    /// Both or none; default: as AWS' own tools find them.
-    pub s3_access_key_id: Option<String>,
-    #[serde(serialize_with = "hidden_one")]
-    pub s3_secret_access_key: Option<SecretString>,
-    /// Of a file, as it is sent and as it is kept.
-    pub max_bytes: usize,
-    /// Of an image.
-    pub max_pixels: u64,
-    /// Images decoded at the same time, in one process.
-    pub image_threads: usize,
-    pub max_per_message: usize,
-    /// An upload that no message has is removed after so long.
-    pub unclaimed_hours: u64,
-    /// Bytes of a user's uploads that no message has.
-    pub unclaimed_bytes: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -358,6 +334,7 @@ impl Default for Auth {
     fn default() -> Self {
         Self {
             guests: true,
+            guest_idle_hours: 24,
             access_token_seconds: 900,
             refresh_token_days: 30,
             sessions_seconds: 15,
@@ -367,25 +344,6 @@ impl Default for Auth {
             verify_hours: 24,
             reset_url: None,
             verify_url: None,
-        }
-    }
-}
-
-impl Default for Attachments {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            url: None,
-            s3_endpoint: None,
-            s3_region: None,
-            s3_access_key_id: None,
-            s3_secret_access_key: None,
-            max_bytes: 10 << 20,
-            max_pixels: 40_000_000,
-            image_threads: 1,
-            max_per_message: 10,
-            unclaimed_hours: 24,
-            unclaimed_bytes: 100 << 20,
         }
     }
 }
@@ -496,22 +454,23 @@ impl Settings {
                 None => return bad("http.allowed_origins", "use scheme://host[:port], or * for any"),
             }
         }
-        let files = &self.attachments;
-        if !(1024..=1 << 30).contains(&files.max_bytes) {
-            return bad("attachments.max_bytes", "must be 1024 to 1073741824");
-        }
-        if files.max_per_message > 100 {
-            return bad("attachments.max_per_message", "must be at most 100");
-        }
-        if files.unclaimed_bytes < files.max_bytes as u64 {
-            return bad("attachments.unclaimed_bytes", "must be at least attachments.max_bytes");
-        }
-        if files.s3_access_key_id.is_some() != files.s3_secret_access_key.is_some() {
-            return bad("attachments.s3_secret_access_key", "goes with attachments.s3_access_key_id");
+        if let Err((key, why)) = self.attachments.check() {
+            return bad(&format!("attachments.{key}"), why);
         }
         if !(1..=60_000).contains(&self.store.wait_ms) {
             return bad("store.wait_ms", "must be 1 to 60000");
         }
+        match self.zero() {
+            Some(key) => bad(key, "must be at least 1"),
+            None if self.limits.frame_bytes < 1024 => bad("limits.frame_bytes", "must be at least 1024"),
+            None if self.limits.queue_bytes < 2 * 256 * 1024 => bad("limits.queue_bytes", "must be at least 524288"),
+            None if self.limits.body_bytes < 1024 => bad("limits.body_bytes", "must be at least 1024"),
+            None => Ok(self),
+        }
+    }
+
+    /// The first key that is 0 and must not be.
+    fn zero(&self) -> Option<&'static str> {
         let positive = [
             ("store.retention_seconds", self.store.retention_seconds),
             ("api.gateway_ms", self.api.gateway_ms),
@@ -523,6 +482,7 @@ impl Settings {
             ("presence.lease_seconds", self.presence.lease_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),
             ("auth.refresh_token_days", self.auth.refresh_token_days),
+            ("auth.guest_idle_hours", self.auth.guest_idle_hours),
             ("auth.sessions_seconds", self.auth.sessions_seconds),
             ("auth.hash_threads", self.auth.hash_threads as u64),
             ("auth.reset_minutes", self.auth.reset_minutes),
@@ -551,13 +511,7 @@ impl Settings {
             ("limits.heartbeat_seconds", self.limits.heartbeat_seconds),
             ("limits.authenticate_seconds", self.limits.authenticate_seconds),
         ];
-        match positive.iter().find(|(_, value)| *value == 0) {
-            Some((key, _)) => bad(key, "must be at least 1"),
-            None if self.limits.frame_bytes < 1024 => bad("limits.frame_bytes", "must be at least 1024"),
-            None if self.limits.queue_bytes < 2 * 256 * 1024 => bad("limits.queue_bytes", "must be at least 524288"),
-            None if self.limits.body_bytes < 1024 => bad("limits.body_bytes", "must be at least 1024"),
-            None => Ok(self),
-        }
+        positive.into_iter().find(|(_, value)| *value == 0).map(|(key, _)| key)
     }
 
     /// Where files are: `attachments.url`, else `attachments` beside the embedded store's own files, else in `data`.

@@ -37,6 +37,8 @@ pub enum UserEvent {
     /// An entry of the user's own log.
     Change(UserChange),
     SessionEnded(SessionId),
+    /// The account is gone, and with it all its sessions.
+    AccountClosed,
 }
 
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ mod backup;
 mod bus;
 mod codec;
 mod counted;
+mod deletions;
 mod edits;
 mod ending;
 mod history;

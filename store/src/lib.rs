@@ -3,14 +3,15 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`secrets`] → [`rooms`] → [`room_admin`] →
-//! [`invites`] → [`log`] → [`attachments`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] → [`notify_settings`] → [`push`] →
-//! [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
+//! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`secrets`] → [`deletions`] → [`rooms`] →
+//! [`room_admin`] → [`invites`] → [`log`] → [`attachments`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] →
+//! [`notify_settings`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod attachments;
 pub mod backup;
 pub mod bus;
+pub mod deletions;
 pub mod embedded;
 pub mod error;
 pub mod invites;
@@ -35,6 +36,7 @@ pub use api_keys::{ApiKeyRecord, ApiKeys};
 pub use attachments::{AttachmentRecord, Attachments, Orphan, UploadClaim, UploadQuota};
 pub use backup::{BackedUp, Backups};
 pub use bus::{Bus, BusEvent, Inbox, Signal, Subscriber, Subscriptions, Topic, UserEvent};
+pub use deletions::{DELETED_USER, Deletions};
 pub use error::{Result, StoreError};
 pub use invites::{Invite, InviteHash, Invites, NewInvite};
 pub use log::{
@@ -65,6 +67,7 @@ pub struct Store {
     pub sessions: Arc<dyn Sessions>,
     pub secrets: Arc<dyn Secrets>,
     pub tickets: Arc<dyn Tickets>,
+    pub deletions: Arc<dyn Deletions>,
     pub signing_keys: Arc<dyn SigningKeys>,
     pub rooms: Arc<dyn Rooms>,
     pub room_admin: Arc<dyn RoomAdmin>,
@@ -93,7 +96,7 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: People + Secrets + PushSubscriptions + NotifyPreferences + Attachments + 'static,
+        E: Deletions + People + Secrets + PushSubscriptions + NotifyPreferences + Attachments + 'static,
     {
         Self {
             users: engine.clone(),
@@ -101,6 +104,7 @@ impl Store {
             sessions: engine.clone(),
             secrets: engine.clone(),
             tickets: engine.clone(),
+            deletions: engine.clone(),
             signing_keys: engine.clone(),
             rooms: engine.clone(),
             room_admin: engine.clone(),

@@ -10,6 +10,7 @@ mod blocks;
 mod bus;
 mod codec;
 mod connection;
+mod deletions;
 mod edits;
 mod ending;
 mod gather;

@@ -73,6 +73,7 @@ pub struct Arrival {
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Of more than `keep`, those not used for the longest end; the new one stays. O(sessions of the user).
+    /// [`UserNotFound`](crate::StoreError::UserNotFound): their account was deleted.
     async fn create_session(&self, session: &SessionRecord, keep: usize) -> Result<()>;
     /// Those of the user that live, the oldest login first.
     async fn sessions(&self, user: UserId) -> Result<Vec<SessionRecord>>;

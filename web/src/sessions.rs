@@ -4,7 +4,10 @@ use std::{collections::HashSet, rc::Rc, time::Duration};
 
 use domain::{Domain, Login, Result, outage::Outage};
 use shared::UserId;
+use socket::CloseCode;
 use tokio::{sync::Notify, time::timeout};
+
+use crate::sockets::refusal;
 
 /// Logins looked at in one read.
 const CHUNK: usize = 256;
@@ -17,7 +20,7 @@ pub trait Logins {
     /// Those of all its sockets.
     fn logins(&self) -> HashSet<(UserId, Login)>;
     /// Closes the sockets of this login.
-    fn close(&self, user: UserId, login: Login);
+    fn close(&self, user: UserId, login: Login, code: CloseCode);
     /// Woken when events may have been lost.
     fn lost(&self) -> &Notify;
 }
@@ -46,7 +49,9 @@ async fn close_ended(domain: &Domain, sockets: &impl Logins) -> Result<()> {
     let mut all = Ok(());
     for chunk in logins.chunks(CHUNK) {
         match domain.identity.ended(chunk).await {
-            Ok(ended) => ended.into_iter().for_each(|(user, login)| sockets.close(user, login)),
+            Ok(ended) => {
+                ended.iter().for_each(|((user, login), why)| sockets.close(*user, *login, refusal(why)));
+            }
             Err(e) => all = all.and(Err(e)),
         }
     }

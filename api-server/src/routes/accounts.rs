@@ -1,12 +1,12 @@
 //! Signing up, logging in, tokens, the caller's own profile.
 
 use actix_web::{
-    HttpResponse, get, patch, post,
+    HttpResponse, delete, get, patch, post,
     web::{Data, Json},
 };
 use domain::{
     Domain,
-    accounts::{ChangePassword, Guest, Login, PatchProfile, Refresh, SignedIn, Signup},
+    accounts::{ChangePassword, DeleteAccount, Guest, Login, PatchProfile, Refresh, SignedIn, Signup},
 };
 use shared::{Problem, protocol::User};
 use web::{ApiResult, Caller, CameFrom};
@@ -114,6 +114,25 @@ pub(super) async fn patch_profile(
     input: Json<PatchProfile>,
 ) -> ApiResult<Json<User>> {
     Ok(Json(domain.accounts.patch_profile(&caller.0, input.into_inner()).await?))
+}
+
+/// Deletes the caller's account. Its name and address are free again, its logins have ended and its sockets are closed
+/// (4503); what its user said stays, as a deleted user's.
+#[utoipa::path(tag = "accounts", security(("bearer" = [])), request_body = Option<DeleteAccount>, responses(
+    (status = 204),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE: an account that has a password needs it"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 403, body = Problem, description = "FORBIDDEN: the password is wrong"),
+    (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
+))]
+#[delete("/api/profile")]
+pub(super) async fn delete_account(
+    domain: Data<Domain>,
+    caller: Caller,
+    input: Option<Json<DeleteAccount>>,
+) -> ApiResult<HttpResponse> {
+    domain.accounts.delete(&caller.0, input.map(Json::into_inner).unwrap_or_default()).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// The public keys access tokens are signed with (RFC 7517).

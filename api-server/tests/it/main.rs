@@ -8,6 +8,7 @@ mod bad_input;
 mod blocks;
 mod changes;
 mod cors;
+mod deleting;
 mod document;
 mod external;
 mod gateway;

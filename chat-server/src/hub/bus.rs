@@ -4,6 +4,7 @@ use std::{collections::HashSet, rc::Rc};
 
 use domain::Login;
 use shared::{RoomId, UserId};
+use socket::CloseCode;
 use store::{BusEvent, Inbox, Signal, UserEvent};
 use tokio::time::Instant;
 
@@ -100,7 +101,10 @@ impl State {
                 entry.own.take(change);
                 todo.users.insert(user);
             }
-            UserEvent::SessionEnded(session) => self.end_login(user, Login::Session(*session)),
+            UserEvent::SessionEnded(session) => {
+                self.end_login(user, Login::Session(*session), CloseCode::Unauthorized);
+            }
+            UserEvent::AccountClosed => self.close_account(user),
         }
     }
 }

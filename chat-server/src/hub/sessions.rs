@@ -12,9 +12,15 @@ use super::{Hub, State};
 
 impl State {
     /// Closes the connections of a login.
-    pub(super) fn end_login(&self, user: UserId, login: Login) {
+    pub(super) fn end_login(&self, user: UserId, login: Login, code: CloseCode) {
         let peers = self.users.get(&user).into_iter().flat_map(|entry| &entry.peers);
-        peers.filter(|p| p.viewer.login == login).for_each(|peer| peer.outbound.close(CloseCode::Unauthorized));
+        peers.filter(|p| p.viewer.login == login).for_each(|peer| peer.outbound.close(code));
+    }
+
+    /// Closes all connections of a user whose account is gone.
+    pub(super) fn close_account(&self, user: UserId) {
+        let peers = self.users.get(&user).into_iter().flat_map(|entry| &entry.peers);
+        peers.for_each(|peer| peer.outbound.close(CloseCode::AccountClosed));
     }
 }
 
@@ -25,8 +31,8 @@ impl Logins for Hub {
         peers.map(|(user, peer)| (user, peer.viewer.login)).collect()
     }
 
-    fn close(&self, user: UserId, login: Login) {
-        self.state.borrow().end_login(user, login);
+    fn close(&self, user: UserId, login: Login, code: CloseCode) {
+        self.state.borrow().end_login(user, login, code);
     }
 
     fn lost(&self) -> &Notify {

@@ -9,7 +9,7 @@ use shared::{
     protocol::{Position, RequestDirection, ServerFrame},
 };
 use socket::CloseCode;
-use store::{UserChange, UserChangeBody, UserChanges};
+use store::{InboxItem, UserChange, UserChangeBody, UserChanges};
 
 use super::{
     Hub, Peer, State,
@@ -53,7 +53,7 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
         _ => None,
     };
     let items = hub.domain.notifications.with_texts(user, changes.iter().filter_map(item).collect()).await?;
-    let texts: HashMap<NotificationId, String> = items.into_iter().map(|item| (item.id, item.body)).collect();
+    let mut items: HashMap<NotificationId, InboxItem> = items.into_iter().map(|item| (item.id, item)).collect();
     let told = |change: UserChange| {
         let user_position = change.position();
         let told = match change.body {
@@ -78,16 +78,19 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
             UserChangeBody::Block { user, added } => {
                 Told::frame(ServerFrame::BlockUpdated { user_id: user, blocked: added, user_position })
             }
-            UserChangeBody::Notification(item) => Told::frame(ServerFrame::Notification {
-                id: item.id,
-                title: item.title,
-                body: texts.get(&item.id).cloned().unwrap_or(item.body),
-                data: item.data,
-                category: item.category,
-                room_id: item.room,
-                created_at: item.created_at,
-                user_position,
-            }),
+            UserChangeBody::Notification(item) => {
+                let item = items.remove(&item.id).unwrap_or(item);
+                Told::frame(ServerFrame::Notification {
+                    id: item.id,
+                    title: item.title,
+                    body: item.body,
+                    data: item.data,
+                    category: item.category,
+                    room_id: item.room,
+                    created_at: item.created_at,
+                    user_position,
+                })
+            }
             UserChangeBody::Nothing => Told::Nothing,
         };
         (user_position, told)

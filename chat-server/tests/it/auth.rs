@@ -2,6 +2,7 @@
 
 use std::{cell::Cell, rc::Rc};
 
+use domain::accounts::DeleteAccount;
 use rstest::rstest;
 use serde_json::{Value, json};
 use store::SocketKind;
@@ -141,6 +142,35 @@ async fn ending_a_session_closes_its_sockets_and_keeps_it_from_coming_back(
     let mut again = world.open(&format!("{}?token={}", world.url(0), alice.token), &[]).await;
     assert_frame!(again.frame().await, @r#"{"payload":{"code":"UNAUTHORIZED","message":"the session has ended"},"type":"ERROR"}"#);
     assert_eq!(again.closed().await, 4401);
+    other.quiet().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn deleting_an_account_closes_its_sockets_for_good_and_its_rooms_lose_it(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let mut world = World::start(engine).await;
+    let second = world.add_node().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let unused = ticket(&world, &alice).await;
+    world.room_of("Tea", &[&alice, &bob]).await;
+    let mut clients = [world.connect(&alice).await, world.connect_to(second, &alice).await];
+    let mut other = world.connect(&bob).await;
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    world.domain.accounts.delete(&viewer, DeleteAccount::default()).await.unwrap();
+    for client in &mut clients {
+        assert_eq!(client.closed().await, 4503);
+    }
+    for credential in [format!("token={}", alice.token), format!("ticket={unused}")] {
+        let mut again = world.open(&format!("{}?{credential}", world.url(0)), &[]).await;
+        assert_frame!(again.frame().await, @r#"{"payload":{"code":"UNAUTHORIZED","message":"the account is gone"},"type":"ERROR"}"#);
+        assert_eq!(again.closed().await, 4503);
+    }
+    let left = other.next().await;
+    assert_eq!((&left["type"], &left["payload"]["username"]), (&json!("USER_LEFT"), &json!("deleted user")));
+    let passed_on = other.next().await;
+    assert_eq!((&passed_on["type"], &passed_on["payload"]["userId"]), (&json!("MEMBER_UPDATED"), &json!(bob.id)));
     other.quiet().await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::accounts::DeleteAccount;
 use redis_fixture::{Append, Kind, Redis};
 use rstest::rstest;
 use serde_json::json;
@@ -101,6 +102,20 @@ async fn a_login_whose_end_was_lost_in_silence_is_found_and_its_sockets_are_clos
     world.bus.mute(Topic::User(alice.id)).await;
     world.domain.accounts.log_out(&viewer(&world, &alice).await).await.unwrap();
     assert_eq!(client.closed().await, 4401);
+    other.quiet().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_deletion_that_was_lost_in_silence_is_found_and_closes_its_sockets_for_good(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::with(engine, |settings| settings.auth.sessions_seconds = 1).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let (mut client, mut other) = (world.connect(&alice).await, world.connect(&bob).await);
+    world.bus.mute(Topic::User(alice.id)).await;
+    world.domain.accounts.delete(&viewer(&world, &alice).await, DeleteAccount::default()).await.unwrap();
+    assert_eq!(client.closed().await, 4503);
     other.quiet().await;
 }
 

@@ -29,6 +29,7 @@ fn text(answer: &Answer) -> Vec<String> {
         Answer::Sessions(sessions) if sessions.is_empty() => vec!["none".into()],
         Answer::Sessions(sessions) => sessions.iter().map(session_line).collect(),
         Answer::Ended(sessions) => vec![format!("{} ended", sessions.len())],
+        Answer::Deleted(id) => vec![format!("{id} is deleted")],
         Answer::Stats(stats) => of_stats(stats),
         Answer::Keys(keys) if keys.is_empty() => vec!["none".into()],
         Answer::Keys(keys) => keys.iter().map(|key| format!("{}  {}  {}", key.id, key.created_at, key.name)).collect(),

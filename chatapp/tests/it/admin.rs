@@ -97,6 +97,24 @@ async fn a_revoked_login_is_refused_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_account_is_gone_and_its_name_is_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let serving = Serving::start(dir);
+    let api = Api::new(&serving.api).unwrap();
+    let alice = sign_up(&api, "alice").await;
+    let id = ask(dir, &[], &["user", "alice"], "user")["id"].take();
+    assert_eq!(ask(dir, &[], &["users", "delete", "ALICE"], "deleted"), id);
+    refused(dir, &[], &["user", "alice"], "no such user");
+    refused(dir, &[], &["users", "delete", "alice"], "no such user");
+    refused(dir, &[], &["users", "delete", id.as_str().unwrap()], "no such user");
+    assert!(api.login("alice", "correct horse").await.is_err());
+    assert!(alice.profile().await.is_err());
+    sign_up(&api, "alice").await;
+    assert_ne!(ask(dir, &[], &["user", "alice"], "user")["id"], id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_may_notify_from_when_it_is_made_until_it_is_revoked() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

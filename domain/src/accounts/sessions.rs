@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::{SessionId, Timestamp, UserId, protocol::User};
-use store::{Exchange, Rotation, SessionRecord, UserRecord};
+use store::{Exchange, Rotation, SessionRecord, StoreError, UserRecord};
 use utoipa::ToSchema;
 
 use super::{Accounts, Source, own_user};
@@ -83,7 +83,11 @@ impl Accounts {
             agent: source.agent.as_deref().map(printable).filter(|agent| !agent.is_empty()),
             address: Some(source.address.clone()),
         };
-        self.store.sessions.create_session(&session, MAX_SESSIONS).await?;
+        match self.store.sessions.create_session(&session, MAX_SESSIONS).await {
+            // It was deleted after it was looked up.
+            Err(StoreError::UserNotFound) => return Err(DomainError::AccountClosed),
+            begun => begun?,
+        }
         self.signed_in(record, id, &secret).await
     }
 

@@ -2,14 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use shared::{NotificationId, RoomId, Timestamp, UserId, protocol::RoomType};
-use store::{
-    DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomLevel, RoomRecord,
-    StoredMessage,
-};
+use shared::{NotificationId, RoomId, Timestamp, UserId};
+use store::{DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomLevel, StoredMessage};
 
 use super::Notifications;
-use crate::{Result, names::DELETED_USER, pages::PAGE_BYTES, presence::is_looking};
+use crate::{Result, pages::PAGE_BYTES, presence::is_looking};
 
 /// Members decided on at once.
 const MEMBER_PAGE: usize = 200;
@@ -111,16 +108,21 @@ impl Notifications {
         Ok(queued)
     }
 
-    /// Why a job is not to be delivered any more: what happened to its message, or to its recipient's part in the
-    /// room, since it was queued. Costs three reads at once, and one of blocks; none for a job that is not of a message.
+    /// Why a job is not to be delivered any more: what happened to its recipient, to its message, or to their part in the
+    /// room, since it was queued. Costs four reads at once, and one of blocks; one for a job that is not of a message.
     pub async fn cancelled(&self, job: &Job) -> Result<Option<&'static str>> {
-        let Some(id) = job.message else { return Ok(None) };
-        let (message, membership, read) = tokio::try_join!(
+        const GONE: &str = "the account is gone";
+        let Some(id) = job.message else {
+            return Ok(self.store.users.user(job.user).await?.is_none().then_some(GONE));
+        };
+        let (account, message, membership, read) = tokio::try_join!(
+            self.store.users.user(job.user),
             self.store.log.message(id),
             self.store.rooms.membership(id.room, job.user),
             self.store.log.marks(id.room, std::slice::from_ref(&job.user)),
         )?;
         Ok(match (message, membership) {
+            _ if account.is_none() => Some(GONE),
             (None, _) => Some("the message is gone"),
             (Some(message), _) if message.deleted_at.is_some() => Some("the message was deleted"),
             (_, None) => Some("no longer a member of the room"),
@@ -169,7 +171,8 @@ impl Notifications {
                 outcomes.push((member.user, Outcome { after, seq: considered.upto, at, notification: None, reason }));
             }
         }
-        Ok((self.jobs(considered.room, &tell, at).await?, outcomes))
+        let jobs = tell.iter().map(|(user, message, count)| message_job(message, *count, *user, at)).collect();
+        Ok((jobs, outcomes))
     }
 
     /// What keeps those from being told who would be.
@@ -199,21 +202,6 @@ impl Notifications {
         )?;
         let levels = told.into_iter().zip(levels).filter(|(_, level)| *level != RoomLevel::All).collect();
         Ok(Exceptions { blocks: blocks.into_iter().collect(), levels })
-    }
-
-    /// The jobs that tell these members of these messages, and of how many others they stand for.
-    async fn jobs(&self, room: RoomId, tell: &[(UserId, &StoredMessage, u64)], at: Timestamp) -> Result<Vec<Job>> {
-        if tell.is_empty() {
-            return Ok(Vec::new());
-        }
-        let Some((record, _)) = self.store.rooms.room(room).await? else { return Ok(Vec::new()) };
-        let authors: Vec<UserId> = tell.iter().map(|(_, message, _)| message.author).collect();
-        let cards = self.names.cards_of(authors).await?;
-        let job = |(user, message, count): &(UserId, &StoredMessage, u64)| {
-            let author = cards.get(&message.author).map_or(DELETED_USER, |card| card.display_name.as_str());
-            message_job(&record, message, author, *count, *user, at)
-        };
-        Ok(tell.iter().map(job).collect())
     }
 }
 
@@ -268,30 +256,20 @@ pub fn decide(recipient: Recipient, message: &StoredMessage) -> Decision {
     }
 }
 
-fn message_job(
-    record: &RoomRecord,
-    message: &StoredMessage,
-    author: &str,
-    count: u64,
-    user: UserId,
-    now: Timestamp,
-) -> Job {
-    let title = match (record.kind, &record.name) {
-        (RoomType::Direct, _) | (_, None) => author.to_owned(),
-        (_, Some(room)) => format!("{author} in {room}"),
-    };
+/// Tells `user` of this message and of how many it stands for. What it says is the message's, when it is shown.
+fn message_job(message: &StoredMessage, count: u64, user: UserId, now: Timestamp) -> Job {
+    let room = message.room;
     Job {
         id: NotificationId::for_message(message.id()),
         user,
-        title,
-        // The message's own, when it is shown.
+        title: String::new(),
         body: String::new(),
         data: Some(
-            serde_json::json!({ "roomId": record.id, "messageId": message.id(), "seq": message.seq, "count": count }),
+            serde_json::json!({ "roomId": room, "messageId": message.id(), "seq": message.seq, "count": count }),
         ),
         category: Some("message".into()),
         channels: None,
-        collapse_key: Some(format!("room:{}", record.id)),
+        collapse_key: Some(format!("room:{room}")),
         expires_at: None,
         created_at: now,
         message: Some(message.id()),

@@ -84,12 +84,13 @@ impl Notifications {
     }
 }
 
-/// The inbox item of a job; that of a message without its text, which is filled in when it is shown.
+/// The inbox item of a job; that of a message without its texts, which are filled in when it is shown.
 pub fn inbox_item(job: &Job) -> InboxItem {
+    let kept = |text: &String| if job.message.is_some() { String::new() } else { text.clone() };
     InboxItem {
         id: job.id,
-        title: job.title.clone(),
-        body: if job.message.is_some() { String::new() } else { job.body.clone() },
+        title: kept(&job.title),
+        body: kept(&job.body),
         data: job.data.clone(),
         category: job.category.clone(),
         room: job.message.map(|message: MessageId| message.room),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use domain::notifications::inbox_item;
+use domain::{accounts::DeleteAccount, notifications::inbox_item};
 use rstest::rstest;
+use serde_json::json;
 use shared::{
     InstanceId, NotificationId, Timestamp,
     protocol::command::{EditMessage, Mark},
@@ -250,4 +251,52 @@ async fn a_delivered_notification_says_what_its_message_says_now_and_nothing_onc
     server.world.domain.messages.delete(&alice.viewer, message).await.unwrap();
     assert_eq!(said().await, "This message is no longer available");
     server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_notification_names_its_author_as_they_are_called_when_it_is_read(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let (alice, bob) = (world.person("alice").await, world.person("bob").await);
+    let room = world.room(&[&bob, &alice]).await;
+    let mut arrivals = world.watch(&bob).await;
+    let server = world.serve().await;
+    server.world.send(&alice, room, "Tea?").await;
+    assert_eq!(arrivals.next().await.title, "alice in Tea");
+    let kept = server.world.domain.store.inboxes.inbox(bob.id, None, 9).await.unwrap();
+    assert_eq!((kept[0].title.as_str(), kept[0].body.as_str()), ("", ""), "neither name nor text is kept with it");
+    server.world.domain.accounts.delete(&alice.viewer, DeleteAccount::default()).await.unwrap();
+    let shown = server.world.inbox(&bob).await;
+    assert_eq!((shown[0].title.as_str(), shown[0].body.as_str()), ("deleted user in Tea", "Tea?"));
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn what_waits_for_a_user_who_is_gone_is_dropped(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let world = World::new(engine).await;
+    let (alice, bob) = (world.person("alice").await, world.person("bob").await);
+    let room = world.room(&[&alice, &bob]).await;
+    let message = world.send(&alice, room, "Tea?").await;
+    let notifications = &world.domain.notifications;
+    let due = world.domain.store.notify_queue.take_due(far(), Duration::from_secs(30), 9).await.unwrap();
+    notifications.consider(&due[0]).await.unwrap();
+    let request = serde_json::from_value(json!({ "userId": bob.id, "title": "t", "body": "b" })).unwrap();
+    let asked = notifications.notify([0; 16], None, request).await.unwrap();
+    world.domain.accounts.delete(&bob.viewer, DeleteAccount::default()).await.unwrap();
+    let server = world.serve().await;
+    for id in [NotificationId::for_message(message), asked] {
+        let state = server.done(id).await;
+        let channel = &state.raw["recipients"][0]["channels"][0];
+        assert_eq!((&channel["state"], &channel["detail"]), (&json!("suppressed"), &json!("the account is gone")));
+    }
+    assert_eq!(server.world.inbox(&bob).await, []);
+    server.stop().await;
+}
+
+/// Later than anything is due.
+fn far() -> Timestamp {
+    Timestamp::now().after(Duration::from_secs(3600))
 }

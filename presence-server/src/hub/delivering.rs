@@ -11,7 +11,7 @@ use std::{
 use domain::{Domain, Login, Result, outage::Outage};
 use futures_util::{StreamExt, stream};
 use shared::UserId;
-use socket::Outbound;
+use socket::{CloseCode, Outbound};
 use store::{BusEvent, Inbox, Signal, UserChangeBody, UserEvent};
 use tokio::{
     sync::Notify,
@@ -97,7 +97,8 @@ fn take(hub: &Hub, signal: Signal, touched: &mut Vec<Outbound>) {
             hub.rechecks.add(viewers.into_iter().map(|viewer| (viewer, user)));
         }
         Signal::Event(BusEvent::User(user, event)) => match &*event {
-            UserEvent::SessionEnded(session) => hub.close(user, Login::Session(*session)),
+            UserEvent::SessionEnded(session) => hub.close(user, Login::Session(*session), CloseCode::Unauthorized),
+            UserEvent::AccountClosed => hub.close_account(user),
             UserEvent::Change(change) => match change.body {
                 // Of the one who watches: of the others their own topic tells.
                 UserChangeBody::RoomAdded(_) | UserChangeBody::RoomRemoved(_) => {

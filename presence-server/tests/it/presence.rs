@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::accounts::DeleteAccount;
 use rstest::rstest;
 use serde_json::{Value, json};
 use shared::Timestamp;
@@ -267,4 +268,29 @@ async fn who_is_seen_between_the_end_of_their_grace_and_its_telling_is_as_watche
     store.remove_device(user, server.domain.instance, 2, long_ago, Duration::ZERO).await.unwrap();
     presence.settle(user).await.unwrap();
     assert_eq!(status(&watcher.next().await), ("PRESENCE_UPDATE", "offline"));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_deletes_their_account_is_closed_for_good_and_offline_at_once(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::with(engine, |s| s.presence.grace_ms = 60_000).await;
+    let (alice, bob) = server.friends().await;
+    let mut watcher = server.connect(&alice).await;
+    watcher.ask("SUBSCRIBE", json!({})).await;
+    let mut bobs = [server.connect(&bob).await, server.connect(&bob).await];
+    assert_eq!(status(&watcher.next().await), ("PRESENCE_UPDATE", "online"));
+    server.domain.accounts.delete(&bob.viewer, DeleteAccount::default()).await.unwrap();
+    for socket in &mut bobs {
+        assert_eq!(socket.close_code().await, 4503);
+    }
+    let update = watcher.next().await;
+    assert_eq!(status(&update), ("PRESENCE_UPDATE", "offline"));
+    assert_eq!(update["payload"]["username"], "deleted user");
+    assert!(update["payload"].get("lastSeen").is_none(), "{update}");
+    let mut again = server.connect_raw(&format!("?token={}", bob.token)).await;
+    assert_eq!(again.next().await["payload"]["message"], "the account is gone");
+    assert_eq!(again.close_code().await, 4503);
+    watcher.is_quiet().await;
 }

@@ -4,7 +4,7 @@
 //! | Space | Key | Value |
 //! |---|---|---|
 //! | state | `F` | format version (u32) |
-//! | state | `u` user | [`UserRecord`](crate::UserRecord), JSON |
+//! | state | `u` user | [`UserRecord`](crate::UserRecord), JSON; or a zero byte: it was deleted, and when, until nothing is left to do |
 //! | state | `n` folded username | user |
 //! | state | `s` folded username (accounts only) | user |
 //! | state | `e` folded address | user |
@@ -54,6 +54,9 @@
 //! | state | `K` user hash(collapse key) | notification |
 //! | state | `N` user | items in the inbox (u64) |
 //! | state | `P` user | what presence remembers, JSON |
+//! | state | `Y` 0 time user | empty; guests who were not known to be seen later |
+//! | state | `Y` 1 user | the time under which the guest stands there |
+//! | state | `Y` 2 time user | empty; accounts whose deletion began then and is not over |
 //! | state | `Z` id | [`ApiKeyRecord`](crate::ApiKeyRecord), JSON |
 //! | state | `1` `u` user attachment | an upload that no message has, JSON |
 //! | state | `1` `c` user attachment | an upload claimed by a message, JSON |
@@ -71,12 +74,13 @@
 
 mod attachments;
 mod counted;
+mod leaving;
 mod notify;
 
 use sha2::{Digest, Sha256};
 use shared::{RoomId, SessionId, Timestamp, UserId, token::Kid};
 
-pub(super) use self::{attachments::*, counted::*, notify::*};
+pub(super) use self::{attachments::*, counted::*, leaving::*, notify::*};
 use crate::{ExternalId, InviteHash};
 
 /// The two parts of the database: what is overwritten, and what is appended.

@@ -6,6 +6,7 @@ use shared::{EventId, MessageId, RoomId, Timestamp, UserId, protocol::Role};
 
 use super::{
     codec::{self, ChangeRow, HeadRow, What},
+    deletions::is_gone,
     keys,
     kv::Read,
     marks::put_marks,
@@ -105,8 +106,12 @@ pub(super) fn record_change(tx: &mut Tx, head: &mut Head, recording: Recording) 
 }
 
 /// Adds somebody who is no member yet: the change, the rows, the user's index, `RoomAdded`. Their marks are the head:
-/// what was said before they came is not unread. The caller puts the head.
+/// what was said before they came is not unread. The caller puts the head. [`StoreError::UserNotFound`]: their account was
+/// deleted.
 pub(super) fn add_member(tx: &mut Tx, head: &mut Head, room: RoomId, user: &Actor, role: Role) -> Result<Membership> {
+    if is_gone(tx, user.id)? {
+        return Err(StoreError::UserNotFound);
+    }
     let at = Timestamp::now();
     record_change(tx, head, Recording { room, by: user, at, body: ChangeBody::Joined })?;
     head.members += 1;

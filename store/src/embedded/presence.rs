@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{BusEvent, ChosenStatus, Device, Presence, PresenceState, Publishing, Result, presence::PresenceEvent};
 
-fn find_remembered(read: &impl Read, user: UserId) -> Result<Remembered> {
+pub(super) fn find_remembered(read: &impl Read, user: UserId) -> Result<Remembered> {
     read.get(&keys::presence(user))?.map_or_else(|| Ok(Remembered::default()), |row| codec::from_json(&row))
 }
 
@@ -48,7 +48,7 @@ impl Embedded {
     }
 
     /// To who watches; under the table's lock, so that they see the changes in their order.
-    fn deliver(&self, event: &PresenceEvent) {
+    pub(super) fn deliver(&self, event: &PresenceEvent) {
         self.dispatcher.deliver(&BusEvent::Presence(Arc::new(event.clone())));
     }
 

@@ -265,6 +265,18 @@ impl PresenceTable {
         touched
     }
 
+    /// Drops a user with all that is known of them; gives what was published last.
+    pub(super) fn forget(&mut self, user: UserId) -> Option<Published> {
+        let entry = self.users.remove(&user)?;
+        if let Some(due) = entry.due {
+            self.deadlines.remove(&(due.at, user));
+        }
+        for device in entry.state.devices {
+            self.leave_instance(user, device.instance);
+        }
+        Some(entry.state.published)
+    }
+
     /// Drops users of whom nothing is left but what is written down.
     pub(super) fn forget_idle(&mut self, now: Timestamp) {
         let nothing = Published::default();

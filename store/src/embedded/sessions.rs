@@ -6,13 +6,15 @@ use async_trait::async_trait;
 use shared::{SessionId, Timestamp, UserId};
 
 use super::{
-    Embedded, codec, keys,
+    Embedded, codec,
+    deletions::is_gone,
+    keys,
     kv::{Order, Read},
     rooms,
     tx::Tx,
     user_log, users,
 };
-use crate::{Arrival, BusEvent, Exchange, Login, Result, Rotation, SessionRecord, Sessions, UserEvent};
+use crate::{Arrival, BusEvent, Exchange, Login, Result, Rotation, SessionRecord, Sessions, StoreError, UserEvent};
 
 /// Rooms of a user that are read on the caller's thread: their keys are neighbours, 2 KiB, so a block or two.
 const ROOMS_HERE: usize = 64;
@@ -21,7 +23,7 @@ fn stored(read: &impl Read, user: UserId, id: SessionId) -> Result<Option<Sessio
     read.get(&keys::session(user, id))?.map(|row| codec::from_json(&row)).transpose()
 }
 
-fn all(read: &impl Read, user: UserId) -> Result<Vec<SessionRecord>> {
+pub(super) fn all(read: &impl Read, user: UserId) -> Result<Vec<SessionRecord>> {
     read.collect(&keys::sessions(user), Order::Ascending, usize::MAX, |_, row| codec::from_json(row))
 }
 
@@ -65,6 +67,9 @@ fn end(tx: &mut Tx, session: &SessionRecord) {
 }
 
 fn create(tx: &mut Tx, session: &SessionRecord, keep: usize) -> Result<()> {
+    if is_gone(tx, session.user)? {
+        return Err(StoreError::UserNotFound);
+    }
     let (mut others, expired): (Vec<_>, Vec<_>) = all(tx, session.user)?.into_iter().partition(is_live);
     expired.iter().for_each(|expired| remove(tx, expired));
     others.retain(|other| other.id != session.id);
@@ -99,6 +104,13 @@ pub(super) fn end_others(tx: &mut Tx, user: UserId, except: Option<SessionId>) -
     let mut sessions = all(tx, user)?;
     sessions.retain(|session| Some(session.id) != except);
     Ok(end_all(tx, sessions))
+}
+
+/// Removes all of the user's, for what says more than that they ended; gives which.
+pub(super) fn forget_all(tx: &mut Tx, user: UserId) -> Result<Vec<SessionId>> {
+    let sessions = all(tx, user)?;
+    sessions.iter().for_each(|session| remove(tx, session));
+    Ok(sessions.into_iter().map(|session| session.id).collect())
 }
 
 #[async_trait]

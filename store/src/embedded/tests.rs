@@ -1,6 +1,7 @@
 //! What is particular to this engine: surviving a restart, its own events, trimming and sweeping. The contract as a
 //! whole is the conformance suite's.
 
+mod deletions;
 mod ending;
 mod growth;
 mod messages;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use shared::{SessionId, UserId};
 
 use super::{
-    Embedded, codec, keys,
+    Embedded, codec, deletions, keys,
     kv::{Order, Read},
     sessions,
     tx::Tx,
@@ -17,7 +17,7 @@ pub(super) fn user_id(bytes: &[u8]) -> Result<UserId> {
 }
 
 pub(super) fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecord>> {
-    read.get(&keys::user(id))?.map(|row| codec::from_json(&row)).transpose()
+    read.get(&keys::user(id))?.map_or(Ok(None), |row| deletions::record(&row))
 }
 
 pub(super) fn put_user(tx: &mut Tx, user: &UserRecord) -> Result<()> {
@@ -35,7 +35,9 @@ fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
         }
         tx.put(keys::email(email), id.clone())?;
     }
-    if !user.guest {
+    if user.guest {
+        deletions::note_guest(tx, user.id, Some(user.created_at))?;
+    } else {
         tx.put(keys::searchable(&user.username), id.clone())?;
     }
     tx.put(keys::username(&user.username), id)?;
@@ -44,9 +46,20 @@ fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
     tx.put(keys::user_count(), count.to_be_bytes().to_vec())
 }
 
+/// Its name and address are free, and nobody finds it. The record is for the caller to replace.
+pub(super) fn remove(tx: &mut Tx, user: &UserRecord) -> Result<()> {
+    tx.delete(keys::username(&user.username));
+    tx.delete(keys::searchable(&user.username));
+    if let Some(email) = &user.email {
+        tx.delete(keys::email(email));
+    }
+    let count = count(tx)?.saturating_sub(1);
+    tx.put(keys::user_count(), count.to_be_bytes().to_vec())
+}
+
 /// Is there such a user?
 pub(super) fn exists(read: &impl Read, id: UserId) -> Result<bool> {
-    Ok(read.get(&keys::user(id))?.is_some())
+    Ok(read_user(read, id)?.is_some())
 }
 
 fn of_external(read: &impl Read, external: &ExternalId) -> Result<Option<UserId>> {

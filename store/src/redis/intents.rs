@@ -14,10 +14,12 @@ use shared::{EventId, RoomId, Timestamp, UserId, protocol::RoomType};
 use super::{
     Engine,
     codec::{from_json, json, user},
+    connection::corrupt,
+    deletions::Left,
     keys::{INTENT_SHARDS, indexed, public_name},
     scripts::{self, Call},
 };
-use crate::{Result, RoomRecord, StoreError, UserRecord, user_log::USER_CHANGES_KEPT};
+use crate::{Actor, DELETED_USER, Result, RoomRecord, StoreError, UserRecord, user_log::USER_CHANGES_KEPT};
 
 /// An intent this old belongs to a process that died.
 pub(super) const PENDING: Duration = Duration::from_secs(10);
@@ -45,6 +47,8 @@ pub(super) enum Intent {
     Rename { room: RoomId, attempt: String, names: Vec<String> },
     /// The room is deleted: its handle and its name (folded) are free.
     Delete { room: RoomId, attempt: String, handle: Option<String>, name: Option<String> },
+    /// The account is deleted, if nothing keeps it.
+    Close { user: UserId, unseen_since: Option<Timestamp> },
     /// The user blocks the other, or does no longer.
     Block { user: UserId, other: UserId, attempt: String },
     /// A contact request between the two begins or ends.
@@ -80,7 +84,7 @@ impl Claim {
     fn read(text: &str) -> Result<Self> {
         let mut parts = text.split(' ');
         let (Some(state), Some(owner), Some(at)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(super::connection::corrupt("a claim"));
+            return Err(corrupt("a claim"));
         };
         let at = Timestamp::from_millis(super::codec::parse(at, "a claim's time")?);
         Ok(Self { owner: owner.to_owned(), at, confirmed: state == "confirmed" })
@@ -91,6 +95,7 @@ impl Engine {
     pub(super) async fn record_intent(&self, intent: &Intent, at: Timestamp) -> Result<Pending> {
         let shard = match intent {
             Intent::Signup { user, .. }
+            | Intent::Close { user, .. }
             | Intent::Block { user, .. }
             | Intent::Request { user, .. }
             | Intent::Membership { user, .. } => user.as_bytes()[15],
@@ -152,6 +157,8 @@ impl Engine {
                 self.void(*room, attempt).await?;
                 self.settle_names_of(intent).await
             }
+            // Nothing to void: whoever is late finds it done, or a guest who has come back.
+            Intent::Close { user, unseen_since } => self.close_and_list(*user, *unseen_since).await.map(drop),
             Intent::Block { user, other, attempt } => {
                 self.void(RoomId::direct(*user, *other), attempt).await?;
                 self.settle_blocked([*user, *other], &new_attempt()).await?;
@@ -177,6 +184,7 @@ impl Engine {
             }
             Intent::Signup { .. }
             | Intent::Create { .. }
+            | Intent::Close { .. }
             | Intent::Block { .. }
             | Intent::Request { .. }
             | Intent::Membership { .. } => Ok(()),
@@ -206,7 +214,7 @@ impl Engine {
         Ok(self.read_room(room).await?.and_then(|(record, _)| public_name(record.kind, record.name.as_deref())))
     }
 
-    /// The record came to be: its claims are confirmed. It did not: they are released, and it never will.
+    /// The record came to be: its claims are confirmed. It did not, or is gone again: they are released, and it never will.
     async fn settle_signup(
         &self,
         user: UserId,
@@ -231,16 +239,17 @@ impl Engine {
                     self.release_name(external, &user.to_string()).await?;
                 }
                 let name = self.keys.username(&username.to_ascii_lowercase());
-                self.release_name(&name, &user.to_string()).await?;
+                self.give_up_name(&name, &user.to_string()).await?;
                 if let Some(email) = email {
-                    self.release_name(&self.keys.email(&email.to_ascii_lowercase()), &user.to_string()).await?;
+                    self.give_up_name(&self.keys.email(&email.to_ascii_lowercase()), &user.to_string()).await?;
                 }
                 Ok(())
             }
         }
     }
 
-    /// Makes the claims of a stored account lasting, and puts it into the indexes.
+    /// Makes the claims of a stored account lasting, and puts it into the indexes. Takes all of it back where the account
+    /// is gone by then.
     pub(super) async fn confirm_signup(&self, record: &UserRecord) -> Result<()> {
         let (folded, owner) = (record.username.to_ascii_lowercase(), record.id.to_string());
         self.confirm_name(&self.keys.username(&folded), &owner).await?;
@@ -250,7 +259,17 @@ impl Engine {
         let mut index = cmd("ZADD");
         let key = if record.guest { self.keys.guests() } else { self.keys.accounts() };
         index.arg(key).arg(0).arg(indexed(&folded, record.id));
-        self.connections.ask::<i64>("index a user", &index).await.map(drop)
+        self.connections.ask::<i64>("index a user", &index).await?;
+        if record.guest {
+            let mut index = cmd("ZADD");
+            index.arg(self.keys.guest_expiry()).arg("NX").arg(record.created_at.as_millis()).arg(&owner);
+            self.connections.ask::<i64>("note when a guest was seen", &index).await?;
+        }
+        // Asked after claiming: a deletion that begins later gives the names up later.
+        match self.read_user(record.id).await? {
+            Some(_) => Ok(()),
+            None => self.forget_names(record.id, &Left::of(record)).await,
+        }
     }
 
     async fn settle_create(&self, room: RoomId, attempt: &str, handle: Option<&str>) -> Result<()> {
@@ -286,6 +305,21 @@ impl Engine {
         self.connections.ask::<i64>("index a public room", &index).await.map(drop)
     }
 
+    /// As [`Self::begin_membership`], for a join: [`StoreError::UserNotFound`] where the account is gone.
+    pub(super) async fn begin_join(&self, user: UserId, room: RoomId, attempt: &str) -> Result<Pending> {
+        let intent = Intent::Membership { user, room, attempt: attempt.to_owned() };
+        let pending = self.record_intent(&intent, Timestamp::now()).await?;
+        let begin = Call::new(&scripts::BEGIN_JOIN)
+            .keys([self.keys.user(user), self.keys.user_intents(user)])
+            .arg(room.to_string())
+            .arg(attempt);
+        if self.connections.run("record an intent at the user", begin).await? {
+            return Ok(pending);
+        }
+        self.forget_intent(&pending).await?;
+        Err(StoreError::UserNotFound)
+    }
+
     /// Records, before the room is asked, that a user's membership may change. Gives the attempt.
     pub(super) async fn begin_membership(&self, user: UserId, room: RoomId, attempt: &str) -> Result<Pending> {
         let intent = Intent::Membership { user, room, attempt: attempt.to_owned() };
@@ -311,11 +345,29 @@ impl Engine {
         self.forget_intent(pending).await
     }
 
+    /// `false`: a later attempt will. A room that has somebody whose account is gone loses them: they came in while it
+    /// was deleted.
     async fn apply_membership(&self, user: UserId, room: RoomId, attempt: &str, member: bool) -> Result<bool> {
+        match self.write_membership(user, room, attempt, member).await?.as_str() {
+            "OK" => Ok(true),
+            "LATER" => Ok(false),
+            "GONE" => {
+                let gone = Actor { id: user, username: DELETED_USER.into() };
+                match self.leave_room(room, &gone, &new_attempt(), None).await {
+                    Ok(_) | Err(StoreError::NotAMember | StoreError::RoomNotFound) => {}
+                    Err(e) => return Err(e),
+                }
+                self.write_membership(user, room, attempt, false).await.map(|answer| answer == "OK")
+            }
+            _ => Err(corrupt("an answer")),
+        }
+    }
+
+    async fn write_membership(&self, user: UserId, room: RoomId, attempt: &str, member: bool) -> Result<String> {
         let keys = &self.keys;
         let apply = Call::new(&scripts::APPLY_MEMBERSHIP)
             .keys([keys.user_rooms(user), keys.user_intents(user), keys.user_log(user), keys.user_channel(user)])
-            .key(keys.presence_channel(user))
+            .keys([keys.presence_channel(user), keys.user(user)])
             .arg(room.to_string())
             .arg(attempt)
             .arg(u8::from(member))
@@ -392,7 +444,7 @@ impl Engine {
     }
 
     /// The same, also where it is confirmed.
-    async fn give_up_name(&self, key: &str, owner: &str) -> Result<()> {
+    pub(super) async fn give_up_name(&self, key: &str, owner: &str) -> Result<()> {
         match self.claim_of(key).await? {
             Some(held) if held.owner == owner => self.replace(key, &held.text(), "").await.map(drop),
             _ => Ok(()),

@@ -112,6 +112,8 @@ keys! {
     external(hash: &str) = "external:{hash}";
     accounts() = "accounts";
     guests() = "guests";
+    guest_expiry() = "guest-expiry";
+    deletions() = "deletions";
     public_rooms() = "public-rooms";
     intents(shard: u8) = "intents:{shard:02}";
     uploads_due(shard: u8) = "uploads:{shard:02}";
@@ -154,6 +156,29 @@ impl Keys {
             Topic::User(user) => self.user_channel(user),
             Topic::Presence(user) => self.presence_channel(user),
         }
+    }
+
+    /// What is kept of a user under their id and goes with their account. Not here: that there was one, and what
+    /// leaving their rooms ends.
+    pub(super) fn of_user(&self, user: UserId) -> Vec<String> {
+        vec![
+            self.contacts(user),
+            self.outgoing(user),
+            self.incoming(user),
+            self.blocks(user),
+            self.wrote(user),
+            self.sessions(user),
+            self.user_log(user),
+            self.presence(user),
+            self.inbox_items(user),
+            self.inbox_order(user),
+            self.inbox_read(user),
+            self.inbox_collapse(user),
+            self.inbox_keys(user),
+            self.push(user),
+            self.secrets(user),
+            self.notify(user),
+        ]
     }
 
     /// The topic of a channel; `None` when it is not one of ours.
@@ -222,6 +247,22 @@ mod tests {
         }
         for key in listed {
             assert!(spelt.iter().any(|s| s == key), "docs/redis.md lists `{key}`, which keys.rs does not spell");
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_user_goes_with_their_account() {
+        let keys = Keys::new("").unwrap();
+        let user = UserId::new();
+        let gone = keys.of_user(user);
+        // Uploads go with their files.
+        let uploads = [keys.uploads(user), keys.claimed_uploads(user)];
+        let stay = [keys.user(user), keys.user_rooms(user), keys.user_intents(user)];
+        let channels = [keys.user_channel(user), keys.presence_channel(user)];
+        for pattern in PATTERNS.iter().filter(|pattern| pattern.starts_with("{{u:{user}}}")) {
+            let key = pattern.replace("{{u:{user}}}", &format!("{{u:{user}}}"));
+            let known = [&gone[..], &stay[..], &uploads[..], &channels[..]].iter().any(|keys| keys.contains(&key));
+            assert!(known, "{key}");
         }
     }
 

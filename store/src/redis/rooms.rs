@@ -90,7 +90,8 @@ impl Engine {
                 return Err(StoreError::HandleTaken);
             }
         }
-        let begun = members.iter().map(|member| self.begin_membership(member.id, room.id, attempt));
+        // Where one of them is gone, the sweep takes back what was begun for the others.
+        let begun = members.iter().map(|member| self.begin_join(member.id, room.id, attempt));
         let mut pending = futures_util::future::try_join_all(begun).await?;
         pending.push(create);
         Ok(pending)
@@ -166,7 +167,7 @@ impl Engine {
         (max_members, invite): (u64, Option<&InviteHash>),
     ) -> Result<Joined> {
         let attempt = new_attempt();
-        let pending = self.begin_membership(user.id, room, &attempt).await?;
+        let pending = self.begin_join(user.id, room, &attempt).await?;
         match self.join_room(room, user, role, max_members, (&attempt, invite)).await {
             Ok(joined) => {
                 self.finish_membership(user.id, room, &attempt, true, &pending).await?;

@@ -43,7 +43,10 @@ scripts! {
     SALT = "salt";
     DELETE_ROOM = "delete_room";
     END_ROOM = "end_room";
+    BEGIN_JOIN = "begin_join";
     APPLY_MEMBERSHIP = "apply_membership";
+    CLOSE_ACCOUNT = "close_account";
+    CLEAR_USER = "clear_user";
     APPEND = "append";
     EDIT_MESSAGE = "edit_message";
     DELETE_MESSAGE = "delete_message";

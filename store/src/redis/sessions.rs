@@ -13,7 +13,7 @@ use super::{
     scripts::{self, Call},
     user_log, users,
 };
-use crate::{Arrival, Exchange, Login, Result, Rotation, SessionRecord, Sessions};
+use crate::{Arrival, Exchange, Login, Result, Rotation, SessionRecord, Sessions, StoreError};
 
 /// What no script looks at.
 #[derive(Serialize, Deserialize)]
@@ -39,6 +39,12 @@ fn decode(user: UserId, id: SessionId, text: &str) -> Result<SessionRecord> {
     let (created_at, used_at, expires_at) = (time()?, time()?, time()?);
     let Client { agent, address } = from_json(next()?)?;
     Ok(SessionRecord { id, user, refresh_hash, created_at, used_at, expires_at, agent, address })
+}
+
+/// When the session of this text was used last.
+pub(super) fn used_at(text: &str) -> Result<Timestamp> {
+    let used = text.split(' ').nth(2).ok_or_else(|| corrupt("a session"))?;
+    Ok(Timestamp::from_millis(parse(used, "a time")?))
 }
 
 /// Does the login live of whose session, or user, this is the text?
@@ -88,8 +94,12 @@ impl Engine {
 impl Sessions for Engine {
     async fn create_session(&self, session: &SessionRecord, keep: usize) -> Result<()> {
         let create = self.sessions_script(&scripts::CREATE_SESSION, session.user).arg(session.id.to_string());
+        let create = create.key(self.keys.user(session.user));
         let create = create.arg(encode(session)?).arg(Timestamp::now().as_millis()).arg(keep);
-        self.connections.run::<i64>("create a session", create).await.map(drop)
+        match self.connections.run::<i64>("create a session", create).await? {
+            -1 => Err(StoreError::UserNotFound),
+            _ => Ok(()),
+        }
     }
 
     async fn sessions(&self, user: UserId) -> Result<Vec<SessionRecord>> {

@@ -2,6 +2,7 @@
 //! What every engine must do is in the conformance suite.
 
 mod bus;
+mod deletions;
 mod faults;
 mod growth;
 mod halves;

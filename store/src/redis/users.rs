@@ -12,7 +12,7 @@ use super::{
     Engine,
     codec::{from_json, hex, json, parse},
     connection::corrupt,
-    intents::{Claim, Intent, Pending, VOID_USER, count, voided},
+    intents::{Claim, Intent, Pending, count, voided},
     scripts::{self, Call},
 };
 use crate::{ExternalId, ProfilePatch, Result, StoreError, UserRecord, Users};
@@ -106,7 +106,7 @@ impl Engine {
                 return Ok(changed);
             }
         }
-        Err(StoreError::Unavailable(anyhow::anyhow!("too many changes of one profile at once")))
+        Err(contended())
     }
 
     /// Whose name it is. A claim that is still pending is settled from the record.
@@ -132,8 +132,13 @@ impl Engine {
     }
 }
 
+/// The record of this text; `None` where something else stands in its place.
 pub(super) fn record(text: Option<&str>) -> Result<Option<UserRecord>> {
-    text.filter(|text| *text != VOID_USER).map(from_json).transpose()
+    text.filter(|text| text.starts_with('{')).map(from_json).transpose()
+}
+
+pub(super) fn contended() -> StoreError {
+    StoreError::Unavailable(anyhow::anyhow!("too many changes of one profile at once"))
 }
 
 fn signup(user: &UserRecord, external: Option<String>) -> Intent {
@@ -251,7 +256,7 @@ impl Users for Engine {
                 return ended.iter().map(|id| parse(id, "a session")).collect::<Result<_>>().map(Some);
             }
         }
-        Err(StoreError::Unavailable(anyhow::anyhow!("too many changes of one profile at once")))
+        Err(contended())
     }
 
     async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>> {

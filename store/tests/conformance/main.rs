@@ -16,6 +16,7 @@ mod bus;
 mod changes;
 mod crash;
 mod crowd;
+mod deletions;
 mod edits;
 mod ending;
 mod history;
@@ -130,6 +131,15 @@ conformance! {
         of_many_uses_of_one_refresh_token_at_once_one_rotates,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
+    }
+    deletions {
+        a_deleted_account_is_gone_with_the_first_step,
+        its_name_and_address_are_free_and_stay_the_next_ones,
+        nothing_is_kept_about_a_deleted_user,
+        of_many_deletions_of_one_account_at_once_one_begins,
+        who_comes_while_their_account_is_deleted_has_no_session_and_is_no_member,
+        a_guest_is_idle_who_is_not_connected_and_was_not_seen,
+        a_guest_who_is_back_stays_and_so_does_an_account,
     }
     attachments {
         an_upload_is_its_uploader_s_until_it_is_claimed,

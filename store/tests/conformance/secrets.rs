@@ -107,7 +107,7 @@ pub async fn a_reset_ends_all_sessions_and_every_other_reset(s: &Fixture) {
         match signal(&mut inbox).await {
             Signal::Event(BusEvent::User(_, event)) => match *event {
                 UserEvent::SessionEnded(session) => told.push(session),
-                UserEvent::Change(_) => panic!("a change"),
+                UserEvent::Change(_) | UserEvent::AccountClosed => panic!("{event:?}"),
             },
             other => panic!("{other:?}"),
         }

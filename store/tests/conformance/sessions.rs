@@ -57,7 +57,7 @@ async fn ended(inbox: &mut Inbox) -> (UserId, SessionId) {
     match signal(inbox).await {
         Signal::Event(BusEvent::User(user, event)) => match *event {
             UserEvent::SessionEnded(session) => (user, session),
-            UserEvent::Change(_) => panic!("a change"),
+            UserEvent::Change(_) | UserEvent::AccountClosed => panic!("{event:?}"),
         },
         other => panic!("expected the end of a session, got {other:?}"),
     }

@@ -332,7 +332,9 @@ pub async fn user_entry(inbox: &mut Inbox) -> (UserId, UserChange) {
     match signal(inbox).await {
         Signal::Event(BusEvent::User(user, event)) => match &*event {
             UserEvent::Change(change) => (user, change.clone()),
-            other @ UserEvent::SessionEnded(_) => panic!("expected a change, got {other:?}"),
+            other @ (UserEvent::SessionEnded(_) | UserEvent::AccountClosed) => {
+                panic!("expected a change, got {other:?}")
+            }
         },
         other => panic!("expected a user's event, got {other:?}"),
     }

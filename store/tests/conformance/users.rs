@@ -201,7 +201,7 @@ pub async fn a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessi
         match signal(&mut inbox).await {
             Signal::Event(BusEvent::User(user, event)) if user == alice.id => match *event {
                 UserEvent::SessionEnded(session) => told.push(session),
-                UserEvent::Change(_) => panic!("a change"),
+                UserEvent::Change(_) | UserEvent::AccountClosed => panic!("{event:?}"),
             },
             other => panic!("{other:?}"),
         }

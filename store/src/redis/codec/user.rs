@@ -80,9 +80,12 @@ pub(in crate::redis) fn change(rev: u64, text: &str, item: Option<InboxItem>) ->
 }
 
 /// `u rev eventId`, the entry's own words and, for a notification, line ends, when it was read or nothing, and its item;
-/// or `s session`: a login that ended, as the scripts say it.
+/// or `s session`: a login that ended; or `x`: the account is gone, as the scripts say it.
 pub(super) fn event(text: &str) -> Result<UserEvent> {
     let what = "a user's event";
+    if text == "x" {
+        return Ok(UserEvent::AccountClosed);
+    }
     match text.split_once(' ') {
         Some(("s", session)) => Ok(UserEvent::SessionEnded(parse(session, what)?)),
         Some(("u", rest)) => {

@@ -1,7 +1,9 @@
 #!lua
--- KEYS rooms intents log channel presenceChannel | ARGV room attempt member(0|1) eventId entry changesKept
--- Only the latest intent of (user, room) may write the index: gives 0 when this attempt is not it.
-if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end
+-- KEYS rooms intents log channel presenceChannel user | ARGV room attempt member(0|1) eventId entry changesKept
+-- Only the latest intent of (user, room) may write the index: gives LATER when this attempt is not it, GONE when the
+-- account is and the room has them all the same.
+if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 'LATER' end
+if ARGV[3] == '1' and redis.call('GETRANGE', KEYS[6], 0, 3) == 'gone' then return 'GONE' end
 redis.call('HDEL', KEYS[2], ARGV[1])
 if redis.call(ARGV[3] == '1' and 'SADD' or 'SREM', KEYS[1], ARGV[1]) == 1 then
   local eid = ARGV[4]
@@ -12,4 +14,4 @@ if redis.call(ARGV[3] == '1' and 'SADD' or 'SREM', KEYS[1], ARGV[1]) == 1 then
   -- Who has rooms in common may watch each other.
   redis.call('SPUBLISH', KEYS[5], 'a *')
 end
-return 1
+return 'OK'

@@ -1,5 +1,6 @@
 #!lua
--- KEYS sessions channel | ARGV session record now keep
+-- KEYS sessions channel user | ARGV session record now keep. Gives -1 where the account is gone.
+if redis.call('GETRANGE', KEYS[3], 0, 3) == 'gone' then return -1 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 local now, last, others = tonumber(ARGV[3]), 0, {}
 local all = redis.call('HGETALL', KEYS[1])
