@@ -45,9 +45,6 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(sessions::ws_ticket) // POST /api/ws-ticket
         .service(accounts::profile) // GET /api/profile
         .service(accounts::patch_profile) // PATCH /api/profile
-        .service(avatars::set) // PUT /api/profile/avatar
-        .service(avatars::remove) // DELETE /api/profile/avatar
-        .service(avatars::get_avatar) // GET /api/avatars/{user}/{file}
         .service(accounts::delete_account) // DELETE /api/profile
         .service(accounts::jwks); // GET /.well-known/jwks.json
 
@@ -99,11 +96,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(reactions::take_back) // DELETE /api/messages/{id}/reactions/{emoji}
         .service(receipts::delivery); // GET /api/messages/{id}/delivery
 
-    cfg.service(attachments::upload) // POST /api/attachments
-        .service(attachments::own) // GET /api/attachments/{id}
-        .service(attachments::own_thumbnail) // GET /api/attachments/{id}/thumbnail
-        .service(attachments::of_message) // GET /api/messages/{id}/attachments/{attachmentId}
-        .service(attachments::thumbnail); // GET /api/messages/{id}/attachments/{attachmentId}/thumbnail
+    configure_files(cfg);
 
     cfg.service(registry::least_loaded); // GET /api/registry/{service}
 
@@ -124,4 +117,16 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(push::unsubscribe); // DELETE /api/push/subscriptions
 
     cfg.map(docs::configure); // GET /docs
+}
+
+/// Attachments and avatars.
+fn configure_files(cfg: &mut ServiceConfig) {
+    cfg.service(attachments::upload) // POST /api/attachments
+        .service(attachments::own) // GET /api/attachments/{id}
+        .service(attachments::own_thumbnail) // GET /api/attachments/{id}/thumbnail
+        .service(attachments::of_message) // GET /api/messages/{id}/attachments/{attachmentId}
+        .service(attachments::thumbnail) // GET /api/messages/{id}/attachments/{attachmentId}/thumbnail
+        .service(avatars::set) // PUT /api/profile/avatar
+        .service(avatars::remove) // DELETE /api/profile/avatar
+        .service(avatars::get_avatar); // GET /api/avatars/{user}/{file}
 }
