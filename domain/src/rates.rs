@@ -121,9 +121,26 @@ impl Rates {
         self.per_minute("ticket", &user.to_string(), self.settings.tickets_per_minute).await
     }
 
+    /// One file or avatar of this user.
+    pub async fn upload(&self, user: UserId) -> Result<()> {
+        self.per_minute("upload", &user.to_string(), self.settings.uploads_per_minute).await
+    }
+
     /// Once asking somebody to be a contact.
     pub async fn contact_request(&self, user: UserId) -> Result<()> {
         self.per_minute("contact", &user.to_string(), self.settings.contact_requests_per_minute).await
+    }
+
+    /// One invite made by this user.
+    pub async fn invite(&self, user: UserId) -> Result<()> {
+        self.per_minute("invite", &user.to_string(), self.settings.invites_per_minute).await
+    }
+
+    /// One code tried by this user, who may have many addresses, from this one, which may have many users.
+    pub async fn redeem(&self, user: UserId, address: &str) -> Result<()> {
+        let most = self.settings.redeems_per_minute;
+        self.per_minute("redeem", &user.to_string(), most).await?;
+        self.per_minute("redeem-from", address, most).await
     }
 
     /// One password said to be lost, or one token of a letter that is tried, from this address.

@@ -3,7 +3,7 @@
 use shared::{MessageId, Timestamp, protocol::Position};
 
 use super::{
-    counted,
+    attachments, counted,
     keys::{self, Counted},
     membership::{Recording, find_message, head, open_message, put_head, put_message, record_change, speaker_head},
     mentions, replies,
@@ -48,7 +48,9 @@ pub(super) fn delete(tx: &mut Tx, id: MessageId, by: &Actor) -> Result<Option<Po
     if !message.reactions.is_empty() {
         tx.put(keys::leaving(&keys::reactions_to(room, seq)), Vec::new())?;
     }
+    attachments::leave(tx, room, &message.attachments)?;
     message.content.clear();
+    message.attachments.clear();
     message.mentions = Default::default();
     message.reactions.clear();
     message.deleted_at = Some(at);

@@ -48,6 +48,7 @@ impl Engine {
             .keys([keys.room(room), keys.messages(room), keys.changes(room), keys.deleted(room)])
             .keys([keys.mentions(room), keys.reactions(room), keys.room_channel(room)])
             .keys([keys.leaving(room), keys.retention(shard_of(room))])
+            .keys([keys.files(room), keys.orphans(shard_of(room))])
             .arg(seq)
             .arg(by.id.to_string())
             .arg(EventId::random().to_string())
