@@ -1,5 +1,5 @@
-//! What a channel is: one way a notification reaches a user. A new one is a file in `channel/`, an entry in [`all`]
-//! and its name in `domain::notifications::CHANNELS`; the worker does not change.
+//! What a channel is: one way a notification reaches a user. A new one is a file in `channel/`, an entry in
+//! [`Channels::new`] and its name in `domain::notifications::CHANNELS`; the worker does not change.
 
 mod email;
 mod inbox;
