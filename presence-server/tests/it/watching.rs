@@ -48,6 +48,7 @@ async fn say(server: &TestServer, by: &Person, room: RoomId) {
         kind: shared::protocol::MessageType::Text,
         client_message_id: None,
         reply_to: None,
+        attachments: Vec::new(),
     };
     server.domain.messages.send(&by.viewer, message).await.unwrap();
 }

@@ -40,8 +40,8 @@ async fn down<T: Debug>(name: &'static str, operation: impl Future<Output = stor
 pub async fn every_operation_of_a_store_that_is_down_is_unavailable(s: &Fixture) {
     let store = s.broken().await;
     // Together: each may take until the engine gives up.
-    let (users, rooms, others) = tokio::join!(users(&store), rooms(&store), others(&store));
-    let mut wrong: Vec<String> = [users, rooms, others].into_iter().flatten().flatten().collect();
+    let (users, reached, rooms, others) = tokio::join!(users(&store), reached(&store), rooms(&store), others(&store));
+    let mut wrong: Vec<String> = [users, reached, rooms, others].into_iter().flatten().flatten().collect();
     if s.engine == Engine::Embedded {
         // Kept in memory: as long as there is a process to ask, they cannot be down.
         wrong.retain(|said| {
@@ -77,15 +77,6 @@ async fn users(s: &Store) -> Vec<Option<String>> {
     let by = Login::Session(session);
     let logins = [(user, by), (user, Login::Host { until: now })];
     let ticket = Ticket { user, login: by, scope: None };
-    let preferences = NotifySettings::default();
-    let subscription = PushSubscription {
-        kind: PushKind::Webhook,
-        endpoint: String::new(),
-        keys: None,
-        secret: None,
-        session: None,
-        created_at: now,
-    };
     let secret = Secret { hash: [0; 32], kind: SecretKind::Reset, address: "a@x.org".into(), expires_at: now };
     let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
     together![
@@ -129,6 +120,28 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
         down("end_session", s.sessions.end_session(user, session)),
         down("end_sessions", s.sessions.end_sessions(user, None)),
+        down("put_secret", s.secrets.put_secret(user, &secret, now, 9)),
+        down("secret", s.secrets.secret(user, &[0; 32], now)),
+        down("verify_address", s.secrets.verify_address(user, &[0; 32], now)),
+        down("reset_password", s.secrets.reset_password(user, &[0; 32], "next", now)),
+        down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
+        down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
+    ]
+}
+
+/// How users are reached who are not there.
+async fn reached(s: &Store) -> Vec<Option<String>> {
+    let (user, preferences) = (UserId::new(), NotifySettings::default());
+    let users = [user];
+    let subscription = PushSubscription {
+        kind: PushKind::Webhook,
+        endpoint: String::new(),
+        keys: None,
+        secret: None,
+        session: None,
+        created_at: Timestamp::now(),
+    };
+    together![
         down("put_subscription", s.push.put_subscription(user, &subscription, 9)),
         down("subscriptions", s.push.subscriptions(user)),
         down("remove_subscription", s.push.remove_subscription(user, "x")),
@@ -136,13 +149,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("notify_settings", s.notify_preferences.notify_settings(user)),
         down("put_notify_settings", s.notify_preferences.put_notify_settings(user, &preferences)),
         down("reach", s.notify_preferences.reach(user)),
-        down("room_levels", s.notify_preferences.room_levels(RoomId::new(), &ids)),
-        down("put_secret", s.secrets.put_secret(user, &secret, now, 9)),
-        down("secret", s.secrets.secret(user, &[0; 32], now)),
-        down("verify_address", s.secrets.verify_address(user, &[0; 32], now)),
-        down("reset_password", s.secrets.reset_password(user, &[0; 32], "next", now)),
-        down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
-        down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
+        down("room_levels", s.notify_preferences.room_levels(RoomId::new(), &users)),
     ]
 }
 
