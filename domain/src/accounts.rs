@@ -25,6 +25,9 @@ const MAX_CONTACTS: usize = 5000;
 /// Users a search gives at most.
 const MAX_SEARCH: usize = 100;
 
+/// A wrong name and a wrong password cannot be told apart.
+const WRONG_LOGIN: DomainError = DomainError::Unauthorized("wrong name or password");
+
 /// Where a request comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
@@ -181,7 +184,7 @@ impl Accounts {
                 self.rates.was_right(attempt).await?;
                 self.start_session(record, source).await
             }
-            _ => Err(DomainError::Unauthorized("wrong name or password")),
+            _ => Err(WRONG_LOGIN),
         }
     }
 

@@ -42,7 +42,7 @@ pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, S
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
-pub use sessions::{Arrival, Exchange, Rotation, SessionRecord, Sessions, Ticket, Tickets};
+pub use sessions::{Arrival, Exchange, Replaced, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
 pub use users::{ProfilePatch, UserRecord, Users};

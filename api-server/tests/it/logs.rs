@@ -64,7 +64,7 @@ async fn the_log_names_requests_and_holds_no_token_password_or_text_of_a_message
     alice.get(format!("/api/invites/{code}")).await.expect(405);
     anyone.post("/api/login", json!({ "username": "alice", "password": "not the password" })).await;
     anyone.post("/api/token/refresh", json!({ "refreshToken": alice.refresh_token })).await.expect(200);
-    anyone.post("/api/token/refresh", json!({ "refreshToken": alice.refresh_token })).await.expect(401);
+    anyone.post("/api/token/refresh", json!({ "refreshToken": format!("{}x", alice.refresh_token) })).await.expect(401);
     server.bearer(Some(&format!("{}x", alice.token))).get("/api/rooms").await.expect(401);
 
     let text = log.text();

@@ -370,6 +370,8 @@ async fn a_replayed_refresh_token_ends_the_session_and_tells_so() {
         id: SessionId::new(),
         user,
         refresh_hash: [1; 32],
+        family_hash: [9; 32],
+        replaced: None,
         created_at: now,
         used_at: now,
         expires_at: now.after(DAY),
@@ -378,17 +380,19 @@ async fn a_replayed_refresh_token_ends_the_session_and_tells_so() {
     };
     let mut subscriber = store.bus.subscriber();
     subscriber.subscriptions.subscribe(&[Topic::User(user)]).await.unwrap();
-    store.sessions.create_session(&session, 9).await.unwrap();
+    store.sessions.create_session(&session, 9, None).await.unwrap();
     let later = now.after(2 * DAY);
     let rotate = async |old, new| {
-        let exchange = Exchange { presented: [old; 32], next: [new; 32], at: now, expires_at: later };
+        let (presented, next, grace) = ([old; 32], [new; 32], DAY);
+        let exchange = Exchange { presented, family: [9; 32], next, at: now, grace, expires_at: later };
         store.sessions.rotate_refresh(user, session.id, &exchange).await.unwrap()
     };
-    let rotated = SessionRecord { refresh_hash: [2; 32], expires_at: later, ..session.clone() };
+    let replaced = Some(crate::Replaced { hash: [1; 32], at: now });
+    let rotated = SessionRecord { refresh_hash: [2; 32], replaced, expires_at: later, ..session.clone() };
     assert_eq!(rotate(1, 2).await, Rotation::Rotated(rotated.clone()));
     store.maintenance.sweep(now.after(DAY)).await.unwrap();
     assert_eq!(store.sessions.session(user, session.id).await.unwrap(), Some(rotated), "swept by its old expiry");
-    assert_eq!(rotate(1, 3).await, Rotation::Reused);
+    assert_eq!(rotate(7, 3).await, Rotation::Reused);
     assert_eq!(rotate(2, 3).await, Rotation::Unknown);
     assert_eq!(store.sessions.session(user, session.id).await.unwrap(), None);
     store.sessions.end_session(user, session.id).await.unwrap();

@@ -21,6 +21,11 @@ fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecord>> {
     read.get(&keys::user(id))?.map(|row| codec::from_json(&row)).transpose()
 }
 
+/// `None`: the account has none, or is not there.
+pub(super) fn password_hash(read: &impl Read, id: UserId) -> Result<Option<String>> {
+    Ok(read_user(read, id)?.and_then(|user| user.password_hash))
+}
+
 fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
     if tx.get(&keys::username(&user.username))?.is_some() {
         return Err(StoreError::UsernameTaken);

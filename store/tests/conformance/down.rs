@@ -66,6 +66,8 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         id: session,
         user,
         refresh_hash: [0; 32],
+        family_hash: [9; 32],
+        replaced: None,
         created_at: now,
         used_at: now,
         expires_at: now,
@@ -74,7 +76,8 @@ async fn users(s: &Store) -> Vec<Option<String>> {
     };
     let logins = [(user, session)];
     let ticket = Ticket { user, session, scope: None };
-    let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
+    let exchange =
+        Exchange { presented: [0; 32], family: [9; 32], next: [1; 32], at: now, grace: LIMIT, expires_at: now };
     together![
         down("create_user", s.users.create_user(&record)),
         down("user", s.users.user(user)),
@@ -91,7 +94,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("user_positions", s.user_log.user_positions(&ids)),
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
         down("note_read_mark", s.user_log.note_read_mark(user, RoomId::new(), 1)),
-        down("create_session", s.sessions.create_session(&login, 9)),
+        down("create_session", s.sessions.create_session(&login, 9, None)),
         down("sessions", s.sessions.sessions(user)),
         down("session", s.sessions.session(user, session)),
         down("live", s.sessions.live(&logins)),

@@ -86,7 +86,10 @@ conformance! {
         who_arrives_is_shown_their_rooms_and_where_their_own_log_stands_while_the_session_lasts,
         the_valid_refresh_token_rotates,
         a_replayed_refresh_token_ends_the_session,
-        of_many_uses_of_one_refresh_token_at_once_one_rotates,
+        within_the_grace_the_refresh_token_before_is_exchanged_again,
+        what_never_was_a_refresh_token_of_the_session_ends_nothing,
+        of_many_uses_of_one_refresh_token_at_once_the_answer_of_one_is_valid,
+        a_login_with_what_is_not_the_password_any_more_begins_no_session,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
     }

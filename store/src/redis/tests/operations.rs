@@ -15,9 +15,9 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue, Outbox,
-    PageFrom, PageRequest, Presence, ProfilePatch, Published, Publishing, RoomLog, Rooms, Rotation, SessionRecord,
-    Sessions, SocketKind, StoreError, Ticket, Tickets, Users,
+    ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue,
+    Outbox, PageFrom, PageRequest, Presence, ProfilePatch, Published, Publishing, Replaced, RoomLog, Rooms, Rotation,
+    SessionRecord, Sessions, SocketKind, StoreError, Ticket, Tickets, Users,
     presence::{PresenceEvent, silent},
 };
 
@@ -56,7 +56,7 @@ async fn a_rooms_log_keeps_what_it_acknowledged(#[case] kind: Kind) {
     let id = MessageId { room: record.id, seq: 3 };
     let gone = engine.delete_message(id, &bob).await.unwrap().unwrap();
     assert_eq!(gone.rev, 8);
-    assert_eq!(engine.delete_message(id, &bob).await.unwrap(), None);
+    assert_eq!(engine.delete_message(id, &bob, None).await.unwrap());
     let kept = engine.message(id).await.unwrap().unwrap();
     assert_eq!((kept.content.as_str(), kept.author, kept.deleted_at.is_some()), ("", ann.id, true));
 
@@ -147,22 +147,34 @@ async fn accounts_sessions_and_limits_work(#[case] kind: Kind) {
         id: SessionId::new(),
         user: ann.id,
         refresh_hash: [1; 32],
+        family_hash: [9; 32],
+        replaced: None,
         created_at: far,
         used_at: far,
         expires_at: far,
         agent: None,
         address: None,
     };
-    engine.create_session(&session, 9).await.unwrap();
-    let next = SessionRecord { refresh_hash: [2; 32], used_at: Timestamp::now(), ..session.clone() };
+    engine.create_session(&session, 9, None).await.unwrap();
+    let used_at = Timestamp::now();
+    let replaced = Some(Replaced { hash: [1; 32], at: used_at });
+    let next = SessionRecord { refresh_hash: [2; 32], replaced, used_at, ..session.clone() };
     let rotate = async |presented, hash| {
-        let exchange = Exchange { presented: [presented; 32], next: [hash; 32], at: next.used_at, expires_at: far };
+        let (presented, next_hash, at) = ([presented; 32], [hash; 32], next.used_at);
+        let exchange = Exchange {
+            presented,
+            family: [9; 32],
+            next: next_hash,
+            at,
+            grace: Duration::from_secs(1),
+            expires_at: far,
+        };
         engine.rotate_refresh(ann.id, session.id, &exchange).await.unwrap()
     };
     assert_eq!(rotate(1, 2).await, Rotation::Rotated(next.clone()));
     assert_eq!(rotate(1, 2).await, Rotation::Rotated(next.clone()), "the same call again");
     assert_eq!(engine.session(ann.id, session.id).await.unwrap(), Some(next.clone()));
-    assert_eq!(rotate(1, 3).await, Rotation::Reused);
+    assert_eq!(rotate(7, 3).await, Rotation::Reused);
     assert_eq!(rotate(2, 3).await, Rotation::Unknown);
     assert!(!engine.end_session(ann.id, session.id).await.unwrap());
 
