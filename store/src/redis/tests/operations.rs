@@ -15,7 +15,7 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue,
+    Backups, ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue,
     Outbox, PageFrom, PageRequest, Presence, ProfilePatch, Published, Publishing, Replaced, RoomLog, Rooms, Rotation,
     SessionRecord, Sessions, SocketKind, StoreError, Ticket, Tickets, Users,
     presence::{PresenceEvent, silent},
@@ -322,4 +322,21 @@ async fn an_inbox_collapses_what_is_unread_and_keeps_the_newest() {
         engine.add_to_inbox(user, &item(10 + n), None).await.unwrap();
     }
     assert_eq!(engine.inbox(user, None, 9999).await.unwrap().len(), crate::notify::INBOX_KEPT);
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_backup_waits_for_a_save_that_is_under_way(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    engine.create_user(&user("ann")).await.unwrap();
+    let mut connection = server.connection().await;
+    let mut slow = redis::cmd("CONFIG");
+    // Microseconds for each key: longer than the backup looks away at first.
+    slow.arg("SET").arg("rdb-key-save-delay").arg(1_000_000).exec_async(&mut connection).await.unwrap();
+    redis::cmd("BGSAVE").exec_async(&mut connection).await.unwrap();
+    let crate::BackedUp::Servers(servers) = engine.back_up(None).await.unwrap() else { panic!("servers") };
+    assert_eq!(servers.len(), 1);
 }
