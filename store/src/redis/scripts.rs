@@ -57,6 +57,7 @@ scripts! {
     MARK = "mark";
     TAKE_DUE = "take_due";
     CONCLUDE = "conclude";
+    PUT_OUTCOMES = "put_outcomes";
     COMPARE_AND_SET = "compare_and_set";
     CREATE_SESSION = "create_session";
     ROTATE_REFRESH = "rotate_refresh";

@@ -6,7 +6,9 @@ use shared::{
     RoomId, Timestamp, UserId,
     protocol::{Position, Retention, Role},
 };
-use store::{Actor, ChangeBody, NewInvite, PageFrom, RoomPatch, RoomRecord, RoomUpdate, Store, Topic, UserChangeBody};
+use store::{
+    Actor, ChangeBody, NewInvite, Outcome, PageFrom, RoomPatch, RoomRecord, RoomUpdate, Store, Topic, UserChangeBody,
+};
 
 use crate::{
     engine::Fixture,
@@ -50,6 +52,9 @@ async fn is_not_there(s: &Store, room: RoomId, user: &Actor) {
     fails!(s.room_admin.update_room(&patch).await, RoomNotFound);
     fails!(s.invites.invites(room).await, RoomNotFound);
     fails!(s.invites.redeem(room, user, &[1; 32], MANY).await, RoomNotFound);
+    let outcome = Outcome { after: 0, seq: 1, at: Timestamp::now(), notification: None, reason: None };
+    s.notify_queue.put_outcomes(room, &[(user.id, outcome)]).await.unwrap();
+    assert_eq!(s.notify_queue.outcomes(room, &[user.id]).await.unwrap(), [None]);
     assert_eq!(s.rooms.room_id_by_handle("lobby").await.unwrap(), None);
     assert_eq!(s.rooms.public_rooms("", None, 9).await.unwrap(), []);
     assert!(
