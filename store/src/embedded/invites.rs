@@ -1,7 +1,7 @@
 //! Invites: few for each room, so that making one looks at all of them.
 
 use async_trait::async_trait;
-use shared::{RoomId, Timestamp, protocol::Role};
+use shared::{RoomId, Timestamp, UserId, protocol::Role};
 
 use super::{
     Embedded, codec,
@@ -98,10 +98,11 @@ impl Invites for Embedded {
         .await
     }
 
-    async fn remove_invite(&self, room: RoomId, hash: &InviteHash) -> Result<()> {
+    async fn remove_invite(&self, room: RoomId, by: UserId, by_role: Role, hash: &InviteHash) -> Result<()> {
         let hash = *hash;
         self.write(move |tx| {
             head(tx, room)?;
+            with_role(tx, room, by, by_role)?;
             find(tx, room, &hash)?.ok_or(StoreError::InviteNotFound)?;
             tx.delete(keys::invite(room, &hash));
             Ok(())

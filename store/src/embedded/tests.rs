@@ -143,7 +143,7 @@ async fn joins_messages_and_leaves_are_published_to_the_room_and_to_the_user() {
     subscriber.subscriptions.subscribe(&[Topic::Room(id), Topic::User(bob.id)]).await.unwrap();
     store.rooms.join(id, &bob, Role::Member, 9).await.unwrap();
     let sent = store.log.append(&message(id, &bob, "hello")).await.unwrap();
-    store.log.delete_message(MessageId { room: id, seq: sent.seq }, &alice).await.unwrap();
+    store.log.delete_message(MessageId { room: id, seq: sent.seq }, &alice, None).await.unwrap();
     store.rooms.leave(id, &bob).await.unwrap();
     let mut seen = Vec::new();
     while let Some(Signal::Event(event)) = subscriber.inbox.try_recv() {
@@ -222,7 +222,7 @@ async fn pages_end_at_their_limit_their_bytes_and_what_is_visible() {
     assert_eq!(page(from(PageFrom::Around(5), 1)).await, (vec![5], true));
     let tight = PageRequest { max_bytes: 30, ..from(PageFrom::Around(5), 9) };
     assert_eq!(page(tight).await, (vec![6, 5, 4], true));
-    store.log.delete_message(MessageId { room: id, seq: 8 }, &alice).await.unwrap();
+    store.log.delete_message(MessageId { room: id, seq: 8 }, &alice, None).await.unwrap();
     assert_eq!(page(PageRequest { max_bytes: 5, ..all(9) }).await, (vec![9], true), "an empty one after a full page");
     let overfull = PageRequest { max_bytes: 5, ..from(PageFrom::Around(7), 9) };
     assert_eq!(page(overfull).await, (vec![7], true));
@@ -242,7 +242,7 @@ async fn unread_leaves_out_what_was_deleted_and_what_was_before() {
     let unread = async || store.rooms.views(bob.id, &[id]).await.unwrap()[0].as_ref().unwrap().unread;
     assert_eq!(unread().await, 4);
     for seq in [1, 3, 4] {
-        store.log.delete_message(MessageId { room: id, seq }, &alice).await.unwrap();
+        store.log.delete_message(MessageId { room: id, seq }, &alice, None).await.unwrap();
     }
     assert_eq!(unread().await, 2);
     assert_eq!(store.log.mark_read(id, bob.id, 3).await.unwrap().now.read, 3);

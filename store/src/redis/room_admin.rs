@@ -187,10 +187,18 @@ impl RoomAdmin for Engine {
         self.leave_with(removal.room, &removal.user, Some(removal)).await
     }
 
-    async fn unban(&self, room: RoomId, user: UserId) -> Result<()> {
-        let unban = Call::new(&scripts::UNBAN).keys([self.keys.room(room), self.keys.bans(room)]).arg(user.to_string());
-        let there: bool = self.connections.run("lift a ban", unban).await?;
-        if there { Ok(()) } else { Err(StoreError::RoomNotFound) }
+    async fn unban(&self, room: RoomId, by: UserId, by_role: Role, user: UserId) -> Result<()> {
+        let unban = Call::new(&scripts::UNBAN)
+            .keys([self.keys.room(room), self.keys.members(room), self.keys.bans(room)])
+            .arg(by.to_string())
+            .arg(role_text(by_role))
+            .arg(user.to_string());
+        match self.connections.run::<String>("lift a ban", unban).await?.as_str() {
+            "OK" => Ok(()),
+            "NO_ROOM" => Err(StoreError::RoomNotFound),
+            "ROLES_CHANGED" => Err(StoreError::RolesChanged),
+            _ => Err(corrupt("an answer")),
+        }
     }
 
     /// There are at most [`BANS_A_ROOM`].

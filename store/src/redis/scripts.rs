@@ -40,6 +40,7 @@ scripts! {
     UNBAN = "unban";
     UPDATE_ROOM = "update_room";
     PUT_INVITE = "put_invite";
+    REMOVE_INVITE = "remove_invite";
     SALT = "salt";
     DELETE_ROOM = "delete_room";
     END_ROOM = "end_room";

@@ -38,7 +38,7 @@ async fn is_not_there(s: &Store, room: RoomId, user: &Actor) {
     fails!(s.log.append(&text(room, user, "x")).await, RoomNotFound);
     fails!(s.log.edit_message(&edit(id(room, 1), user, "x")).await, RoomNotFound);
     fails!(s.log.react(&giving(id(room, 1), user, "x")).await, RoomNotFound);
-    fails!(s.log.delete_message(id(room, 1), user).await, RoomNotFound);
+    fails!(s.log.delete_message(id(room, 1), user, None).await, RoomNotFound);
     fails!(s.log.history(room, page(PageFrom::Newest, 9)).await, RoomNotFound);
     fails!(s.log.replies(id(room, 1), 0, 9, 999).await, RoomNotFound);
     fails!(s.log.changes(room, Position::BEGINNING, 9, 999).await, RoomNotFound);
@@ -46,7 +46,7 @@ async fn is_not_there(s: &Store, room: RoomId, user: &Actor) {
     assert_eq!(s.log.message(id(room, 1)).await.unwrap(), None);
     assert_eq!(s.log.reacted(room, user.id, &[1]).await.unwrap(), []);
     fails!(s.room_admin.delete_room(room, user, Role::Owner).await, RoomNotFound);
-    fails!(s.room_admin.unban(room, user.id).await, RoomNotFound);
+    fails!(s.room_admin.unban(room, user.id, Role::Owner, user.id).await, RoomNotFound);
     fails!(s.room_admin.bans(room, None, 9).await, RoomNotFound);
     let patch = RoomUpdate { room, by: user.clone(), by_role: Role::Owner, patch: RoomPatch::default() };
     fails!(s.room_admin.update_room(&patch).await, RoomNotFound);

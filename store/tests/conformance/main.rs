@@ -174,6 +174,7 @@ conformance! {
         of_many_appends_with_one_key_at_once_one_is_a_message,
         appends_at_once_are_numbered_without_gap_or_double,
         a_deletion_is_one_change_and_leaves_no_content,
+        what_another_wrote_is_deleted_by_who_has_the_role,
         deleting_twice_or_nothing_is_no_change,
     }
     edits {

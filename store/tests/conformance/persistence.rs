@@ -46,7 +46,7 @@ async fn write(store: &Store) -> Written {
     let start = head(store, room.id).await;
     send_numbers(store, room.id, &people[0], 5).await;
     store.log.append(&keyed(room.id, &people[1], "keyed", "k")).await.unwrap();
-    store.log.delete_message(id(room.id, 2), &people[0]).await.unwrap();
+    store.log.delete_message(id(room.id, 2), &people[0], None).await.unwrap();
     store.log.mark_read(room.id, people[1].id, 6).await.unwrap();
     join(store, room.id, &people[2]).await;
     store.rooms.leave(room.id, &people[2]).await.unwrap();

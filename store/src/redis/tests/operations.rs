@@ -54,9 +54,9 @@ async fn a_rooms_log_keeps_what_it_acknowledged(#[case] kind: Kind) {
         engine.append(&message(&record, &ann, &format!("m{n}"))).await.unwrap();
     }
     let id = MessageId { room: record.id, seq: 3 };
-    let gone = engine.delete_message(id, &bob).await.unwrap().unwrap();
+    let gone = engine.delete_message(id, &bob, None).await.unwrap().unwrap();
     assert_eq!(gone.rev, 8);
-    assert_eq!(engine.delete_message(id, &bob, None).await.unwrap());
+    assert_eq!(engine.delete_message(id, &bob, None).await.unwrap(), None);
     let kept = engine.message(id).await.unwrap().unwrap();
     assert_eq!((kept.content.as_str(), kept.author, kept.deleted_at.is_some()), ("", ann.id, true));
 
