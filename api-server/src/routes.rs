@@ -6,9 +6,12 @@ mod invites;
 mod members;
 mod messages;
 mod notifications;
+mod people;
 mod presence;
+mod push;
 mod reactions;
 mod receipts;
+mod recovery;
 mod registry;
 mod rooms;
 mod sessions;
@@ -31,6 +34,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(accounts::refresh) // POST /api/token/refresh
         .service(accounts::log_out) // POST /api/logout
         .service(accounts::change_password) // POST /api/password
+        .service(recovery::forgot_password) // POST /api/password/forgot
+        .service(recovery::reset_password) // POST /api/password/reset
+        .service(recovery::verify_email) // POST /api/email/verify
+        .service(recovery::ask_for_verification) // POST /api/email/verification
         .service(sessions::sessions) // GET /api/sessions
         .service(sessions::revoke) // DELETE /api/sessions/{id}
         .service(sessions::ws_ticket) // POST /api/ws-ticket
@@ -41,9 +48,14 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
     cfg.service(users::search) // GET /api/users
         .service(users::get_user) // GET /api/users/{id}
         .service(users::status) // GET /api/users/{id}/status
-        .service(users::contacts) // GET /api/contacts
-        .service(users::add_contact) // PUT /api/contacts/{userId}
-        .service(users::remove_contact); // DELETE /api/contacts/{userId}
+        .service(people::contacts) // GET /api/contacts
+        .service(people::add_contact) // PUT /api/contacts/{userId}
+        .service(people::remove_contact) // DELETE /api/contacts/{userId}
+        .service(people::requests) // GET /api/contacts/requests
+        .service(people::drop_request) // DELETE /api/contacts/requests/{userId}
+        .service(people::blocks) // GET /api/blocks
+        .service(people::block) // PUT /api/blocks/{userId}
+        .service(people::unblock); // DELETE /api/blocks/{userId}
 
     cfg.service(rooms::create) // POST /api/rooms
         .service(rooms::mine) // GET /api/rooms
@@ -91,7 +103,13 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(notifications::notify_state) // GET /notify/{id}
         .service(notifications::inbox) // GET /api/notifications
         .service(notifications::mark_all_read) // PUT /api/notifications/read-all
-        .service(notifications::mark_read); // PUT /api/notifications/{id}/read
+        .service(notifications::mark_read) // PUT /api/notifications/{id}/read
+        .service(notifications::settings) // GET /api/notifications/settings
+        .service(notifications::set_settings) // PUT /api/notifications/settings
+        .service(push::vapid_key) // GET /api/push/vapid-key
+        .service(push::subscribe) // POST /api/push/subscriptions
+        .service(push::subscriptions) // GET /api/push/subscriptions
+        .service(push::unsubscribe); // DELETE /api/push/subscriptions
 
     cfg.map(docs::configure); // GET /docs
 }

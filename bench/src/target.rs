@@ -1,11 +1,9 @@
 //! The deployment under load: its REST address and its chat-servers.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use anyhow::Context;
 use client::{Api, ErrorCode};
-use rustls::ClientConfig;
-use rustls_platform_verifier::ConfigVerifierExt;
 use tokio_tungstenite::{Connector, tungstenite::http::Uri};
 use url::Url;
 
@@ -38,16 +36,14 @@ impl Target {
         let mut found = Vec::new();
         for url in urls {
             let address = look_up(&url).await?;
-            let tls = if url.scheme() == "wss" { Some(tls()?) } else { None };
+            let tls = match url.scheme() {
+                "wss" => Some(client::tls::connector().context("read the certificates this machine trusts")?),
+                _ => None,
+            };
             found.push(ChatServer { url, address, tls });
         }
         Ok(Self { api: api.clone(), chat: found })
     }
-}
-
-fn tls() -> anyhow::Result<Connector> {
-    let config = ClientConfig::with_platform_verifier().context("read the certificates this machine trusts")?;
-    Ok(Connector::Rustls(Arc::new(config)))
 }
 
 async fn look_up(url: &Url) -> anyhow::Result<SocketAddr> {

@@ -19,7 +19,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
 /// The native chat socket.
 ///
 /// Authenticates by `Authorization: Bearer`, `?token=`, the subprotocols `chatapp.v1, bearer.<token>`, or a first
-/// frame `AUTHENTICATE {token}`. With `?hold=1` its events wait for `RESUME` or `SYNC`.
+/// frame `AUTHENTICATE {token}`; with another product's token, by `AUTHENTICATE` again before it ends. With `?hold=1` its events wait for `RESUME` or `SYNC`.
 #[utoipa::path(tag = "sockets", responses(
     (status = 101, description = "switched to WebSocket"),
     (status = 400, description = "no WebSocket handshake", body = Problem),

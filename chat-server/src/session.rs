@@ -6,7 +6,7 @@ mod resume;
 mod sends;
 mod typing;
 
-use std::{cell::RefCell, future::poll_fn, rc::Rc, time::Duration};
+use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
 use domain::{DomainError, Result, Viewer};
 use sends::Sends;
@@ -19,7 +19,7 @@ use store::SocketKind;
 use tokio::time::Instant;
 use typing::Said;
 use web::{
-    Announced, Sockets,
+    Announced, Expiry, Sockets,
     sockets::{self, bad_frame, error_frame, no_binary, refusal},
 };
 
@@ -50,6 +50,7 @@ pub struct Session {
     presence: Announced,
     typing: RefCell<Said>,
     sends: Sends,
+    expiry: Expiry,
 }
 
 impl Handshake {
@@ -134,7 +135,8 @@ impl Session {
         }
         hub.end_busy(&peer);
         let typing = RefCell::new(Said::new(Duration::from_millis(hub.domain.settings.chat.typing_ms)));
-        Ok(Self { hub: hub.clone(), peer, presence, typing, sends: Sends::default() })
+        let expiry = Expiry::of(viewer.login);
+        Ok(Self { hub: hub.clone(), peer, presence, typing, sends: Sends::default(), expiry })
     }
 
     pub(crate) fn push(&self, frame: &ServerFrame, request_id: Option<&str>) {
@@ -161,7 +163,7 @@ fn auth_success(hub: &Hub, viewer: &Viewer, status: Status, resuming: bool) -> S
         user_id: viewer.user,
         username: viewer.username.clone(),
         status,
-        session_id: viewer.session,
+        session_id: viewer.session().ok(),
         heartbeat_ms: u64::try_from(hub.pulse().period().as_millis()).unwrap_or(u64::MAX),
         resuming,
     }
@@ -189,7 +191,13 @@ impl socket::Session for Session {
     }
 
     fn under_way(&mut self) -> impl Future<Output = ()> {
-        poll_fn(|cx| self.poll_sends(cx))
+        poll_fn(|cx| {
+            let Self { peer, expiry, .. } = self;
+            let push = |frame: &ServerFrame| {
+                peer.outbound.push(peer.dialect.encode(frame, None));
+            };
+            if expiry.poll(cx, &peer.outbound, push).is_ready() { Poll::Ready(()) } else { self.poll_sends(cx) }
+        })
     }
 
     fn is_full(&self) -> bool {

@@ -9,10 +9,18 @@ use std::{
     time::Duration,
 };
 
-use domain::doctor::{self, Finding, Level};
+use domain::{
+    doctor::{self, Finding, Level},
+    identity::external::KeySource,
+};
 use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
-use shared::{Settings, settings::StoreUrl};
+use shared::{
+    Settings,
+    settings::{ExternalIssuer, StoreUrl},
+    token::external::KeySet,
+};
+use web::jwks::KeyReader;
 
 use crate::deployment::Deployment;
 
@@ -67,7 +75,11 @@ fn examine(settings: &Settings) -> Vec<Finding> {
             return vec![Finding::error(format!("No threads can be started: {e}."), "Raise the limit of processes.")];
         }
     };
-    findings.extend(runtime.block_on(async { [of_ports(settings).await, of_store(settings).await].concat() }));
+    findings.extend(
+        runtime.block_on(async {
+            [of_ports(settings).await, of_store(settings).await, of_issuers(settings).await].concat()
+        }),
+    );
     findings
 }
 
@@ -122,6 +134,29 @@ async fn who_listens(listen: SocketAddr) -> Option<String> {
     let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().ok()?;
     let ask = http.get(format!("http://{}/health", SocketAddr::new(ip, listen.port())));
     Some(ask.send().await.ok()?.json::<Identity>().await.ok()?.instance)
+}
+
+/// Other products' key sets, as the services read them.
+async fn of_issuers(settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for ExternalIssuer { issuer, keys, .. } in &settings.auth.external {
+        let read = async {
+            let fetched = KeyReader::new()?.fetch(keys).await?;
+            anyhow::Ok(KeySet::parse(&fetched.body)?)
+        };
+        findings.extend(match read.await {
+            Ok(set) if set.is_empty() => Some(Finding::warning(
+                format!("{keys} holds no key that can be used, so no token of {issuer} is taken."),
+                "Publish an RSA key of 2048 bits or more, a P-256 key or an Ed25519 key.",
+            )),
+            Ok(_) => None,
+            Err(e) => Some(Finding::error(
+                format!("The keys of {issuer} cannot be read from {keys}: {e:#}."),
+                "Correct auth.external, or what serves them: until then its tokens are answered 503.",
+            )),
+        });
+    }
+    findings
 }
 
 async fn of_store(settings: &Settings) -> Vec<Finding> {

@@ -17,7 +17,8 @@ use crate::Disconnect;
 pub struct Identity {
     pub user_id: UserId,
     pub username: String,
-    pub session_id: SessionId,
+    /// The login; none where another product's token was shown.
+    pub session_id: Option<SessionId>,
 }
 
 /// What happens on a connection. Those of `/chat` come without a hole, without a double and in order, over whatever

@@ -1,7 +1,8 @@
 //! The Rust client of ChatApp: REST ([`Api`]), `/chat` ([`Chat`]) and `/presence` ([`Presence`]).
 //!
 //! A connection keeps itself: it answers and sends pings, comes back after a loss with jittered delays, obeys close
-//! codes and `RECONNECT`, finds another instance where its own is gone, renews its token, and repeats messages without
+//! codes and `RECONNECT`, finds another instance where its own is gone, renews its token (of another product's before the
+//! server ends the connection with it), and repeats messages without
 //! a reply under the same `clientMessageId`, so that none is doubled.
 //!
 //! [`Chat`] resumes: it keeps the application's position in every room and in the user's own log, tells the server after
@@ -23,6 +24,7 @@ mod pending;
 mod positions;
 mod presence;
 mod socket;
+pub mod tls;
 mod token;
 
 pub use api::Api;

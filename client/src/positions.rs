@@ -224,6 +224,8 @@ fn user_position(frame: &ServerFrame) -> Option<Position> {
         ServerFrame::RoomAdded { user_position, .. } | ServerFrame::RoomRemoved { user_position, .. } => *user_position,
         ServerFrame::ReadMark { user_position, .. }
         | ServerFrame::ContactUpdated { user_position, .. }
+        | ServerFrame::BlockUpdated { user_position, .. }
+        | ServerFrame::ContactRequestUpdated { user_position, .. }
         | ServerFrame::Notification { user_position, .. } => Some(*user_position),
         _ => None,
     }

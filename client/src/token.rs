@@ -10,7 +10,7 @@ pub trait TokenProvider: Send + Sync + 'static {
     /// The token to connect with.
     fn token(&self) -> BoxFuture<'_, Result<String>>;
 
-    /// The server refused `refused`: another one, or an error, which ends the connection.
+    /// The server refused `refused`, or is about to: another one, or an error, which ends the connection.
     fn refresh<'a>(&'a self, refused: &'a str) -> BoxFuture<'a, Result<String>>;
 }
 

@@ -1,10 +1,12 @@
-//! Accounts: sign up, log in, guests, profiles, search, contacts.
+//! Accounts: sign up, log in, guests, lost passwords, profiles, search.
 
+mod recovery;
 mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+pub use recovery::{ForgotPassword, LetterToken, ResetPassword};
 use serde::{Deserialize, Serialize};
 pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, WsTicket};
 use sha2::{Digest, Sha256};
@@ -12,16 +14,14 @@ use shared::{
     Settings, Timestamp, UserId,
     protocol::{Status, User, UserPresence},
 };
-use store::{ProfilePatch, Store, StoreError, UserRecord};
+use store::{ProfilePatch, Store, UserRecord};
 use utoipa::ToSchema;
 
 use crate::{
-    DomainError, Identity, Names, Presence, Result, Viewer, pages::page_limit, passwords::Passwords, rates::Rates,
-    validate::Check,
+    DomainError, Identity, Letters, Names, Presence, Result, Viewer, pages::page_limit, passwords::Passwords,
+    rates::Rates, validate::Check,
 };
 
-/// Contacts one user may keep.
-const MAX_CONTACTS: usize = 5000;
 /// Users a search gives at most.
 const MAX_SEARCH: usize = 100;
 
@@ -100,6 +100,7 @@ pub struct Accounts {
     presence: Arc<Presence>,
     rates: Arc<Rates>,
     names: Arc<Names>,
+    letters: Arc<Letters>,
     passwords: Passwords,
     guests: bool,
     refresh_lifetime: Duration,
@@ -113,6 +114,7 @@ impl Accounts {
         presence: Arc<Presence>,
         rates: Arc<Rates>,
         names: Arc<Names>,
+        letters: Arc<Letters>,
     ) -> Self {
         Self {
             store,
@@ -120,13 +122,14 @@ impl Accounts {
             presence,
             rates,
             names,
+            letters,
             passwords: Passwords::new(settings.auth.hash_threads),
             guests: settings.auth.guests,
             refresh_lifetime: Duration::from_secs(settings.auth.refresh_token_days * 24 * 3600),
         }
     }
 
-    /// Makes an account and logs it in.
+    /// Makes an account and logs it in. A letter asks whether the address is right.
     pub async fn sign_up(&self, input: Signup, source: &Source) -> Result<SignedIn> {
         let mut check = Check::default();
         check.name("username", &input.username).email("email", &input.email).password("password", &input.password);
@@ -153,7 +156,11 @@ impl Accounts {
         };
         self.store.users.create_user(&record).await?;
         self.names.taken(&record.username).await;
-        self.start_session(record, source).await
+        let (asked, signed_in) =
+            tokio::join!(self.letters.verify_address(record.id), self.start_session(record, source));
+        // The account is there, and can ask for the letter again.
+        unless_sent(asked);
+        signed_in
     }
 
     /// A wrong name and a wrong password cannot be told apart, by text or by time.
@@ -221,6 +228,7 @@ impl Accounts {
     /// Puts another password in the place of the caller's, and ends all their other sessions: who knew the old one is
     /// out.
     pub async fn change_password(&self, viewer: &Viewer, input: ChangePassword) -> Result<()> {
+        let session = viewer.session()?;
         Check::default().password("new", &input.new).done()?;
         let record = self.store.users.user(viewer.user).await?.ok_or(DomainError::UserNotFound)?;
         let Some(old) = record.password_hash else {
@@ -233,12 +241,13 @@ impl Accounts {
         }
         attempt.was_right().await;
         let next = self.passwords.hash(input.new).await?;
-        let ended = self.store.users.change_password(viewer.user, &old, &next, viewer.session).await?;
+        let ended = self.store.users.change_password(viewer.user, &old, &next, session).await?;
         // Changed meanwhile: what was given is not the old one any more.
         let ended = ended.ok_or(DomainError::Forbidden("the old password is wrong"))?;
         for session in ended {
             self.identity.forget_session(session).await;
         }
+        unless_sent(self.letters.password_changed(viewer.user).await);
         Ok(())
     }
 
@@ -268,7 +277,8 @@ impl Accounts {
         self.users(viewer, &[id]).await?.pop().ok_or(DomainError::UserNotFound)
     }
 
-    async fn users(&self, viewer: &Viewer, ids: &[UserId]) -> Result<Vec<User>> {
+    /// Those of the users that exist, in order, as the viewer may see them.
+    pub(crate) async fn users(&self, viewer: &Viewer, ids: &[UserId]) -> Result<Vec<User>> {
         let records = self.store.users.users(ids).await?;
         let presence = self.presence.seen_by(viewer, ids).await?;
         let both = records.into_iter().zip(presence);
@@ -301,37 +311,20 @@ impl Accounts {
         Ok(UserPage { items, next_cursor })
     }
 
-    /// All contacts of the viewer, in order of id.
-    pub async fn contacts(&self, viewer: &Viewer) -> Result<UserPage> {
-        let ids = self.store.users.contacts(viewer.user).await?;
-        Ok(UserPage { items: self.users(viewer, &ids).await?, next_cursor: None })
-    }
-
-    pub async fn add_contact(&self, viewer: &Viewer, other: UserId) -> Result<()> {
-        if other == viewer.user {
-            return Err(DomainError::invalid("userId", "you cannot be your own contact"));
-        }
-        self.names.require(other).await?;
-        if self.store.users.contacts(viewer.user).await?.len() >= MAX_CONTACTS {
-            return Err(DomainError::invalid("userId", format!("you have {MAX_CONTACTS} contacts already")));
-        }
-        Ok(self.store.users.add_contact(viewer.user, other).await?)
-    }
-
-    pub async fn remove_contact(&self, viewer: &Viewer, other: UserId) -> Result<()> {
-        match self.store.users.remove_contact(viewer.user, other).await {
-            Ok(()) | Err(StoreError::UserNotFound) => Ok(()),
-            Err(e) => Err(e.into()),
-        }
-    }
-
     /// Accounts and guests there are.
     pub async fn count(&self) -> Result<u64> {
         Ok(self.store.users.count_users().await?)
     }
 }
 
-/// Whose password is tried who does not exist: of a fixed length, and nobody's id.
+/// A letter about something that is done and stays so: where it could not be queued, the log says why.
+fn unless_sent(queued: Result<()>) {
+    if let Err(e) = queued {
+        e.log();
+    }
+}
+
+/// What was given as a name or address, existing or not, as a key to count by: of a fixed length, and nobody's id.
 fn account_key(given: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(given.to_ascii_lowercase()))
 }

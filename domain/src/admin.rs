@@ -237,7 +237,7 @@ impl Admin {
             status: presence.published.status,
             last_seen: presence.last_seen.filter(|_| presence.devices.is_empty()),
             connections: presence.devices.len(),
-            contacts: self.store.users.contacts(id).await?.len(),
+            contacts: self.store.people.contacts(id).await?.len(),
             rooms: self.store.rooms.rooms_of(id).await?,
             user: user_line(record),
         })

@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
-use shared::{Settings, settings::StoreUrl};
+use shared::{
+    Settings,
+    settings::{SmtpUrl, StoreUrl},
+};
 pub use store::{Finding, Level};
 
 /// Files a process has open beside its sockets.
@@ -35,6 +38,12 @@ pub fn of_settings(settings: &Settings) -> Vec<Finding> {
         findings.push(Finding::warning(
             "http.allowed_origins is *: the pages of every site may connect.",
             "Set it to the origins of your pages, as https://example.org.",
+        ));
+    }
+    if settings.notification.smtp_url.as_ref().is_some_and(SmtpUrl::is_open) {
+        findings.push(Finding::warning(
+            "notification.smtp_url: letters, and the password of the mail server, may cross the network unencrypted.",
+            "Use smtps://…, or smtp://…?tls=required.",
         ));
     }
     if !settings.limits.enabled {
@@ -114,7 +123,10 @@ mod tests {
         settings.presence.listen = "[::]:3002".parse().unwrap();
         settings.presence.public_url = Some("wss://example.org".into());
         settings.limits.enabled = false;
-        assert_eq!(whats(&of_settings(&settings)), ["chat.listen", "limits.enabled"]);
+        settings.notification.smtp_url = Some("smtp://u:hunter2@mail.example".parse().unwrap());
+        let found = of_settings(&settings);
+        assert_eq!(whats(&found), ["chat.listen", "notification.smtp_url:", "limits.enabled"]);
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub enum DomainError {
     Forbidden(&'static str),
     #[error("you are not a member of this room")]
     NotAMember,
+    #[error("one of you two has blocked the other")]
+    Blocked,
     #[error("there is no such user")]
     UserNotFound,
     #[error("there is no such room")]
@@ -61,6 +63,7 @@ impl DomainError {
             Self::Unauthorized(_) => ErrorCode::Unauthorized,
             Self::Forbidden(_) => ErrorCode::Forbidden,
             Self::NotAMember => ErrorCode::NotAMember,
+            Self::Blocked => ErrorCode::Blocked,
             Self::UserNotFound => ErrorCode::UserNotFound,
             Self::RoomNotFound => ErrorCode::RoomNotFound,
             Self::MessageNotFound => ErrorCode::MessageNotFound,
@@ -111,8 +114,10 @@ impl From<StoreError> for DomainError {
             StoreError::EmailTaken => Self::EmailTaken,
             StoreError::HandleTaken => Self::HandleTaken,
             StoreError::UserNotFound => Self::UserNotFound,
+            StoreError::TooManyPeople => Self::invalid("userId", "the list has as many people as it may"),
             StoreError::RoomNotFound => Self::RoomNotFound,
             StoreError::NotAMember => Self::NotAMember,
+            StoreError::Blocked => Self::Blocked,
             StoreError::AlreadyAMember => Self::AlreadyAMember,
             StoreError::RoomFull => Self::RoomFull("the room has as many members as it may"),
             StoreError::Banned => Self::Forbidden("you are banned from this room"),

@@ -1,7 +1,11 @@
 //! Who is calling: access tokens signed by this process's own key, validated with public keys from the store.
 //!
 //! No secret is shared between processes. A signer publishes its key before it first signs and keeps it published;
-//! a validator looks an unknown `kid` up once, and remembers for a moment that there was none.
+//! a validator looks an unknown `kid` up once, and remembers for a moment that there was none. Other products' tokens
+//! are taken as ours are: [`external`], [`provisioning`].
+
+pub mod external;
+mod provisioning;
 
 use std::{
     sync::Arc,
@@ -14,10 +18,13 @@ use sha2::{Digest, Sha256};
 use shared::{
     EventId, SessionId, Timestamp, UserId,
     settings::Auth,
-    token::{self, Claims, Kid, PublicKey, SigningKey, TokenError},
+    token::{self, Claims, Kid, PublicKey, SigningKey, TokenError, external::HostClaims},
 };
+pub use store::Login;
 use store::{Arrival, Store, Ticket, UserRecord};
 use tokio::sync::OnceCell;
+
+use self::external::{Checked, CheckedBy, Hosts, KeySource};
 
 use crate::{DomainError, Names, Result, secret};
 
@@ -27,12 +34,22 @@ pub struct Viewer {
     pub user: UserId,
     pub username: String,
     pub guest: bool,
-    pub session: SessionId,
-    /// As [`Claims::scope`].
+    pub login: Login,
+    /// As [`Claims::scope`]. Another product's scopes are its own: none counts here.
     pub scope: Option<Arc<str>>,
 }
 
 impl Viewer {
+    /// The session of ours they are logged in by, for what only such a login can do.
+    pub fn session(&self) -> Result<SessionId> {
+        match self.login {
+            Login::Session(session) => Ok(session),
+            Login::Host { .. } => Err(DomainError::Forbidden(
+                "you are logged in by a token of another product: password and sessions are that product's",
+            )),
+        }
+    }
+
     /// Is `wanted` among the scopes of their token?
     pub fn has_scope(&self, wanted: &str) -> bool {
         self.scope.as_deref().is_some_and(|scope| scope.split(' ').any(|one| one == wanted))
@@ -41,14 +58,36 @@ impl Viewer {
 
 /// What is kept of a token whose signature was right.
 struct Verified {
-    kid: Kid,
+    by: VerifiedBy,
     user: UserId,
-    session: SessionId,
+    login: Login,
     nbf: i64,
     exp: i64,
     scope: Option<Arc<str>>,
     /// `None`: to be looked up.
     card: Option<Card>,
+}
+
+/// With what a signature was checked.
+enum VerifiedBy {
+    Ours(Kid),
+    Host(CheckedBy),
+}
+
+/// What is asked for, to see whether a login stands.
+#[derive(PartialEq, Eq, Hash)]
+enum Standing {
+    Session(SessionId),
+    User(UserId),
+}
+
+impl Standing {
+    fn of(viewer: &Viewer) -> Self {
+        match viewer.login {
+            Login::Session(session) => Self::Session(session),
+            Login::Host { .. } => Self::User(viewer.user),
+        }
+    }
 }
 
 /// Who a token's user is.
@@ -82,12 +121,15 @@ pub struct Identity {
     /// Only the signature, which cannot become wrong, is not checked again.
     verified: quick_cache::sync::Cache<[u8; 32], Arc<Verified>>,
     /// Only those that live: one that has ended is asked for each time.
-    live: Cache<SessionId, ()>,
+    live: Cache<Standing, ()>,
+    hosts: Hosts,
 }
 
 impl Identity {
-    pub fn new(store: Store, settings: &Auth, names: Arc<Names>) -> Self {
+    /// `keys` reads those of other products.
+    pub fn new(store: Store, settings: &Auth, names: Arc<Names>, keys: &Arc<dyn KeySource>) -> Self {
         Self {
+            hosts: Hosts::new(&settings.external, keys),
             store,
             names,
             access_lifetime: Duration::from_secs(settings.access_token_seconds),
@@ -142,41 +184,55 @@ impl Identity {
     pub async fn authenticate(&self, token: &str) -> Result<Viewer> {
         let viewer = self.identify(token).await?;
         let look = async {
-            match self.store.sessions.live(&[(viewer.user, viewer.session)]).await {
+            match self.store.sessions.live(&[(viewer.user, viewer.login)]).await {
                 Ok(live) if live == [true] => Ok(()),
                 Ok(_) => Err(None),
                 Err(e) => Err(Some(e.to_string())),
             }
         };
-        match self.live.try_get_with(viewer.session, look).await {
+        match self.live.try_get_with(Standing::of(&viewer), look).await {
             Ok(()) => Ok(viewer),
             Err(failure) => match failure.as_ref() {
-                None => Err(ENDED),
-                Some(cause) => Err(DomainError::Unavailable(anyhow::anyhow!("look for a session: {cause}"))),
+                None => Err(ended(viewer.login)),
+                Some(cause) => Err(DomainError::Unavailable(anyhow::anyhow!("look for a login: {cause}"))),
             },
         }
     }
 
     /// The caller a token names. Whether their login still stands is for the caller to ask, as [`Self::arrive`] does.
     /// Costs one signature check (about 30 µs) for a token not seen lately, else 1 µs; the store is asked only for a new
-    /// `kid`, and where the token does not name its user.
+    /// `kid`, and where the token does not name its user: once for each of another product's tokens, whose user is made
+    /// where they are seen for the first time.
     pub async fn identify(&self, token: &str) -> Result<Viewer> {
         let verified = self.verify(token, Timestamp::now()).await?;
-        let Verified { user, session, .. } = *verified;
+        let Verified { user, login, .. } = *verified;
         let scope = verified.scope.clone();
         match &verified.card {
             Some(Card { username, guest }) => {
-                Ok(Viewer { user, username: username.clone(), guest: *guest, session, scope })
+                Ok(Viewer { user, username: username.clone(), guest: *guest, login, scope })
             }
-            None => self.viewer(user, session, scope).await,
+            None => self.viewer(user, login, scope).await,
         }
+    }
+
+    /// How the viewer, who is on a socket by another product's token, goes on by the next one.
+    pub async fn renew(&self, viewer: &Viewer, token: &str) -> Result<Login> {
+        if viewer.session().is_ok() {
+            return Err(DomainError::invalid("type", "this socket is authenticated"));
+        }
+        let next = self.identify(token).await?;
+        if next.user != viewer.user {
+            return Err(DomainError::Forbidden("the token is another user's"));
+        }
+        self.check_login(&next).await?;
+        Ok(next.login)
     }
 
     /// A ticket that names the caller once, within [`TICKET_LIFETIME`].
     pub(crate) async fn issue_ticket(&self, viewer: &Viewer) -> Result<String> {
         let secret = secret::random();
         let scope = viewer.scope.as_deref().map(str::to_owned);
-        let ticket = Ticket { user: viewer.user, session: viewer.session, scope };
+        let ticket = Ticket { user: viewer.user, login: viewer.login, scope };
         self.store.tickets.put_ticket(secret::hash(&secret), &ticket, TICKET_LIFETIME).await?;
         Ok(secret)
     }
@@ -188,61 +244,86 @@ impl Identity {
             return Err(REFUSED);
         }
         let taken = self.store.tickets.take_ticket(secret::hash(ticket), EventId::random()).await?;
-        let Ticket { user, session, scope } = taken.ok_or(REFUSED)?;
-        self.viewer(user, session, scope.map(Arc::from)).await
+        let Ticket { user, login, scope } = taken.ok_or(REFUSED)?;
+        self.viewer(user, login, scope.map(Arc::from)).await
     }
 
-    async fn viewer(&self, user: UserId, session: SessionId, scope: Option<Arc<str>>) -> Result<Viewer> {
+    async fn viewer(&self, user: UserId, login: Login, scope: Option<Arc<str>>) -> Result<Viewer> {
         let Some(card) = self.names.card(user).await? else {
-            return Err(DomainError::Unauthorized("the account is gone"));
+            return Err(DomainError::Unauthorized(GONE));
         };
-        Ok(Viewer { user, username: card.username.clone(), guest: card.guest, session, scope })
+        Ok(Viewer { user, username: card.username.clone(), guest: card.guest, login, scope })
     }
 
     /// The session has ended: here nobody takes it to live any more.
     pub(crate) async fn forget_session(&self, session: SessionId) {
-        self.live.invalidate(&session).await;
+        self.live.invalidate(&Standing::Session(session)).await;
     }
 
     /// Which of these logins have ended, or expired? One read. For who keeps sockets open and may have missed it.
-    pub async fn ended(&self, logins: &[(UserId, SessionId)]) -> Result<Vec<(UserId, SessionId)>> {
+    pub async fn ended(&self, logins: &[(UserId, Login)]) -> Result<Vec<(UserId, Login)>> {
         let live = self.store.sessions.live(logins).await?;
         Ok(logins.iter().zip(live).filter(|(_, live)| !live).map(|(login, _)| *login).collect())
     }
 
     /// Has the caller's login not ended? For who holds on to a viewer: ask after following the user's topic, and a
-    /// session that ends later is heard of. One read.
-    pub async fn check_session(&self, viewer: &Viewer) -> Result<()> {
-        if self.ended(&[(viewer.user, viewer.session)]).await?.is_empty() { Ok(()) } else { Err(ENDED) }
+    /// login that ends later is heard of. One read.
+    pub async fn check_login(&self, viewer: &Viewer) -> Result<()> {
+        match self.ended(&[(viewer.user, viewer.login)]).await?.is_empty() {
+            true => Ok(()),
+            false => Err(ended(viewer.login)),
+        }
     }
 
-    /// [`Self::check_session`], and what a user who connects is shown of themselves. One read.
+    /// [`Self::check_login`], and what a user who connects is shown of themselves. One read.
     pub async fn arrive(&self, viewer: &Viewer) -> Result<Arrival> {
-        match self.store.sessions.arrival(viewer.user, viewer.session).await? {
+        match self.store.sessions.arrival(viewer.user, viewer.login).await? {
             Some(arrival) => Ok(arrival),
-            None => Err(ENDED),
+            None => Err(ended(viewer.login)),
         }
     }
 
     /// Its times, and that its key is still known, are checked each time.
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>> {
-        if token.len() > token::MAX_TOKEN {
+        if token.len() > self.hosts.max_token() {
             return Err(refused(TokenError::Malformed));
         }
         let name: [u8; 32] = Sha256::digest(token).into();
         if let Some(verified) = self.verified.get(&name) {
             token::check_times(verified.nbf, verified.exp, now).map_err(refused)?;
-            self.key(&verified.kid).await?;
-            return Ok(verified);
+            let stands = match &verified.by {
+                VerifiedBy::Ours(kid) => self.key(kid).await.map(|_| true)?,
+                VerifiedBy::Host(by) => self.hosts.stands(*by).await?,
+            };
+            if stands {
+                return Ok(verified);
+            }
         }
+        let verified = match self.hosts.issuer(token)? {
+            None => self.verify_ours(token).await?,
+            Some(host) => self.verify_hosts(host, token).await?,
+        };
+        let verified = Arc::new(verified);
+        self.verified.insert(name, verified.clone());
+        Ok(verified)
+    }
+
+    async fn verify_ours(&self, token: &str) -> Result<Verified> {
         let kid = token::peek_kid(token).map_err(refused)?;
         let key = self.key(&kid).await?;
         let claims = token::verify(token, &key).map_err(refused)?;
-        let Claims { sub: user, sid: session, nbf, exp, scope, preferred_username, guest, .. } = claims;
+        let Claims { sub: user, sid, nbf, exp, scope, preferred_username, guest, .. } = claims;
         let card = preferred_username.map(|username| Card { username, guest });
-        let verified = Arc::new(Verified { kid, user, session, nbf, exp, scope: scope.map(Arc::from), card });
-        self.verified.insert(name, verified.clone());
-        Ok(verified)
+        let (by, login) = (VerifiedBy::Ours(kid), Login::Session(sid));
+        Ok(Verified { by, user, login, nbf, exp, scope: scope.map(Arc::from), card })
+    }
+
+    async fn verify_hosts(&self, host: usize, token: &str) -> Result<Verified> {
+        let Checked { claims, external, by } = self.hosts.verify(host, token).await?;
+        let user = self.provisioned(&external, &claims).await?;
+        let HostClaims { nbf, exp, .. } = claims;
+        let login = Login::Host { until: token::taken_until(exp) };
+        Ok(Verified { by: VerifiedBy::Host(by), user, login, nbf, exp, scope: None, card: None })
     }
 
     async fn key(&self, kid: &Kid) -> Result<PublicKey> {
@@ -307,7 +388,14 @@ impl Strangers {
     }
 }
 
-const ENDED: DomainError = DomainError::Unauthorized("the session has ended");
+fn ended(login: Login) -> DomainError {
+    DomainError::Unauthorized(match login {
+        Login::Session(_) => "the session has ended",
+        Login::Host { .. } => GONE,
+    })
+}
+
+const GONE: &str = "the account is gone";
 
 /// The reason goes no further than "expired" or "not valid".
 fn refused(e: TokenError) -> DomainError {
@@ -328,7 +416,8 @@ mod tests {
         let url = format!("embedded:{}", dir.path().display()).parse().unwrap();
         let store = store::open(&settings::Store { url, ..settings::Store::default() }).await.unwrap();
         let names = Arc::new(Names::new(store.users.clone()));
-        (Identity::new(store.clone(), &Auth::default(), names), store, dir)
+        let keys: Arc<dyn KeySource> = Arc::new(external::NoKeys);
+        (Identity::new(store.clone(), &Auth::default(), names, &keys), store, dir)
     }
 
     fn user() -> UserRecord {
@@ -352,7 +441,8 @@ mod tests {
         let (ann, session) = (user(), SessionId::new());
         let (token, lifetime) = identity.issue(&ann, session).await.unwrap();
         let viewer = identity.identify(&token).await.unwrap();
-        let expected = Viewer { user: ann.id, username: "ann".into(), guest: true, session, scope: None };
+        let expected =
+            Viewer { user: ann.id, username: "ann".into(), guest: true, login: Login::Session(session), scope: None };
         assert_eq!(viewer, expected, "the store knows no such user");
         let nameless = token::access_claims(ann.id, session, lifetime);
         let nameless = identity.signing.get().unwrap().sign(&nameless).unwrap();
@@ -422,7 +512,7 @@ mod tests {
         let (identity, store, _dir) = identity().await;
         let account = user();
         store.users.create_user(&account).await.unwrap();
-        let viewer = identity.viewer(account.id, SessionId::new(), Some("a b".into())).await.unwrap();
+        let viewer = identity.viewer(account.id, Login::Session(SessionId::new()), Some("a b".into())).await.unwrap();
         tokio::time::pause();
         let (one, two) = (identity.issue_ticket(&viewer).await.unwrap(), identity.issue_ticket(&viewer).await.unwrap());
         tokio::time::advance(Duration::from_secs(29)).await;

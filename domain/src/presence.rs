@@ -176,7 +176,7 @@ impl Presence {
     }
 
     /// Those of `users` the viewer may watch: themselves, who has them in their contacts, and who shares a private or
-    /// direct room with them. Costs two reads for each user.
+    /// direct room with them; nobody who has blocked the viewer. Costs two reads for each user.
     pub async fn watchable(&self, viewer: &Viewer, users: &[UserId]) -> Result<HashSet<UserId>> {
         let mine: HashSet<_> = self.store.rooms.rooms_of(viewer.user).await?.into_iter().collect();
         let mine = &mine;
@@ -192,10 +192,14 @@ impl Presence {
     }
 
     async fn may_watch(&self, watcher: UserId, user: UserId, mine: &HashSet<shared::RoomId>) -> Result<bool> {
-        if watcher == user || mine.contains(&shared::RoomId::direct(watcher, user)) {
+        if watcher == user {
             return Ok(true);
         }
-        if self.store.users.contacts(user).await?.contains(&watcher) {
+        let relation = self.store.people.relations(watcher, &[user]).await?.pop().unwrap_or_default();
+        if relation.blocks_me {
+            return Ok(false);
+        }
+        if relation.has_me || mine.contains(&shared::RoomId::direct(watcher, user)) {
             return Ok(true);
         }
         for room in self.store.rooms.rooms_of(user).await? {
@@ -213,7 +217,7 @@ impl Presence {
     pub async fn watched(&self, viewer: &Viewer, users: Option<Vec<UserId>>) -> Result<Vec<UserId>> {
         let users = match users {
             Some(users) => users,
-            None => self.store.users.contacts(viewer.user).await?,
+            None => self.store.people.contacts(viewer.user).await?,
         };
         let most = self.max_watched;
         Check::default().that(users.len() <= most, "userIds", format!("name up to {most} users")).done()?;

@@ -21,6 +21,9 @@ const GRANT_KEPT: Duration = Duration::from_secs(1);
 /// The time in which so many wrong passwords may be tried at one account.
 const WRONG_PASSWORDS_PER: Duration = Duration::from_secs(15 * 60);
 
+/// The time in which so many letters may be asked for to one e-mail address.
+const LETTERS_PER: Duration = Duration::from_secs(3600);
+
 /// A try at a password, which counts only where it [was wrong](Self::was_wrong): else it is given back, also where the password was not looked at, or nobody waits for it any more.
 pub struct Attempt {
     limits: Arc<dyn Limits>,
@@ -128,6 +131,12 @@ impl Rates {
         Ok(attempt)
     }
 
+    /// The account has another password: who could not remember the old one may try as if they never had.
+    pub async fn forget_wrong_passwords(&self, account: &str) -> Result<()> {
+        let burst = self.settings.wrong_passwords;
+        Ok(self.limits.give_back(&format!("password:{account}"), burst, WRONG_PASSWORDS_PER, burst).await?)
+    }
+
     /// One search for people by this user.
     pub async fn search(&self, user: UserId) -> Result<()> {
         self.per_minute("search", &user.to_string(), self.settings.searches_per_minute).await
@@ -138,11 +147,42 @@ impl Rates {
         self.per_minute("ticket", &user.to_string(), self.settings.tickets_per_minute).await
     }
 
+    /// Once asking somebody to be a contact.
+    pub async fn contact_request(&self, user: UserId) -> Result<()> {
+        self.per_minute("contact", &user.to_string(), self.settings.contact_requests_per_minute).await
+    }
+
+    /// One invite made by this user.
+    pub async fn invite(&self, user: UserId) -> Result<()> {
+        self.per_minute("invite", &user.to_string(), self.settings.invites_per_minute).await
+    }
+
+    /// One code tried by this user, who may have many addresses, from this one, which may have many users.
+    pub async fn redeem(&self, user: UserId, address: &str) -> Result<()> {
+        let most = self.settings.redeems_per_minute;
+        self.per_minute("redeem", &user.to_string(), most).await?;
+        self.per_minute("redeem-from", address, most).await
+    }
+
+    /// One password said to be lost, or one token of a letter that is tried, from this address.
+    pub async fn reset(&self, address: &str) -> Result<()> {
+        self.per_minute("reset", address, self.settings.resets_per_minute).await
+    }
+
+    /// One letter to this e-mail address that was asked for.
+    pub async fn letter(&self, address: &str) -> Result<()> {
+        self.take("letter", address, self.settings.letters_per_hour, LETTERS_PER).await
+    }
+
     async fn per_minute(&self, what: &str, who: &str, burst: u32) -> Result<()> {
+        self.take(what, who, burst, Duration::from_secs(60)).await
+    }
+
+    async fn take(&self, what: &str, who: &str, burst: u32, refill: Duration) -> Result<()> {
         if !self.settings.enabled {
             return Ok(());
         }
-        let taken = self.limits.take(&format!("{what}:{who}"), burst, Duration::from_secs(60), 1).await?;
+        let taken = self.limits.take(&format!("{what}:{who}"), burst, refill, 1).await?;
         if taken.granted == 0 {
             return Err(DomainError::RateLimited { retry_after: taken.retry_after });
         }

@@ -20,7 +20,7 @@ use shared::{
 pub use standing::Standing;
 use store::{Actor, Head, Membership, RoomRecord, Store};
 
-use crate::{DomainError, Names, Result, Viewer, validate::Check};
+use crate::{DomainError, Names, Result, Viewer, rates::Rates, validate::Check};
 
 /// A room a viewer was found to be a member of.
 pub(crate) struct Access {
@@ -53,11 +53,12 @@ pub struct Rooms {
     store: Store,
     limits: Limits,
     names: Arc<Names>,
+    rates: Arc<Rates>,
 }
 
 impl Rooms {
-    pub(crate) fn new(store: Store, limits: Limits, names: Arc<Names>) -> Self {
-        Self { store, limits, names }
+    pub(crate) fn new(store: Store, limits: Limits, names: Arc<Names>, rates: Arc<Rates>) -> Self {
+        Self { store, limits, names, rates }
     }
 
     /// The room a command names.

@@ -1,5 +1,6 @@
 //! Rules of form for what people type. Each check names the field; all problems of one input are told together.
 
+use email_address::{EmailAddress, Options};
 use shared::FieldProblem;
 
 use crate::{DomainError, Result, passwords};
@@ -62,7 +63,9 @@ impl Check {
 
     /// An address by RFC 5321's form, up to 254 characters.
     pub fn email(&mut self, field: &str, email: &str) -> &mut Self {
-        let ok = email.len() <= 254 && email_address::EmailAddress::is_valid(email);
+        // `Name <a@x.org>` is no address: beside `a@x.org` it would be another account's.
+        let bare = Options::default().without_display_text();
+        let ok = email.len() <= 254 && EmailAddress::parse_with_options(email, bare).is_ok();
         self.that(ok, field, "not an e-mail address")
     }
 
@@ -107,7 +110,7 @@ mod tests {
         assert!(!ok(|c| c.line("f", "a\u{7}", 1, 64)));
         assert!(ok(|c| c.optional_text("f", Some("two\nlines"), 20)));
         assert!(ok(|c| c.email("f", "a.b+c@example.org")));
-        for bad in ["", "a", "a@", "@b", "a b@c.de", "a@b\n.de"] {
+        for bad in ["", "a", "a@", "@b", "a b@c.de", "a@b\n.de", "A <a@b.de>", "<a@b.de>"] {
             assert!(!ok(|c| c.email("f", bad)), "{bad}");
         }
         assert!(ok(|c| c.password("f", "secure123")) && !ok(|c| c.password("f", "secure1")));

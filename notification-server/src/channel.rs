@@ -1,15 +1,24 @@
 //! What a channel is: one way a notification reaches a user. A new one is a file in `channel/`, an entry in [`all`]
 //! and its name in `domain::notifications::CHANNELS`; the worker does not change.
 
+mod email;
 mod inbox;
+mod push;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::Domain;
+use shared::{Timestamp, UserId};
 use store::Job;
 
-use self::inbox::Inbox;
+pub use self::push::web_push::WebPush;
+use self::{
+    email::Email,
+    inbox::Inbox,
+    push::{apns::Apns, fcm::Fcm, webhook::Webhook},
+};
+use crate::outgoing::Outgoing;
 
 /// What came of one attempt. Texts are shown to whoever sent the notification.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +29,8 @@ pub enum Outcome {
     Suppressed { why: String },
     /// Not now: try again, not before `after` where the other side named it.
     Retry { why: String, after: Option<Duration> },
+    /// Not before `until`, as the user wishes; that is no failure either.
+    Held { why: String, until: Timestamp },
     /// Never, however often it is tried.
     Failed { why: String },
 }
@@ -28,12 +39,48 @@ pub enum Outcome {
 pub trait Channel: Send + Sync {
     /// As requests and states spell it; the same for the life of the deployment.
     fn name(&self) -> &'static str;
-    /// Delivers to the job's user, within 30 s (then it counts as `Retry`). The same job may come again after a
-    /// crash: a channel that can recognise it by (id, user) does.
-    async fn deliver(&self, job: &Job) -> Outcome;
+    /// Where a user is reached by it: its name alone, or `NAME/PLACE` for each place where it has several. Each is tried,
+    /// retried and told of by itself.
+    async fn places(&self, _user: UserId) -> domain::Result<Vec<String>> {
+        Ok(vec![self.name().to_owned()])
+    }
+    /// Do jobs that name no channels go by it? Otherwise only those that name it.
+    fn is_for_all(&self) -> bool {
+        true
+    }
+    /// Delivers to the job's user at a place, within 30 s (then it counts as `Retry`). The same job may come again after
+    /// a crash: a channel that can recognise it by (id, user) does.
+    async fn deliver(&self, job: &Job, place: &str) -> Outcome;
 }
 
-/// The channels of this version.
-pub fn all(domain: &Domain) -> Vec<Arc<dyn Channel>> {
-    vec![Arc::new(Inbox::new(domain.clone()))]
+/// The channels that are configured.
+pub struct Channels {
+    pub all: Vec<Arc<dyn Channel>>,
+    /// One of them, which also tells browsers its key.
+    pub web_push: Option<Arc<WebPush>>,
+}
+
+impl Channels {
+    /// Fails where a setting cannot be right, or the system has no certificates.
+    pub fn new(domain: &Domain) -> anyhow::Result<Self> {
+        let settings = &domain.settings.notification;
+        let outgoing = Outgoing::new(settings.allow_private_targets)?;
+        let mut all: Vec<Arc<dyn Channel>> =
+            vec![Arc::new(Inbox::new(domain.clone())), Arc::new(Email::new(domain.clone())?)];
+        let contact = settings.webpush.contact.clone();
+        let web_push = contact.map(|contact| Arc::new(WebPush::new(domain.clone(), outgoing.clone(), contact)));
+        if let Some(web_push) = &web_push {
+            all.push(web_push.clone());
+        }
+        if let Some(fcm) = Fcm::new(domain.clone(), &settings.fcm)? {
+            all.push(Arc::new(fcm));
+        }
+        if let Some(apns) = Apns::new(domain.clone(), &settings.apns)? {
+            all.push(Arc::new(apns));
+        }
+        if settings.webhooks {
+            all.push(Arc::new(Webhook::new(domain.clone(), outgoing)));
+        }
+        Ok(Self { all, web_push })
+    }
 }

@@ -2,12 +2,13 @@
 //! both out by channels, from a durable outbox.
 //!
 //! Reading order: [`server`] → [`routes`] → [`auth`] → [`notifier`] → [`worker`] → [`progress`] → [`retry`] →
-//! [`channel`]. The rules of who is told of what are in `domain::notifications`.
+//! [`channel`] → [`outgoing`]. The rules of who is told of what are in `domain::notifications`.
 
 pub mod auth;
 pub mod channel;
 mod notifier;
 mod outage;
+mod outgoing;
 mod progress;
 mod retry;
 pub mod routes;

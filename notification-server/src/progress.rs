@@ -12,6 +12,8 @@ const FAILED: &str = "failed";
 
 /// Characters of a detail that are kept.
 const MAX_DETAIL: usize = 200;
+/// What was held is tried within so long.
+const HELD_SPREAD: std::time::Duration = std::time::Duration::from_secs(30);
 /// The longest wait another side may ask for.
 const MAX_AFTER: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
@@ -56,6 +58,8 @@ fn next_state(channel: String, outcome: Outcome, this: &Try) -> (Attempt, Option
         Outcome::Delivered { detail } => (DELIVERED, detail, None),
         Outcome::Suppressed { why } => (SUPPRESSED, Some(why), None),
         Outcome::Failed { why } => (FAILED, Some(why), None),
+        // So that what many users held does not come all in one moment.
+        Outcome::Held { why, until } => (QUEUED, Some(why), Some(until.after(HELD_SPREAD.mul_f64(this.random)))),
         Outcome::Retry { why, .. } if this.number >= this.schedule.attempts => {
             (FAILED, Some(format!("gave up after {} attempts: {why}", this.number)), None)
         }
@@ -114,6 +118,16 @@ mod tests {
         assert_eq!(one(9, retry(None)), queued(128_000));
         let over = ("failed".into(), Some("gave up after 10 attempts: busy".into()), None);
         assert_eq!(one(10, retry(None)), over);
+    }
+
+    #[test]
+    fn what_is_held_is_tried_soon_after_whatever_the_attempt() {
+        let until = NOW.after(Duration::from_secs(8 * 3600));
+        let held = || Outcome::Held { why: "quiet hours".into(), until };
+        for attempt in [1, 10] {
+            let expected = ("queued".into(), Some("quiet hours".into()), Some(until.after(HELD_SPREAD / 2)));
+            assert_eq!(one(attempt, held()), expected);
+        }
     }
 
     #[test]

@@ -2,19 +2,29 @@
 
 mod inbox;
 mod notify;
+mod push;
+
+use std::sync::Arc;
 
 use actix_web::web::Data;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::auth::ApiKeys;
+use crate::{auth::ApiKeys, channel::WebPush};
 
-pub fn configure(cfg: &mut ServiceConfig, keys: Data<ApiKeys>) {
-    cfg.app_data(keys)
+pub fn configure(cfg: &mut ServiceConfig, keys: &Data<ApiKeys>, web_push: &Data<Option<Arc<WebPush>>>) {
+    cfg.app_data(keys.clone())
+        .app_data(web_push.clone())
         // For services
         .service(notify::notify) //        POST /notify
         .service(notify::show_state) //    GET  /notify/{id}
         // For users
         .service(inbox::list) //           GET  /api/notifications
         .service(inbox::mark_all_read) //  PUT  /api/notifications/read-all
-        .service(inbox::mark_read); //     PUT  /api/notifications/{id}/read
+        .service(inbox::mark_read) //      PUT  /api/notifications/{id}/read
+        .service(inbox::settings) //       GET  /api/notifications/settings
+        .service(inbox::set_settings) //   PUT  /api/notifications/settings
+        .service(push::vapid_key) //       GET  /api/push/vapid-key
+        .service(push::subscribe) //       POST /api/push/subscriptions
+        .service(push::subscriptions) //   GET  /api/push/subscriptions
+        .service(push::unsubscribe); //    DELETE /api/push/subscriptions
 }

@@ -15,7 +15,7 @@ use web::ServiceSpec;
 
 use crate::{
     auth::ApiKeys,
-    channel::{self, Channel},
+    channel::{Channel, Channels},
     notifier::Notifier,
     retry::Schedule,
     routes,
@@ -31,7 +31,7 @@ pub struct Server {
     domain: Domain,
     listener: TcpListener,
     address: SocketAddr,
-    channels: Vec<Arc<dyn Channel>>,
+    channels: Channels,
     schedule: Schedule,
 }
 
@@ -40,13 +40,13 @@ impl Server {
     pub fn bind(domain: Domain) -> anyhow::Result<Self> {
         let listener = web::listen(domain.settings.notification.listen)?;
         let address = listener.local_addr()?;
-        let channels = channel::all(&domain);
+        let channels = Channels::new(&domain)?;
         Ok(Self { domain, listener, address, channels, schedule: Schedule::default() })
     }
 
     /// One channel more, for programs that embed this server. Every job that names no channels goes by it too.
     pub fn with_channel(mut self, channel: Arc<dyn Channel>) -> Self {
-        self.channels.push(channel);
+        self.channels.all.push(channel);
         self
     }
 
@@ -65,13 +65,15 @@ impl Server {
     /// up by another process once its claim has ended.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let Self { domain, listener, channels, schedule, .. } = self;
+        let Channels { all: channels, web_push } = channels;
         let keys = Data::new(ApiKeys::new(&domain.settings.notification.api_keys));
+        let web_push = Data::new(web_push);
         let spec = ServiceSpec {
             service: Service::Notification,
             about: ABOUT,
             public_url: domain.settings.notification.public_url.clone(),
             scheme: "http",
-            routes: Arc::new(move |cfg| routes::configure(cfg, keys.clone())),
+            routes: Arc::new(move |cfg| routes::configure(cfg, &keys, &web_push)),
             sockets: web::sockets::none,
             connections: None,
         };

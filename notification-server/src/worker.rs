@@ -4,8 +4,14 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use domain::{Domain, DomainError};
-use futures_util::{FutureExt, future::join_all};
+use domain::{
+    Domain, DomainError,
+    notifications::{CHANNELS, Gate, INBOX, gate},
+};
+use futures_util::{
+    FutureExt,
+    future::{join_all, try_join_all},
+};
 use shared::Timestamp;
 use store::{Attempt, ClaimedJob, Job, JobState};
 use tokio::{
@@ -29,6 +35,9 @@ const CLAIM_AT_LEAST: usize = 16;
 const POLL: Duration = Duration::from_millis(200);
 /// A channel that has not answered by then is tried again; well below the lease.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(30);
+
+/// Why a message's notification is not delivered any more.
+pub const OVERTAKEN: &str = "a later message took its place";
 
 pub struct Worker {
     domain: Domain,
@@ -99,16 +108,18 @@ impl Worker {
     async fn work_on(&self, claimed: ClaimedJob) -> domain::Result<()> {
         let job = &claimed.job;
         let earlier = if claimed.attempt > 1 { self.earlier(job).await? } else { Vec::new() };
-        let open = progress::open(&earlier, self.wanted(job));
-        let outcomes = match self.unwanted(&claimed).await? {
-            Some(outcome) => open.into_iter().map(|channel| (channel, outcome.clone())).collect(),
+        let open = progress::open(&earlier, self.wanted(job).await?);
+        let outcomes: Vec<(String, Outcome)> = match self.unwanted(&claimed).await? {
+            Some(outcome) => open.into_iter().map(|place| (place, outcome.clone())).collect(),
             None => {
+                let (held_back, open) = self.held_back(&claimed, open).await?;
                 let job = &self.domain.notifications.with_text(job.clone()).await?;
-                join_all(open.into_iter().map(|channel| self.deliver(channel, job))).await
+                let delivered = join_all(open.into_iter().map(|place| self.deliver(place, job))).await;
+                held_back.into_iter().chain(delivered).collect()
             }
         };
-        for (channel, outcome) in &outcomes {
-            count(channel, outcome);
+        for (place, outcome) in &outcomes {
+            count(channel_of(place), outcome);
         }
         let this =
             Try { number: claimed.attempt, at: Timestamp::now(), random: rand::random(), schedule: &self.schedule };
@@ -123,10 +134,23 @@ impl Worker {
         Ok(states.into_iter().flatten().next().map(|state| state.attempts).unwrap_or_default())
     }
 
-    /// The channels a job is for.
-    fn wanted(&self, job: &Job) -> Vec<String> {
-        let all = || self.channels.iter().map(|channel| channel.name().to_owned()).collect();
-        job.channels.clone().unwrap_or_else(all)
+    /// The places a job is for: those of the channels it names, else of all that are for such jobs. A channel that is not here is a place, too,
+    /// so that it is told what became of it.
+    async fn wanted(&self, job: &Job) -> domain::Result<Vec<String>> {
+        let Some(named) = &job.channels else {
+            let for_all = self.channels.iter().filter(|channel| channel.is_for_all());
+            let places = try_join_all(for_all.map(|channel| channel.places(job.user))).await?;
+            return Ok(places.concat());
+        };
+        let places = named.iter().map(async |name| match self.channel(name) {
+            Some(channel) => channel.places(job.user).await,
+            None => Ok(vec![name.clone()]),
+        });
+        Ok(try_join_all(places).await?.concat())
+    }
+
+    fn channel(&self, name: &str) -> Option<&Arc<dyn Channel>> {
+        self.channels.iter().find(|channel| channel.name() == name)
     }
 
     /// Why no channel is to be tried (any more).
@@ -144,14 +168,51 @@ impl Worker {
         Ok(cancelled.map(|why| Outcome::Suppressed { why: why.into() }))
     }
 
-    async fn deliver(&self, name: String, job: &Job) -> (String, Outcome) {
+    /// What the user's settings, and a later message, keep from being tried now; and the rest.
+    async fn held_back(
+        &self,
+        claimed: &ClaimedJob,
+        open: Vec<String>,
+    ) -> domain::Result<(Vec<(String, Outcome)>, Vec<String>)> {
+        let job = &claimed.job;
+        // A letter about an account is no notification: the user has asked for it.
+        if job.letter.is_some() || open.iter().all(|place| place == INBOX) {
+            return Ok((Vec::new(), open));
+        }
+        let reach = self.domain.store.notify_preferences.reach(job.user).await?;
+        // Only what waited can have been overtaken.
+        let overtaken = claimed.attempt > 1 && self.domain.notifications.superseded(job).await?;
+        let (mut held, mut rest) = (Vec::new(), Vec::new());
+        for place in open {
+            let outcome = match gate(&reach, channel_of(&place), Timestamp::now()) {
+                Gate::Off => Outcome::Suppressed { why: "switched off by the user".into() },
+                // The inbox looks for itself, in the user's turn.
+                _ if overtaken && place != INBOX => Outcome::Suppressed { why: OVERTAKEN.into() },
+                Gate::Held(until) => Outcome::Held { why: format!("do not disturb until {until}"), until },
+                Gate::Open => {
+                    rest.push(place);
+                    continue;
+                }
+            };
+            held.push((place, outcome));
+        }
+        Ok((held, rest))
+    }
+
+    async fn deliver(&self, place: String, job: &Job) -> (String, Outcome) {
         let retry = |why| Outcome::Retry { why, after: None };
-        let Some(channel) = self.channels.iter().find(|channel| channel.name() == name) else {
+        let name = channel_of(&place);
+        let channel = match self.channel(name) {
+            Some(channel) => channel,
+            None if CHANNELS.contains(&name) => {
+                return (place, Outcome::Suppressed { why: "this channel is not configured".into() });
+            }
             // During a deploy: a newer process knows it.
-            return (name, retry("this channel is not known here".into()));
+            None => return (place, retry("this channel is not known here".into())),
         };
         // A defect of one channel is not to keep the others from being written down.
-        let outcome = match timeout(DELIVERY_LIMIT, AssertUnwindSafe(channel.deliver(job)).catch_unwind()).await {
+        let delivering = AssertUnwindSafe(channel.deliver(job, &place)).catch_unwind();
+        let outcome = match timeout(DELIVERY_LIMIT, delivering).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
                 tracing::error!(channel = name, notification = %job.id, "a channel panicked");
@@ -159,8 +220,13 @@ impl Worker {
             }
             Err(_) => retry(format!("no answer within {} s", DELIVERY_LIMIT.as_secs())),
         };
-        (name, outcome)
+        (place, outcome)
     }
+}
+
+/// The channel of a place.
+fn channel_of(place: &str) -> &str {
+    place.split_once('/').map_or(place, |(name, _)| name)
 }
 
 /// A job's end. What ended badly comes again when its claim has ended.
@@ -181,6 +247,7 @@ fn count(channel: &str, outcome: &Outcome) {
         Outcome::Delivered { .. } => "delivered",
         Outcome::Suppressed { .. } => "suppressed",
         Outcome::Retry { .. } => "retried",
+        Outcome::Held { .. } => "held",
         Outcome::Failed { .. } => "failed",
     };
     metrics::counter!("chatapp_notification_attempts_total", "channel" => channel.to_owned(), "outcome" => outcome)

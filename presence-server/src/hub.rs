@@ -11,9 +11,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::{Domain, Result, Viewer};
+use domain::{Domain, Login, Result, Viewer};
 use shared::{
-    SessionId, UserId,
+    UserId,
     protocol::{ServerFrame, UserPresence, encode_frame},
 };
 use socket::{CloseCode, Outbound, Pulse, Pushed, text_frame};
@@ -38,7 +38,7 @@ struct Watch {
 /// A user's own socket.
 struct Own {
     connection: u64,
-    session: SessionId,
+    login: Login,
     outbound: Outbound,
 }
 
@@ -94,7 +94,7 @@ impl Hub {
 
     /// A socket of this user opened: it is closed when its session ends.
     pub async fn enter(&self, viewer: &Viewer, connection: u64, outbound: &Outbound) -> Result<()> {
-        let own = Own { connection, session: viewer.session, outbound: outbound.clone() };
+        let own = Own { connection, login: viewer.login, outbound: outbound.clone() };
         self.sockets.borrow_mut().entry(viewer.user).or_default().push(own);
         self.subscribe(&[Topic::User(viewer.user)]).await
     }
@@ -196,14 +196,14 @@ impl Hub {
 }
 
 impl Logins for Hub {
-    fn logins(&self) -> HashSet<(UserId, SessionId)> {
+    fn logins(&self) -> HashSet<(UserId, Login)> {
         let sockets = self.sockets.borrow();
-        sockets.iter().flat_map(|(user, own)| own.iter().map(|socket| (*user, socket.session))).collect()
+        sockets.iter().flat_map(|(user, own)| own.iter().map(|socket| (*user, socket.login))).collect()
     }
 
-    fn close(&self, user: UserId, session: SessionId) {
+    fn close(&self, user: UserId, login: Login) {
         let sockets = self.sockets.borrow();
-        let ended = sockets.get(&user).into_iter().flatten().filter(|own| own.session == session);
+        let ended = sockets.get(&user).into_iter().flatten().filter(|own| own.login == login);
         ended.for_each(|own| own.outbound.close(CloseCode::Unauthorized));
     }
 
@@ -230,9 +230,11 @@ async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
                 Signal::Event(BusEvent::Presence(event)) => hub.publish(&event, &mut touched),
                 Signal::Event(BusEvent::User(user, event)) => {
                     if let UserEvent::SessionEnded(session) = *event {
-                        hub.close(user, session);
+                        hub.close(user, Login::Session(session));
                     }
                 }
+                // Whoever watches already goes on until they subscribe anew.
+                Signal::Event(BusEvent::AccessChanged { .. }) => {}
                 Signal::Event(BusEvent::Room(_) | BusEvent::Marked(_) | BusEvent::Typing(_)) => {}
                 Signal::Lost => lost = true,
             }

@@ -1,12 +1,12 @@
 //! What a connection asks: authentication first, then commands. Frames go out through its `Outbound`.
 
-use std::{cell::RefCell, collections::HashSet, rc::Rc};
+use std::{cell::RefCell, collections::HashSet, future::poll_fn, rc::Rc};
 
 use domain::{Domain, DomainError, Result, Viewer};
 use shared::{
     Timestamp, UserId,
     protocol::{
-        BadFrame, ClientFrame, PresenceCommand, ServerFrame, UserPresence,
+        BadFrame, ClientFrame, PresenceCommand, ServerFrame, Status, UserPresence,
         command::{OwnStatus, SetStatus},
         encode_frame,
     },
@@ -14,7 +14,7 @@ use shared::{
 use socket::{Credential, Flow, Outbound, Step, text_frame};
 use store::SocketKind;
 use web::{
-    Announced, Sockets,
+    Announced, Expiry, Sockets,
     sockets::{self, bad_frame, error_frame, no_binary, refusal},
 };
 
@@ -41,6 +41,7 @@ pub(crate) struct Session {
     presence: Announced,
     /// Bounded by `presence.max_watched`.
     watching: Rc<RefCell<HashSet<UserId>>>,
+    expiry: Expiry,
 }
 
 impl Handshake {
@@ -74,19 +75,12 @@ impl Handshake {
         let presence = SOCKETS.announce(&self.domain.presence, &viewer, connection, leave);
         self.hub.enter(&viewer, connection, &self.outbound).await?;
         // After following: a session that ends from now on is heard of.
-        self.domain.identity.check_session(&viewer).await?;
+        self.domain.identity.check_login(&viewer).await?;
         let status = self.domain.presence.connected(&viewer, connection, SocketKind::Presence).await?;
-        let frame = ServerFrame::AuthSuccess {
-            user_id: viewer.user,
-            username: viewer.username.clone(),
-            status,
-            session_id: viewer.session,
-            heartbeat_ms: self.domain.settings.limits.heartbeat_seconds * 1000,
-            resuming: false,
-        };
-        push(&self.outbound, &frame, request_id);
+        push(&self.outbound, &auth_success(&self.domain, &viewer, status), request_id);
+        let expiry = Expiry::of(viewer.login);
         let (domain, hub, outbound) = (self.domain.clone(), self.hub.clone(), self.outbound.clone());
-        Ok(Session { viewer, domain, hub, outbound, connection, presence, watching })
+        Ok(Session { viewer, domain, hub, outbound, connection, presence, watching, expiry })
     }
 }
 
@@ -133,6 +127,13 @@ impl socket::Session for Session {
         Flow::Continue
     }
 
+    fn under_way(&mut self) -> impl Future<Output = ()> {
+        poll_fn(|cx| {
+            let Self { outbound, expiry, .. } = self;
+            expiry.poll(cx, outbound, |frame| push(outbound, frame, None))
+        })
+    }
+
     fn on_binary(&mut self) {
         self.reply(&no_binary(), None);
     }
@@ -150,8 +151,11 @@ impl Session {
     async fn on_command(&mut self, command: PresenceCommand, request_id: Option<&str>) -> Result<()> {
         match command {
             PresenceCommand::Ping => self.reply(&ServerFrame::Pong { server_time: Timestamp::now() }, request_id),
-            PresenceCommand::Authenticate(_) => {
-                return Err(DomainError::invalid("type", "this socket is authenticated already"));
+            PresenceCommand::Authenticate(input) => {
+                let login = self.domain.identity.renew(&self.viewer, &input.token).await?;
+                let status = self.domain.presence.own(self.viewer.user).await?.status;
+                self.reply(&auth_success(&self.domain, &self.viewer, status), request_id);
+                self.expiry = Expiry::of(login);
             }
             PresenceCommand::SetStatus(input) => {
                 self.domain.presence.choose(&self.viewer, &input).await?;
@@ -197,6 +201,17 @@ impl Session {
 
     fn reply(&self, frame: &ServerFrame, request_id: Option<&str>) {
         push(&self.outbound, frame, request_id);
+    }
+}
+
+fn auth_success(domain: &Domain, viewer: &Viewer, status: Status) -> ServerFrame {
+    ServerFrame::AuthSuccess {
+        user_id: viewer.user,
+        username: viewer.username.clone(),
+        status,
+        session_id: viewer.session().ok(),
+        heartbeat_ms: domain.settings.limits.heartbeat_seconds * 1000,
+        resuming: false,
     }
 }
 

@@ -5,7 +5,7 @@ pub mod frame;
 pub mod object;
 
 pub use command::{BadFrame, ChatCommand, ClientFrame, PresenceCommand};
-pub use frame::{ResumeStatus, Resumed, ServerFrame, encode_frame};
+pub use frame::{RequestDirection, ResumeStatus, Resumed, ServerFrame, encode_frame};
 pub use object::{
     HistoryVisibility, Member, Message, MessageType, Position, Reaction, Receipt, Retention, Role, Room, RoomType,
     Status, User, UserPresence,

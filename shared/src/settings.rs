@@ -3,6 +3,9 @@
 //! Every key has a default; an unknown key or a bad value is one readable line naming the key (exit 64, EX_USAGE).
 //! `docs/configuration.md` and `.env.example` list all of them and are checked against this file by a test.
 
+mod external;
+mod notification;
+mod smtp_url;
 mod store_url;
 
 use std::{
@@ -12,10 +15,15 @@ use std::{
 
 use config::{Config, Environment, File, FileFormat};
 use ipnet::IpNet;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use self::store_url::StoreUrl;
+pub use self::{
+    external::{ExternalIssuer, KeysAt},
+    notification::{Apns, Fcm, Notification, WebPush},
+    smtp_url::SmtpUrl,
+    store_url::StoreUrl,
+};
 
 /// Exit status for bad configuration (sysexits.h EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
@@ -33,6 +41,7 @@ pub struct Settings {
     pub api: Api,
     pub chat: Chat,
     pub presence: Presence,
+    pub people: People,
     pub notification: Notification,
     pub auth: Auth,
     pub http: Http,
@@ -96,16 +105,11 @@ pub struct Presence {
     pub max_watched: usize,
 }
 
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Notification {
-    pub listen: SocketAddr,
-    pub public_url: Option<String>,
-    /// Keys that may `POST /notify`, comma-separated; at least 16 characters each. None: only tokens of scope `notify`.
-    #[serde(deserialize_with = "comma_separated", serialize_with = "hidden")]
-    pub api_keys: Vec<SecretString>,
-    /// How long after a message its absent readers are notified.
-    pub delay_ms: u64,
+pub struct People {
+    /// Are contacts asked before they are one, and is each then one of the other?
+    pub contact_requests: bool,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -119,6 +123,17 @@ pub struct Auth {
     pub sessions_seconds: u64,
     /// Password hashes computed at the same time, in one process.
     pub hash_threads: usize,
+    /// Other products whose tokens are taken.
+    #[serde(deserialize_with = "external::issuers")]
+    pub external: Vec<ExternalIssuer>,
+    /// How long the token of a letter about a lost password is good.
+    pub reset_minutes: u64,
+    /// How long the token of a letter that asks whether an address is right is good.
+    pub verify_hours: u64,
+    /// Link in a letter about a lost password, with `{token}` in it; without, the letter has the token alone.
+    pub reset_url: Option<String>,
+    /// The same of a letter that asks whether an address is right.
+    pub verify_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -152,10 +167,20 @@ pub struct Limits {
     pub logins_per_minute: u32,
     /// Per account, in 15 minutes.
     pub wrong_passwords: u32,
+    /// Per address: passwords said to be lost, and tokens of letters that are tried.
+    pub resets_per_minute: u32,
+    /// Per e-mail address, an account's or nobody's: letters that are asked for.
+    pub letters_per_hour: u32,
     /// Per user: searches for people.
     pub searches_per_minute: u32,
     /// Per user: tickets for sockets.
     pub tickets_per_minute: u32,
+    /// Per user: asking people to be contacts.
+    pub contact_requests_per_minute: u32,
+    /// Per user: invites made.
+    pub invites_per_minute: u32,
+    /// Per user, and per address: codes of invites that are tried, right or wrong.
+    pub redeems_per_minute: u32,
     /// Characters of a message.
     pub content_chars: usize,
     /// Bytes of a client's frame.
@@ -209,6 +234,11 @@ fn origin(text: &str) -> Option<String> {
     let host = url.host_str().filter(|host| !host.is_empty() && bare && url.username().is_empty())?;
     let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
     Some(format!("{}://{}{port}", url.scheme(), host.to_ascii_lowercase()))
+}
+
+/// A URL once `{token}`, which is there once, has been replaced.
+fn is_link(template: &str) -> bool {
+    template.matches("{token}").count() == 1 && url::Url::parse(&template.replace("{token}", "x")).is_ok()
 }
 
 /// Networks in CIDR notation; a single address is one of its own.
@@ -278,15 +308,20 @@ impl Default for Presence {
     }
 }
 
-impl Default for Notification {
-    fn default() -> Self {
-        Self { listen: local(3003), public_url: None, api_keys: Vec::new(), delay_ms: 2000 }
-    }
-}
-
 impl Default for Auth {
     fn default() -> Self {
-        Self { guests: true, access_token_seconds: 900, refresh_token_days: 30, sessions_seconds: 15, hash_threads: 2 }
+        Self {
+            guests: true,
+            access_token_seconds: 900,
+            refresh_token_days: 30,
+            sessions_seconds: 15,
+            hash_threads: 2,
+            external: Vec::new(),
+            reset_minutes: 30,
+            verify_hours: 24,
+            reset_url: None,
+            verify_url: None,
+        }
     }
 }
 
@@ -311,8 +346,13 @@ impl Default for Limits {
             signups_per_minute: 20,
             logins_per_minute: 30,
             wrong_passwords: 10,
+            resets_per_minute: 10,
+            letters_per_hour: 5,
             searches_per_minute: 60,
             tickets_per_minute: 60,
+            contact_requests_per_minute: 30,
+            invites_per_minute: 20,
+            redeems_per_minute: 30,
             content_chars: 8000,
             frame_bytes: 64 * 1024,
             body_bytes: 256 * 1024,
@@ -367,14 +407,22 @@ impl Settings {
     /// The rules a type cannot say.
     fn check(mut self) -> Result<Self, SettingsError> {
         let bad = |key: &str, why: &str| Err(SettingsError(format!("{key}: {why}")));
-        if self.notification.api_keys.iter().any(|k| k.expose_secret().len() < 16) {
-            return bad("notification.api_keys", "a key has less than 16 characters");
+        if let Err((key, why)) = self.notification.check() {
+            return bad(&format!("notification.{key}"), why);
+        }
+        for (key, link) in [("auth.reset_url", &self.auth.reset_url), ("auth.verify_url", &self.auth.verify_url)] {
+            if link.as_ref().is_some_and(|link| !is_link(link)) {
+                return bad(key, "use a URL with {token} once in it, like https://example.org/reset?token={token}");
+            }
         }
         if !self.store.key_prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
             return bad("store.key_prefix", "use letters, digits and - _ . : only");
         }
         if self.store.wait_replicas > 0 && matches!(self.store.url, StoreUrl::Embedded(_)) {
             return bad("store.wait_replicas", "an embedded store has no replicas");
+        }
+        if let Some(issuer) = external::doubled(&self.auth.external) {
+            return bad("auth.external", &format!("issuer {issuer:?} is there twice"));
         }
         for allowed in &mut self.http.allowed_origins {
             match origin(allowed) {
@@ -397,14 +445,21 @@ impl Settings {
             ("auth.refresh_token_days", self.auth.refresh_token_days),
             ("auth.sessions_seconds", self.auth.sessions_seconds),
             ("auth.hash_threads", self.auth.hash_threads as u64),
+            ("auth.reset_minutes", self.auth.reset_minutes),
+            ("auth.verify_hours", self.auth.verify_hours),
             ("http.max_connections", self.http.max_connections as u64),
             ("limits.messages_per_second", self.limits.messages_per_second.into()),
             ("limits.messages_burst", self.limits.messages_burst.into()),
             ("limits.signups_per_minute", self.limits.signups_per_minute.into()),
             ("limits.logins_per_minute", self.limits.logins_per_minute.into()),
             ("limits.wrong_passwords", self.limits.wrong_passwords.into()),
+            ("limits.resets_per_minute", self.limits.resets_per_minute.into()),
+            ("limits.letters_per_hour", self.limits.letters_per_hour.into()),
             ("limits.searches_per_minute", self.limits.searches_per_minute.into()),
             ("limits.tickets_per_minute", self.limits.tickets_per_minute.into()),
+            ("limits.contact_requests_per_minute", self.limits.contact_requests_per_minute.into()),
+            ("limits.invites_per_minute", self.limits.invites_per_minute.into()),
+            ("limits.redeems_per_minute", self.limits.redeems_per_minute.into()),
             ("limits.content_chars", self.limits.content_chars as u64),
             ("limits.queue_frames", self.limits.queue_frames as u64),
             ("limits.queue_seconds", self.limits.queue_seconds),

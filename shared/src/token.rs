@@ -1,7 +1,10 @@
 //! Access tokens: JWTs (RFC 7519) signed with Ed25519 (RFC 8037), made and checked as RFC 8725 asks.
 //!
 //! Each api-server signs with a key of its own; whoever validates finds the public key by the token's `kid`
-//! (domain::identity does the look-up). One algorithm, so there is nothing to confuse.
+//! (domain::identity does the look-up). One algorithm, so there is nothing to confuse. Other products' tokens are
+//! [`external`].
+
+pub mod external;
 
 use std::sync::LazyLock;
 
@@ -186,6 +189,11 @@ pub fn check_times(nbf: i64, exp: i64, now: Timestamp) -> Result<(), TokenError>
         return Err(TokenError::Expired);
     }
     if nbf > now + LEEWAY as i64 { Err(TokenError::Refused) } else { Ok(()) }
+}
+
+/// Until when a token that ends at `exp` is taken. As [`check_times`] decides it.
+pub fn taken_until(exp: i64) -> Timestamp {
+    Timestamp::from_millis(exp.saturating_add(LEEWAY as i64).saturating_mul(1000))
 }
 
 /// Claims of an access token for this user and session, valid from now.

@@ -27,7 +27,7 @@ pub enum Topic {
     Room(RoomId),
     /// What concerns one user alone.
     User(UserId),
-    /// A user's presence, for watchers.
+    /// A user's presence, and who may see it, for watchers.
     Presence(UserId),
 }
 
@@ -48,6 +48,11 @@ pub enum BusEvent {
     Typing(Arc<TypingEvent>),
     User(UserId, Arc<UserEvent>),
     Presence(Arc<PresenceEvent>),
+    /// Whether `watcher` may watch `user` may have changed. On the presence topic of `user`.
+    AccessChanged {
+        user: UserId,
+        watcher: UserId,
+    },
 }
 
 impl BusEvent {
@@ -58,6 +63,7 @@ impl BusEvent {
             Self::Typing(e) => Topic::Room(e.room),
             Self::User(user, _) => Topic::User(*user),
             Self::Presence(e) => Topic::Presence(e.user),
+            Self::AccessChanged { user, .. } => Topic::Presence(*user),
         }
     }
 }
@@ -73,7 +79,7 @@ pub enum Signal {
 pub trait Bus: Send + Sync {
     /// A new subscriber with no topics.
     fn subscriber(&self) -> Subscriber;
-    /// Tells who follows the room, and keeps nothing.
+    /// Tells who follows the room, and keeps nothing. Tells nobody of a direct room where one blocks the other.
     async fn publish_typing(&self, event: &TypingEvent) -> Result<()>;
 }
 

@@ -11,6 +11,8 @@ pub enum StoreError {
     HandleTaken,
     #[error("no such user")]
     UserNotFound,
+    #[error("too many people in a list")]
+    TooManyPeople,
     #[error("no such room")]
     RoomNotFound,
     #[error("not a member")]
@@ -19,6 +21,9 @@ pub enum StoreError {
     AlreadyAMember,
     #[error("room full")]
     RoomFull,
+    /// One of a direct room's two members has blocked the other.
+    #[error("blocked")]
+    Blocked,
     #[error("banned from the room")]
     Banned,
     #[error("too many bans")]

@@ -58,7 +58,8 @@ pub trait Invites: Send + Sync {
     /// [`RolesChanged`](crate::StoreError::RolesChanged), [`InviteNotFound`](crate::StoreError::InviteNotFound).
     async fn remove_invite(&self, room: RoomId, by: UserId, by_role: Role, hash: &InviteHash) -> Result<()>;
     /// What [`join`](crate::Rooms::join) does, as a member, and one use of the invite in the same step; a refusal is no
-    /// use. Also [`InviteNotFound`](crate::StoreError::InviteNotFound), where it is not [good](Invite::is_good) too.
+    /// use. Also [`InviteNotFound`](crate::StoreError::InviteNotFound), where it is not [good](Invite::is_good) too, or who
+    /// made it is neither owner nor admin now.
     async fn redeem(&self, room: RoomId, user: &Actor, hash: &InviteHash, max_members: u64) -> Result<Joined>;
     /// Random bytes of the room's own, the same from the first call on, from which secrets are derived that must be found
     /// again. [`RoomNotFound`](crate::StoreError::RoomNotFound).

@@ -3,9 +3,9 @@
 //! A method is a whole operation of the domain ([`RoomLog::append`], not `xadd`) and atomic unless it says otherwise.
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
-//! Reading order: [`error`] → [`users`] → [`sessions`] → [`rooms`] → [`room_admin`] → [`invites`] →
-//! [`log`] → [`user_log`] → [`bus`] →
-//! [`presence`] → [`notify`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
+//! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`secrets`] → [`rooms`] → [`room_admin`] →
+//! [`invites`] → [`log`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] → [`notify_settings`] → [`push`] →
+//! [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod backup;
@@ -15,11 +15,15 @@ pub mod error;
 pub mod invites;
 pub mod log;
 pub mod notify;
+pub mod notify_settings;
 pub mod ops;
+pub mod people;
 pub mod presence;
+pub mod push;
 pub mod redis;
 pub mod room_admin;
 pub mod rooms;
+pub mod secrets;
 pub mod sessions;
 pub mod user_log;
 pub mod users;
@@ -36,22 +40,28 @@ pub use log::{
     PageRequest, Reacting, RoomEvent, RoomLog, StoredMessage, Tally, TypingEvent,
 };
 pub use notify::{
-    Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, NotifyQueue, Outbox, Outcome,
+    Attempt, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, Letter, NotifyQueue, Outbox, Outcome,
 };
+pub use notify_settings::{DoNotDisturb, NotifyPreferences, NotifySettings, Reach, RoomLevel};
 pub use ops::{Finding, Health, Instance, Level, Limits, Maintenance, Registry, Service, SigningKeys, Taken};
+pub use people::{Asked, Most, People, Relation, Requests};
 pub use presence::{ChosenStatus, Device, Presence, PresenceState, Published, Publishing, SocketKind};
+pub use push::{PushKind, PushSubscription, PushSubscriptions, WebPushKeys};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
-pub use sessions::{Arrival, Exchange, Replaced, Rotation, SessionRecord, Sessions, Ticket, Tickets};
+pub use secrets::{Secret, SecretKind, Secrets};
+pub use sessions::{Arrival, Exchange, Login, Replaced, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
-pub use users::{ProfilePatch, UserRecord, Users};
+pub use users::{ExternalId, ProfilePatch, UserRecord, Users};
 
 /// An open store. Clones share it.
 #[derive(Clone)]
 pub struct Store {
     pub users: Arc<dyn Users>,
+    pub people: Arc<dyn People>,
     pub sessions: Arc<dyn Sessions>,
+    pub secrets: Arc<dyn Secrets>,
     pub tickets: Arc<dyn Tickets>,
     pub signing_keys: Arc<dyn SigningKeys>,
     pub rooms: Arc<dyn Rooms>,
@@ -64,6 +74,8 @@ pub struct Store {
     pub notify_queue: Arc<dyn NotifyQueue>,
     pub outbox: Arc<dyn Outbox>,
     pub inboxes: Arc<dyn Inboxes>,
+    pub push: Arc<dyn PushSubscriptions>,
+    pub notify_preferences: Arc<dyn NotifyPreferences>,
     pub registry: Arc<dyn Registry>,
     pub limits: Arc<dyn Limits>,
     pub maintenance: Arc<dyn Maintenance>,
@@ -78,11 +90,13 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: 'static,
+        E: People + Secrets + PushSubscriptions + NotifyPreferences + 'static,
     {
         Self {
             users: engine.clone(),
+            people: engine.clone(),
             sessions: engine.clone(),
+            secrets: engine.clone(),
             tickets: engine.clone(),
             signing_keys: engine.clone(),
             rooms: engine.clone(),
@@ -95,6 +109,8 @@ impl Store {
             notify_queue: engine.clone(),
             outbox: engine.clone(),
             inboxes: engine.clone(),
+            push: engine.clone(),
+            notify_preferences: engine.clone(),
             registry: engine.clone(),
             limits: engine.clone(),
             maintenance: engine.clone(),

@@ -281,7 +281,7 @@ pub trait RoomLog: Send + Sync {
     /// One atomic step: dedupe key known → the first result (or
     /// [`IdempotencyConflict`](crate::StoreError::IdempotencyConflict) for another kind, content or `reply_to`), looked
     /// up before every other check; author a member, else [`NotAMember`](crate::StoreError::NotAMember) or
-    /// [`RoomNotFound`](crate::StoreError::RoomNotFound) → `seq`, `rev` → written → author's read mark to the head →
+    /// [`RoomNotFound`](crate::StoreError::RoomNotFound); not [`Blocked`](crate::StoreError::Blocked) → `seq`, `rev` → written → author's read mark to the head →
     /// due for notification → published. O(1) whatever the room's size.
     ///
     /// Both of the author's marks move, and no [`MarkEvent`] tells of it: the message does. A `reply_to` that names an
@@ -298,8 +298,8 @@ pub trait RoomLog: Send + Sync {
     /// whatever the mentions.
     /// Who is named anew is mentioned as from the beginning, who no longer is, is not. Checks that `by` is a member, not
     /// that they are the author. [`RoomNotFound`](crate::StoreError::RoomNotFound),
-    /// [`NotAMember`](crate::StoreError::NotAMember), [`MessageNotFound`](crate::StoreError::MessageNotFound) (also
-    /// where it is deleted or below the floor).
+    /// [`NotAMember`](crate::StoreError::NotAMember), [`Blocked`](crate::StoreError::Blocked),
+    /// [`MessageNotFound`](crate::StoreError::MessageNotFound) (also where it is deleted or below the floor).
     async fn edit_message(&self, edit: &Edit) -> Result<StoredMessage>;
     /// Gives an emoji or takes it back: one change, or none where it is so already. Gives how many have given it now.
     /// O(log reactions of the room). Errors as [`edit_message`](Self::edit_message), and

@@ -1,6 +1,6 @@
 //! What a notifier needs: rooms with something new, the durable outbox, and each user's inbox.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub struct Outcome {
     /// The job that was queued; none: suppressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notification: Option<NotificationId>,
-    /// Why nothing was queued: `online`.
+    /// Why nothing was queued: `online`, `blocked`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -68,6 +68,29 @@ pub trait NotifyQueue: Send + Sync {
     async fn conclude(&self, room: RoomId, seq: u64, outcomes: &[(UserId, Outcome)]) -> Result<()>;
 }
 
+/// What a job says by e-mail in place of a title and a body: a letter about an account.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Letter {
+    /// To whoever has this address, if anybody has. Nobody is looked for before it is written: the job's user is made up.
+    ResetPassword { address: String, secret: String },
+    /// Asks the user whether the account's address is theirs.
+    VerifyAddress { secret: String },
+    /// Tells the user that it was done.
+    PasswordChanged,
+}
+
+/// Without secret and address: what is printed may be logged.
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::ResetPassword { .. } => "ResetPassword",
+            Self::VerifyAddress { .. } => "VerifyAddress",
+            Self::PasswordChanged => "PasswordChanged",
+        })
+    }
+}
+
 /// One notification for one user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
@@ -93,6 +116,9 @@ pub struct Job {
     /// For a message: which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageId>,
+    /// What it is instead of a notification. Gone with the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letter: Option<Letter>,
     /// Of all that was asked for, where the asker's key names the request: tells a repeat from another request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_hash: Option<u64>,

@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod backup;
+mod blocks;
 mod bus;
 mod codec;
 mod connection;
@@ -20,15 +21,20 @@ mod log;
 mod maintenance;
 mod marks;
 mod notify_queue;
+mod notify_settings;
 mod ops;
 mod outbox;
+mod people;
 mod presence;
+mod push;
 mod reactions;
 mod replicas;
+mod requests;
 mod retention;
 mod room_admin;
 mod rooms;
 mod scripts;
+mod secrets;
 mod sessions;
 mod tickets;
 mod user_log;

@@ -33,6 +33,16 @@ pub struct SessionRecord {
     pub address: Option<String>,
 }
 
+/// How a user is logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Login {
+    /// By a session of ours: until it ends, whatever tokens of it come and go.
+    Session(SessionId),
+    /// By a token of another product: until that is good no more, or its user is gone.
+    Host { until: Timestamp },
+}
+
 /// A refresh secret that is valid no more.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Replaced {
@@ -90,11 +100,12 @@ pub trait Sessions: Send + Sync {
     async fn sessions(&self, user: UserId) -> Result<Vec<SessionRecord>>;
     /// `None` once it ended or expired.
     async fn session(&self, user: UserId, id: SessionId) -> Result<Option<SessionRecord>>;
-    /// One answer for each login, in order: does it live? One round trip.
-    async fn live(&self, logins: &[(UserId, SessionId)]) -> Result<Vec<bool>>;
-    /// What a user of this session who connects is shown of themselves, in one round trip; `None` once the session ended
-    /// or expired. Nothing that happens after falls between: it has a later `rev` in the user's own log.
-    async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>>;
+    /// One answer for each login, in order: does it live? One by another product's token does as long as its user is
+    /// there; the time is for the caller. One round trip.
+    async fn live(&self, logins: &[(UserId, Login)]) -> Result<Vec<bool>>;
+    /// What a user of this login who connects is shown of themselves, in one round trip; `None` once it does not live,
+    /// as [`live`](Self::live) says. Nothing that happens after falls between: it has a later `rev` in the user's own log.
+    async fn arrival(&self, user: UserId, login: Login) -> Result<Option<Arrival>>;
     /// Compares and replaces the hash in one step. The same call again, within the grace, gives the same.
     async fn rotate_refresh(&self, user: UserId, id: SessionId, exchange: &Exchange) -> Result<Rotation>;
     /// `false`: there was none that lives. Ending one twice is fine.
@@ -107,7 +118,7 @@ pub trait Sessions: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ticket {
     pub user: UserId,
-    pub session: SessionId,
+    pub login: Login,
     /// As of the token it was given for.
     pub scope: Option<String>,
 }

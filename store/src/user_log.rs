@@ -40,6 +40,17 @@ pub enum UserChangeBody {
         user: UserId,
         added: bool,
     },
+    Block {
+        user: UserId,
+        added: bool,
+    },
+    /// A contact request of `user` (`incoming`) or to them waits, or waits no more. Becoming a contact ends it without
+    /// an entry of its own.
+    Request {
+        user: UserId,
+        incoming: bool,
+        pending: bool,
+    },
     /// As it was on the bus; as it is now when read from the log.
     Notification(InboxItem),
     /// Something that is no longer there: a notification that left the inbox.

@@ -23,6 +23,9 @@ pub struct UserRecord {
     pub guest: bool,
 }
 
+/// Names a user of another product: a hash of its issuer and of their subject there.
+pub type ExternalId = [u8; 32];
+
 /// What to change of a profile; `None` leaves as it is, `Some(None)` clears.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProfilePatch {
@@ -36,6 +39,12 @@ pub trait Users: Send + Sync {
     /// [`EmailTaken`](crate::StoreError::EmailTaken) leave nothing behind. A process that dies inside leaves claims
     /// that the sweep releases within 30 s.
     async fn create_user(&self, user: &UserRecord) -> Result<()>;
+    /// Stores a new account for this user of another product, as [`create_user`](Self::create_user) does, unless there has
+    /// been one: gives whose it is, now and for ever, also after that account is gone. Of many at once one is made;
+    /// [`Unavailable`](crate::StoreError::Unavailable) where another process does not come to an end with it.
+    async fn provision_user(&self, user: &UserRecord, external: &ExternalId) -> Result<UserId>;
+    /// Whose account was made for this user of another product; it may be gone.
+    async fn user_id_by_external(&self, external: &ExternalId) -> Result<Option<UserId>>;
     async fn user(&self, id: UserId) -> Result<Option<UserRecord>>;
     /// One answer for each id, in order; one round trip.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<Option<UserRecord>>>;
@@ -60,11 +69,4 @@ pub trait Users: Send + Sync {
     async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>>;
     /// Accounts and guests there are.
     async fn count_users(&self) -> Result<u64>;
-
-    /// Adding one twice is one. If it was none before: a change in the owner's own log, and published.
-    async fn add_contact(&self, owner: UserId, contact: UserId) -> Result<()>;
-    /// If it was one: a change in the owner's own log, and published.
-    async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()>;
-    /// In order of id.
-    async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>>;
 }

@@ -15,6 +15,8 @@ use shared::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::jwks::KeyReader;
+
 /// What every service binary takes. All else is configuration: a file, or `CHATAPP__SECTION__KEY`.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -89,7 +91,7 @@ where
 {
     let shutdown = shutdown::on_signal()?;
     let store = store::open(&settings.store).await?;
-    let domain = Domain::new(store.clone(), Arc::new(settings));
+    let domain = Domain::with_keys(store.clone(), Arc::new(settings), Arc::new(KeyReader::new()?));
     // Upkeep outlives the sockets: their users' presence is settled while it still runs.
     let upkeep_end = CancellationToken::new();
     let upkeep = tokio::spawn(upkeep::run(domain.clone(), upkeep_end.clone()));

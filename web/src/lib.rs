@@ -2,13 +2,15 @@
 //! listening, serving, and the `main` of a service binary.
 //!
 //! Reading order: [`launch`] → [`server`] → [`registration`] → [`error`] → [`extract`], [`address`] → [`observe`], and for
-//! services with sockets [`sockets`], [`sessions`], [`announced`] and [`drain`].
+//! services with sockets [`sockets`], [`sessions`], [`expiry`], [`announced`] and [`drain`]; [`jwks`] for other products' tokens.
 
 pub mod address;
 pub mod announced;
 pub mod drain;
 pub mod error;
+pub mod expiry;
 pub mod extract;
+pub mod jwks;
 pub mod launch;
 pub mod observe;
 mod registration;
@@ -19,6 +21,7 @@ pub mod sockets;
 pub use announced::{Announced, Sockets};
 pub use drain::Drain;
 pub use error::{ApiResult, WebError};
+pub use expiry::Expiry;
 pub use extract::{Caller, CameFrom, IdempotencyKey};
 pub use observe::request_id;
 pub use server::{ServiceSpec, listen, serve};

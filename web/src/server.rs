@@ -102,7 +102,9 @@ pub fn openapi(spec: &ServiceSpec) -> OpenApi {
     let base = OpenApiBuilder::new().info(info).build();
     let app = App::new().into_utoipa_app().openapi(base).configure(|cfg| configure(cfg, spec));
     let (_, mut api) = app.split_for_parts();
-    let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    let about = "An access token (`POST /api/login`), or a token of a product that `auth.external` names";
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
+    let bearer = SecurityScheme::Http(bearer);
     api.components.get_or_insert_default().add_security_scheme("bearer", bearer);
     api.paths.paths.values_mut().for_each(complete);
     api

@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, rc::Rc, time::Duration};
 
-use domain::{Domain, Result, outage::Outage};
-use shared::{SessionId, UserId};
+use domain::{Domain, Login, Result, outage::Outage};
+use shared::UserId;
 use tokio::{sync::Notify, time::timeout};
 
 /// Logins looked at in one read.
@@ -15,9 +15,9 @@ const LAST_RETRY: Duration = Duration::from_secs(4);
 /// A worker's sockets, by whose login opened them.
 pub trait Logins {
     /// Those of all its sockets.
-    fn logins(&self) -> HashSet<(UserId, SessionId)>;
+    fn logins(&self) -> HashSet<(UserId, Login)>;
     /// Closes the sockets of this login.
-    fn close(&self, user: UserId, session: SessionId);
+    fn close(&self, user: UserId, login: Login);
     /// Woken when events may have been lost.
     fn lost(&self) -> &Notify;
 }
@@ -46,7 +46,7 @@ async fn close_ended(domain: &Domain, sockets: &impl Logins) -> Result<()> {
     let mut all = Ok(());
     for chunk in logins.chunks(CHUNK) {
         match domain.identity.ended(chunk).await {
-            Ok(ended) => ended.into_iter().for_each(|(user, session)| sockets.close(user, session)),
+            Ok(ended) => ended.into_iter().for_each(|(user, login)| sockets.close(user, login)),
             Err(e) => all = all.and(Err(e)),
         }
     }

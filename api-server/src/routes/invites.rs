@@ -12,7 +12,7 @@ use shared::{
     Problem,
     protocol::{Room, command::MakeInvite},
 };
-use web::{ApiResult, Caller, IdempotencyKey};
+use web::{ApiResult, Caller, CameFrom, IdempotencyKey};
 
 use super::rooms::parse_room;
 
@@ -27,6 +27,7 @@ use super::rooms::parse_room;
         (status = 403, body = Problem, description = "NOT_A_MEMBER; FORBIDDEN: not with one's role, or a direct room"),
         (status = 404, body = Problem, description = "ROOM_NOT_FOUND"),
         (status = 409, body = Problem, description = "ROOM_FULL: it has 100 invites; IDEMPOTENCY_CONFLICT"),
+        (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
     ))]
 #[post("/api/rooms/{id}/invites")]
 pub(super) async fn invite(
@@ -76,8 +77,14 @@ pub(super) async fn withdraw(
     (status = 401, body = Problem, description = "UNAUTHORIZED"),
     (status = 404, body = Problem, description = "NOT_FOUND: no such invite, expired, used up, withdrawn, or not for one"),
     (status = 409, body = Problem, description = "ROOM_FULL"),
+    (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/invites/{code}")]
-pub(super) async fn redeem(domain: Data<Domain>, caller: Caller, code: Path<String>) -> ApiResult<Json<Room>> {
-    Ok(Json(domain.rooms.redeem(&caller.0, &code).await?))
+pub(super) async fn redeem(
+    domain: Data<Domain>,
+    caller: Caller,
+    from: CameFrom,
+    code: Path<String>,
+) -> ApiResult<Json<Room>> {
+    Ok(Json(domain.rooms.redeem(&caller.0, &code, &from.0.network).await?))
 }

@@ -73,7 +73,7 @@ struct NewMessage {
         (status = 201, body = Message),
         (status = 400, body = Problem, description = "INVALID_MESSAGE"),
         (status = 401, body = Problem, description = "UNAUTHORIZED"),
-        (status = 403, body = Problem, description = "NOT_A_MEMBER"),
+        (status = 403, body = Problem, description = "NOT_A_MEMBER, BLOCKED"),
         (status = 404, body = Problem, description = "ROOM_NOT_FOUND; MESSAGE_NOT_FOUND: what it replies to"),
         (status = 409, body = Problem, description = "IDEMPOTENCY_CONFLICT"),
         (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
@@ -130,7 +130,7 @@ struct NewContent {
         (status = 200, body = Message),
         (status = 400, body = Problem, description = "INVALID_MESSAGE"),
         (status = 401, body = Problem, description = "UNAUTHORIZED"),
-        (status = 403, body = Problem, description = "FORBIDDEN"),
+        (status = 403, body = Problem, description = "FORBIDDEN, BLOCKED"),
         (status = 404, body = Problem, description = "MESSAGE_NOT_FOUND, also where it is deleted"),
         (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
     ))]

@@ -4,7 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse, get, post, put,
     web::{Bytes, Data},
 };
-use domain::notifications::{NotificationPage, NotifyRequest, NotifyState};
+use domain::notifications::{NotificationPage, NotifyRequest, NotifyState, Preferences};
 use serde::Serialize;
 use shared::{NotificationId, Problem};
 use store::Service;
@@ -96,4 +96,27 @@ pub(super) async fn mark_read(gateway: Data<Gateway>, request: HttpRequest) -> A
 #[put("/api/notifications/read-all")]
 pub(super) async fn mark_all_read(gateway: Data<Gateway>, request: HttpRequest) -> ApiResult<HttpResponse> {
     gateway.forward(Service::Notification, &request, Bytes::new()).await
+}
+
+/// What the caller wants to be told of, how, and when.
+#[utoipa::path(operation_id = "notification_settings", tag = "notifications", security(("bearer" = [])), responses(
+    (status = 200, body = Preferences),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 503, body = Problem, description = "UNAVAILABLE"),
+))]
+#[get("/api/notifications/settings")]
+pub(super) async fn settings(gateway: Data<Gateway>, request: HttpRequest) -> ApiResult<HttpResponse> {
+    gateway.forward(Service::Notification, &request, Bytes::new()).await
+}
+
+/// Replaces all of it; what is not named is as it is by default.
+#[utoipa::path(operation_id = "set_notification_settings", tag = "notifications", security(("bearer" = [])), request_body = Preferences, responses(
+    (status = 200, body = Preferences),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE"),
+    (status = 401, body = Problem, description = "UNAUTHORIZED"),
+    (status = 503, body = Problem, description = "UNAVAILABLE"),
+))]
+#[put("/api/notifications/settings")]
+pub(super) async fn set_settings(gateway: Data<Gateway>, request: HttpRequest, body: Bytes) -> ApiResult<HttpResponse> {
+    gateway.forward(Service::Notification, &request, body).await
 }

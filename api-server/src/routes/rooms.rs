@@ -161,7 +161,7 @@ pub(super) async fn leave(domain: Data<Domain>, caller: Caller, id: Path<String>
     (status = 200, body = Room),
     (status = 400, body = Problem, description = "INVALID_MESSAGE: oneself"),
     (status = 401, body = Problem, description = "UNAUTHORIZED"),
-    (status = 403, body = Problem, description = "FORBIDDEN: a guest and a stranger"),
+    (status = 403, body = Problem, description = "FORBIDDEN: a guest and a stranger; BLOCKED: it is not there, and one blocks the other"),
     (status = 404, body = Problem, description = "USER_NOT_FOUND"),
 ))]
 #[put("/api/direct/{userId}")]

@@ -1,7 +1,7 @@
-//! Other people: search, profiles, presence, contacts.
+//! Other people: search, profiles, presence.
 
 use actix_web::{
-    HttpResponse, delete, get, put,
+    get,
     web::{Data, Json, Path, Query},
 };
 use domain::{Domain, DomainError, accounts::UserPage};
@@ -69,41 +69,6 @@ pub(super) async fn status(domain: Data<Domain>, caller: Caller, id: Path<String
     domain.names.require(id).await?;
     let presence = domain.presence.seen_by(&caller.0, &[id]).await?.pop().ok_or(DomainError::UserNotFound)?;
     Ok(Json(UserStatus { data: presence.clone(), success: true, presence }))
-}
-
-/// The caller's contacts.
-#[utoipa::path(tag = "people", security(("bearer" = [])), responses(
-    (status = 200, body = UserPage),
-    (status = 401, body = Problem, description = "UNAUTHORIZED"),
-))]
-#[get("/api/contacts")]
-pub(super) async fn contacts(domain: Data<Domain>, caller: Caller) -> ApiResult<Json<UserPage>> {
-    Ok(Json(domain.accounts.contacts(&caller.0).await?))
-}
-
-/// Adds a contact: they may watch the caller's presence from now on.
-#[utoipa::path(tag = "people", security(("bearer" = [])), params(("userId" = String, Path)), responses(
-    (status = 204),
-    (status = 400, body = Problem, description = "INVALID_MESSAGE: oneself, or too many"),
-    (status = 401, body = Problem, description = "UNAUTHORIZED"),
-    (status = 404, body = Problem, description = "USER_NOT_FOUND"),
-))]
-#[put("/api/contacts/{userId}")]
-pub(super) async fn add_contact(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<HttpResponse> {
-    domain.accounts.add_contact(&caller.0, parse_user(&id)?).await?;
-    Ok(HttpResponse::NoContent().finish())
-}
-
-/// Removes a contact; removing one that is none is fine.
-#[utoipa::path(tag = "people", security(("bearer" = [])), params(("userId" = String, Path)), responses(
-    (status = 204),
-    (status = 401, body = Problem, description = "UNAUTHORIZED"),
-    (status = 404, body = Problem, description = "USER_NOT_FOUND: not an id"),
-))]
-#[delete("/api/contacts/{userId}")]
-pub(super) async fn remove_contact(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<HttpResponse> {
-    domain.accounts.remove_contact(&caller.0, parse_user(&id)?).await?;
-    Ok(HttpResponse::NoContent().finish())
 }
 
 /// What is not an id names nobody.

@@ -44,6 +44,14 @@ fn with_body(stage: &Stage) -> Vec<(&'static str, String, Value, &'static [&'sta
         ("POST", "/api/login".into(), json!({ "username": "x", "password": "y" }), &["password"]),
         ("POST", "/api/guest".into(), json!({ "username": "x" }), &[]),
         ("POST", "/api/token/refresh".into(), json!({ "refreshToken": "x" }), &["refreshToken"]),
+        ("POST", "/api/password/forgot".into(), json!({ "email": "x@example.org" }), &["email"]),
+        (
+            "POST",
+            "/api/password/reset".into(),
+            json!({ "token": "x", "password": "correct horse" }),
+            &["token", "password"],
+        ),
+        ("POST", "/api/email/verify".into(), json!({ "token": "x" }), &["token"]),
         ("PATCH", "/api/profile".into(), json!({ "bio": "x" }), &[]),
         ("POST", "/api/rooms".into(), json!({ "name": "x", "type": "public" }), &["name", "type"]),
         ("PUT", format!("/api/rooms/{room}/members/{}", stage.bob), json!({ "role": "member" }), &["role"]),
@@ -56,6 +64,17 @@ fn with_body(stage: &Stage) -> Vec<(&'static str, String, Value, &'static [&'sta
         ("POST", "/notify".into(), json!({ "userId": stage.bob, "title": "x", "body": "y" }), &["title", "body"]),
     ]
 }
+
+/// Routes with a body that are for people who are not logged in.
+const OPEN: [&str; 7] = [
+    "/api/signup",
+    "/api/login",
+    "/api/guest",
+    "/api/token/refresh",
+    "/api/password/forgot",
+    "/api/password/reset",
+    "/api/email/verify",
+];
 
 /// As somebody who may: services notify, people do all else.
 fn request(stage: &Stage, method: &str, path: &str) -> reqwest::RequestBuilder {
@@ -173,6 +192,9 @@ async fn an_id_that_is_none_names_nothing_on_every_route(#[values(Engine::Embedd
         ("GET", "/api/users/{}/status", "USER_NOT_FOUND"),
         ("PUT", "/api/contacts/{}", "USER_NOT_FOUND"),
         ("DELETE", "/api/contacts/{}", "USER_NOT_FOUND"),
+        ("DELETE", "/api/contacts/requests/{}", "USER_NOT_FOUND"),
+        ("PUT", "/api/blocks/{}", "USER_NOT_FOUND"),
+        ("DELETE", "/api/blocks/{}", "USER_NOT_FOUND"),
         ("PUT", "/api/direct/{}", "USER_NOT_FOUND"),
         ("GET", "/api/rooms/{}", "ROOM_NOT_FOUND"),
         ("DELETE", "/api/rooms/{}", "ROOM_NOT_FOUND"),
@@ -223,13 +245,12 @@ async fn without_a_valid_token_every_route_but_the_open_ones_answers_401(
     let (room, message, bob) = (&stage.room, &stage.message, &stage.bob);
     let mut routes: Vec<(&str, String, Option<Value>)> = with_body(&stage)
         .into_iter()
-        .filter(|(_, path, ..)| {
-            !["/api/signup", "/api/login", "/api/guest", "/api/token/refresh"].contains(&path.as_str())
-        })
+        .filter(|(_, path, ..)| !OPEN.contains(&path.as_str()))
         .map(|(method, path, body, _)| (method, path, Some(body)))
         .collect();
     routes.extend([
         ("POST", "/api/logout".into(), None),
+        ("POST", "/api/email/verification".into(), None),
         ("GET", "/api/profile".into(), None),
         ("GET", "/api/users?query=a".into(), None),
         ("GET", format!("/api/users/{bob}"), None),
@@ -237,6 +258,11 @@ async fn without_a_valid_token_every_route_but_the_open_ones_answers_401(
         ("GET", "/api/contacts".into(), None),
         ("PUT", format!("/api/contacts/{bob}"), None),
         ("DELETE", format!("/api/contacts/{bob}"), None),
+        ("GET", "/api/contacts/requests".into(), None),
+        ("DELETE", format!("/api/contacts/requests/{bob}"), None),
+        ("GET", "/api/blocks".into(), None),
+        ("PUT", format!("/api/blocks/{bob}"), None),
+        ("DELETE", format!("/api/blocks/{bob}"), None),
         ("GET", "/api/rooms".into(), None),
         ("GET", "/api/rooms/public".into(), None),
         ("GET", format!("/api/rooms/{room}"), None),

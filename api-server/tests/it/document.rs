@@ -103,6 +103,7 @@ async fn the_document_is_openapi_and_all_it_refers_to_is_in_it() {
       },
       "schemes": {
         "bearer": {
+          "description": "An access token (`POST /api/login`), or a token of a product that `auth.external` names",
           "scheme": "bearer",
           "type": "http"
         }

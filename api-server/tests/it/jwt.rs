@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{SinkExt, StreamExt};
+use host_fixture::merged;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use redis_fixture::{Append, Kind, Redis};
 use rstest::rstest;
@@ -21,7 +22,7 @@ use tokio_tungstenite::{
 use crate::support::{Engine, Person, TestServer};
 
 /// A signer whose key is in the store, as another instance's is, and which signs whatever it is given.
-struct Signer {
+pub struct Signer {
     pair: Ed25519KeyPair,
     kid: String,
     claims: Value,
@@ -29,11 +30,11 @@ struct Signer {
 
 impl Signer {
     /// Its claims are those of a token of this person's, so that nothing is wrong but what a case changes.
-    async fn of(server: &TestServer, person: &Person) -> Self {
+    pub async fn of(server: &TestServer, person: &Person) -> Self {
         let viewer = server.domain.identity.identify(&person.token).await.unwrap();
         let (now, kid) = (Timestamp::now().as_secs(), "A".repeat(22));
         let claims = json!({
-            "iss": "chatapp", "aud": "chatapp", "sub": viewer.user, "sid": viewer.session, "iat": now, "nbf": now,
+            "iss": "chatapp", "aud": "chatapp", "sub": viewer.user, "sid": viewer.session().unwrap(), "iat": now, "nbf": now,
             "exp": now + 600
         });
         let pair = Ed25519KeyPair::generate().unwrap();
@@ -58,7 +59,7 @@ impl Signer {
     }
 
     /// With these fields in place of the right ones; null takes one out.
-    fn with(&self, header: Value, claims: Value) -> String {
+    pub fn with(&self, header: Value, claims: Value) -> String {
         self.sign(&merged(self.header(), header), &merged(self.claims.clone(), claims))
     }
 
@@ -70,19 +71,8 @@ impl Signer {
     }
 }
 
-fn merged(mut whole: Value, changes: Value) -> Value {
-    let fields = whole.as_object_mut().unwrap();
-    for (name, value) in changes.as_object().unwrap() {
-        match value {
-            Value::Null => drop(fields.remove(name)),
-            value => drop(fields.insert(name.clone(), value.clone())),
-        }
-    }
-    whole
-}
-
 /// A case's name, and its token.
-type Row = (String, String);
+pub type Row = (String, String);
 
 /// What no signature can mend, and what is wrong with the signature.
 fn table(signer: &Signer, person: &Person) -> Vec<Row> {
@@ -188,10 +178,10 @@ fn others(signer: &Signer, person: &Person) -> Vec<Row> {
 }
 
 /// Ways to show a token to a socket.
-const WAYS: [&str; 4] = ["header", "subprotocol", "query", "first frame"];
+pub const WAYS: [&str; 4] = ["header", "subprotocol", "query", "first frame"];
 
 /// The code of what a socket says first to a token shown in this way.
-async fn shown(url: &str, way: &str, token: &str) -> String {
+pub async fn shown(url: &str, way: &str, token: &str) -> String {
     let query = format!("{url}?token={token}");
     let mut request = if way == "query" { query.as_str() } else { url }.into_client_request().unwrap();
     match way {
@@ -222,19 +212,19 @@ async fn shown(url: &str, way: &str, token: &str) -> String {
 }
 
 /// Where tokens are taken.
-struct Places {
-    server: TestServer,
-    sockets: [String; 2],
+pub struct Places {
+    pub server: TestServer,
+    pub sockets: [String; 2],
 }
 
 impl Places {
-    async fn of(mut server: TestServer) -> Self {
+    pub async fn of(mut server: TestServer) -> Self {
         let sockets = [server.add_chat_server().await, server.add_presence_server().await];
         Self { server, sockets }
     }
 
     /// The token is answered so, over REST and in every way at both sockets.
-    async fn answer(&self, name: &str, token: &str, rest: u16, socket: &str) {
+    pub async fn answer(&self, name: &str, token: &str, rest: u16, socket: &str) {
         let answer = self.server.bearer(Some(token)).get("/api/profile").await;
         assert_eq!(answer.status, rest, "{name}: {}", answer.raw);
         for url in &self.sockets {

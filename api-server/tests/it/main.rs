@@ -3,9 +3,11 @@
 
 mod accounts;
 mod bad_input;
+mod blocks;
 mod changes;
 mod cors;
 mod document;
+mod external;
 mod gateway;
 mod history;
 mod invites;
@@ -19,8 +21,10 @@ mod outage;
 mod people;
 mod privacy;
 mod rates;
+mod recovery;
 mod registry;
 mod replies;
+mod requests;
 mod retention;
 mod roles;
 mod rooms;

@@ -86,6 +86,64 @@ async fn an_address_and_an_account_have_one_budget_over_two_instances() {
     assert_eq!(statuses, [401, 401, 401, 401, 429, 429, 429, 429, 429, 429]);
 }
 
+/// How many of these are answered with this status before the first 429, which says when to come again.
+async fn until_refused(status: u16, mut ask: impl AsyncFnMut(usize) -> Answer) -> usize {
+    for n in 0..20 {
+        let answer = ask(n).await;
+        if answer.status == 429 {
+            assert!((1..=60).contains(&answer.header("retry-after").unwrap().parse::<u64>().unwrap()));
+            return n;
+        }
+        answer.expect(status);
+    }
+    panic!("no end");
+}
+
+#[rstest]
+#[tokio::test]
+async fn making_invites_and_trying_codes_have_one_budget_over_instances(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::with(engine, |settings| {
+        settings.limits.enabled = true;
+        (settings.limits.invites_per_minute, settings.limits.redeems_per_minute) = (4, 6);
+        settings.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let second = match engine {
+        Engine::Redis => Some(server.second().await),
+        Engine::Embedded => None,
+    };
+    let at = |n: usize, token: &str| match &second {
+        Some(second) if n % 2 == 1 => second.bearer(Some(token)),
+        _ => server.bearer(Some(token)),
+    };
+    let (alice, _, room) = server.room().await;
+    let path = format!("/api/rooms/{room}/invites");
+    let keyed = async |n: usize, key: &str| {
+        let request = at(n, &alice.token).request("POST", &path).header("idempotency-key", key).json(&json!({}));
+        Answer::of(request).await
+    };
+    let first = keyed(0, "k").await.expect(201).raw["code"].clone();
+    assert_eq!(until_refused(201, async |n| at(n, &alice.token).post(&path, json!({})).await).await, 3);
+    assert_eq!(keyed(1, "k").await.expect(201).raw["code"], first, "a repeat is answered all the same");
+    keyed(1, "l").await.refused(429, "RATE_LIMIT_EXCEEDED");
+
+    let tried = async |n: usize, who: &str, from: &str| {
+        let code = format!("/api/invites/{}", "A".repeat(43));
+        Answer::of(at(n, who).request("POST", &code).header("x-forwarded-for", from)).await
+    };
+    let [one, two, three] =
+        [server.guest("one").await, server.guest("two").await, server.guest("three").await].map(|guest| guest.token);
+    let everywhere = async |n: usize| tried(n, &one, &format!("192.0.2.{n}")).await;
+    assert_eq!(until_refused(404, everywhere).await, 6, "a user, wherever they are");
+    assert_eq!(until_refused(404, async |n| tried(n, &two, "198.51.100.1").await).await, 6);
+    tried(0, &three, "198.51.100.1").await.refused(429, "RATE_LIMIT_EXCEEDED");
+    tried(0, &three, "198.51.100.2").await.refused(404, "NOT_FOUND");
+    let nonsense = server.bearer(Some(&one)).call("POST", "/api/invites/nonsense", None).await;
+    nonsense.refused(404, "NOT_FOUND");
+}
+
 #[rstest]
 #[tokio::test]
 async fn sends_edits_and_reactions_take_from_one_budget(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {

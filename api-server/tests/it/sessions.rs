@@ -118,7 +118,7 @@ async fn of_more_logins_than_fifty_the_least_used_ends(#[values(Engine::Embedded
     let server = TestServer::start(engine).await;
     let alice = server.account("alice").await;
     let viewer = server.domain.identity.identify(&alice.token).await.unwrap();
-    let record = server.domain.store.sessions.session(viewer.user, viewer.session).await.unwrap().unwrap();
+    let record = server.domain.store.sessions.session(viewer.user, viewer.session().unwrap()).await.unwrap().unwrap();
     for n in 1..50 {
         let used_at = record.used_at.after(Duration::from_secs(n));
         let another = store::SessionRecord { id: shared::SessionId::new(), used_at, ..record.clone() };

@@ -79,7 +79,7 @@ impl TestServer {
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let store = store::open(&settings.store).await.unwrap();
-                let domain = Domain::new(store, Arc::new(settings));
+                let domain = domain(store, Arc::new(settings));
                 let server = api_server::Server::bind(domain.clone()).unwrap();
                 tell.send((domain.clone(), server.addr().unwrap())).ok().unwrap();
                 let upkeep = tokio::spawn(upkeep::run(domain.clone(), end.clone()));
@@ -102,7 +102,7 @@ impl TestServer {
 
     /// A chat-server over the same store that shares nothing else with this one; gives its URL.
     pub async fn add_chat_server(&mut self) -> String {
-        let domain = Domain::new(self.domain.store.clone(), self.domain.settings.clone());
+        let domain = domain(self.domain.store.clone(), self.domain.settings.clone());
         let end = self.shutdown.clone();
         let (tell, told) = oneshot::channel();
         self.threads.push(std::thread::spawn(move || {
@@ -209,6 +209,11 @@ impl Drop for TestServer {
             }
         }
     }
+}
+
+/// As a process of its own has it.
+fn domain(store: store::Store, settings: Arc<Settings>) -> Domain {
+    Domain::with_keys(store, settings, Arc::new(web::jwks::KeyReader::new().unwrap()))
 }
 
 fn settings() -> Settings {

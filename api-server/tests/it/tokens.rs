@@ -164,7 +164,7 @@ async fn an_expired_altered_or_foreign_token_is_refused(#[values(Engine::Embedde
     let alice = server.guest("alice").await;
     let viewer = server.domain.identity.authenticate(&alice.token).await.unwrap();
     let foreign = SigningKey::generate().unwrap();
-    let claims = access_claims(viewer.user, viewer.session, std::time::Duration::from_secs(60));
+    let claims = access_claims(viewer.user, viewer.session().unwrap(), std::time::Duration::from_secs(60));
     let foreign_token = foreign.sign(&claims).unwrap();
     // Known to the store, as another instance's is, so that nothing but the claim is wrong.
     let ours = SigningKey::generate().unwrap();

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, rc::Rc};
 
+use domain::Login;
 use shared::{RoomId, UserId};
 use store::{BusEvent, Inbox, Signal, UserEvent};
 use tokio::time::Instant;
@@ -82,7 +83,7 @@ impl State {
             Signal::Event(BusEvent::User(user, event)) => self.take_user_event(user, &event, todo),
             Signal::Event(BusEvent::Marked(event)) => self.take_mark(&event, Instant::now()),
             Signal::Event(BusEvent::Typing(event)) => self.take_typing(&event, Instant::now()),
-            Signal::Event(BusEvent::Presence(_)) => {}
+            Signal::Event(BusEvent::Presence(_) | BusEvent::AccessChanged { .. }) => {}
             Signal::Lost => {
                 let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
                 todo.gaps.extend(rooms.into_iter().filter(|room| self.suspect(*room)));
@@ -103,7 +104,7 @@ impl State {
                 entry.own.take(change);
                 todo.users.insert(user);
             }
-            UserEvent::SessionEnded(session) => self.end_session(user, *session),
+            UserEvent::SessionEnded(session) => self.end_login(user, Login::Session(*session)),
         }
     }
 }

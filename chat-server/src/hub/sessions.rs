@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use shared::{SessionId, UserId};
+use domain::Login;
+use shared::UserId;
 use socket::CloseCode;
 use tokio::sync::Notify;
 use web::sessions::Logins;
@@ -11,21 +12,21 @@ use super::{Hub, State};
 
 impl State {
     /// Closes the connections of a login.
-    pub(super) fn end_session(&self, user: UserId, session: SessionId) {
+    pub(super) fn end_login(&self, user: UserId, login: Login) {
         let peers = self.users.get(&user).into_iter().flat_map(|entry| &entry.peers);
-        peers.filter(|p| p.viewer.session == session).for_each(|peer| peer.outbound.close(CloseCode::Unauthorized));
+        peers.filter(|p| p.viewer.login == login).for_each(|peer| peer.outbound.close(CloseCode::Unauthorized));
     }
 }
 
 impl Logins for Hub {
-    fn logins(&self) -> HashSet<(UserId, SessionId)> {
+    fn logins(&self) -> HashSet<(UserId, Login)> {
         let state = self.state.borrow();
         let peers = state.users.iter().flat_map(|(user, entry)| entry.peers.iter().map(|peer| (*user, peer)));
-        peers.map(|(user, peer)| (user, peer.viewer.session)).collect()
+        peers.map(|(user, peer)| (user, peer.viewer.login)).collect()
     }
 
-    fn close(&self, user: UserId, session: SessionId) {
-        self.state.borrow().end_session(user, session);
+    fn close(&self, user: UserId, login: Login) {
+        self.state.borrow().end_login(user, login);
     }
 
     fn lost(&self) -> &Notify {

@@ -1,11 +1,12 @@
-//! A user's own log on all their connections: rooms added and removed, read marks, contacts, notifications.
+//! A user's own log on all their connections: rooms added and removed, read marks, contacts, blocks,
+//! notifications.
 
 use std::{collections::HashMap, rc::Rc};
 
 use domain::{Result, rooms::Standing};
 use shared::{
     NotificationId, RoomId, UserId,
-    protocol::{Position, ServerFrame},
+    protocol::{Position, RequestDirection, ServerFrame},
 };
 use socket::CloseCode;
 use store::{UserChange, UserChangeBody, UserChanges};
@@ -67,6 +68,15 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
             },
             UserChangeBody::Contact { user, added } => {
                 Told::frame(ServerFrame::ContactUpdated { user_id: user, added, user_position })
+            }
+            UserChangeBody::Request { user, incoming, pending } => Told::frame(ServerFrame::ContactRequestUpdated {
+                user_id: user,
+                direction: if incoming { RequestDirection::Incoming } else { RequestDirection::Outgoing },
+                pending,
+                user_position,
+            }),
+            UserChangeBody::Block { user, added } => {
+                Told::frame(ServerFrame::BlockUpdated { user_id: user, blocked: added, user_position })
             }
             UserChangeBody::Notification(item) => Told::frame(ServerFrame::Notification {
                 id: item.id,

@@ -10,9 +10,9 @@ use shared::{
 };
 
 use tokio::time::Instant;
-use web::sockets::error_frame;
+use web::{Expiry, sockets::error_frame};
 
-use super::{Session, resume};
+use super::{Session, auth_success, resume};
 use crate::hub::GateGuard;
 
 /// How a command is answered.
@@ -84,8 +84,18 @@ async fn answer(session: &mut Session, command: ChatCommand, id: Option<&str>) -
             Ok(Reply::None)
         }
         ChatCommand::Ping => Ok(Reply::Frame(ServerFrame::Pong { server_time: Timestamp::now() })),
-        ChatCommand::Authenticate(_) => Err(DomainError::invalid("type", "this socket is authenticated")),
+        ChatCommand::Authenticate(input) => renew(session, &input.token).await,
     }
+}
+
+/// The next token of the user another product's token named: the socket goes on with it.
+async fn renew(session: &mut Session, token: &str) -> Result<Reply> {
+    let Session { hub, peer, .. } = session;
+    let login = hub.domain.identity.renew(&peer.viewer, token).await?;
+    let status = hub.domain.presence.own(peer.viewer.user).await?.status;
+    let reply = auth_success(hub, &peer.viewer, status, peer.is_held());
+    session.expiry = Expiry::of(login);
+    Ok(Reply::Frame(reply))
 }
 
 async fn join(session: &Session, input: JoinRoom) -> Result<Reply> {

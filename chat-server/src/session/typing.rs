@@ -11,8 +11,8 @@ const ROOMS: usize = 8;
 
 /// What was said of each room lately; at most [`ROOMS`].
 pub struct Said {
-    /// How long a word lasts; then the others have ended it by themselves.
-    lasts: Duration,
+    /// How long a word lasts; then the others have ended it by themselves. Half as large as a `Duration`.
+    lasts_ms: u64,
     rooms: HashMap<RoomId, Word>,
 }
 
@@ -24,14 +24,18 @@ struct Word {
 
 impl Said {
     pub fn new(lasts: Duration) -> Self {
-        Self { lasts, rooms: HashMap::new() }
+        Self { lasts_ms: u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX), rooms: HashMap::new() }
+    }
+
+    fn lasts(&self) -> Duration {
+        Duration::from_millis(self.lasts_ms)
     }
 
     /// The client says that it types, or does not. Is it to be passed on? `true` is, once in half the time it lasts, so
     /// that the second word comes before the first has ended; `false` only where `true` was.
     /// [`RateLimited`](DomainError::RateLimited) beyond [`ROOMS`] rooms at once.
     pub fn say(&mut self, room: RoomId, typing: bool, now: Instant) -> Result<bool> {
-        let lasts = self.lasts;
+        let lasts = self.lasts();
         self.rooms.retain(|_, word| now < word.at + lasts);
         let full = self.rooms.len() >= ROOMS;
         match self.rooms.get_mut(&room) {
@@ -53,7 +57,7 @@ impl Said {
 
     /// The rooms it still types in, now that it ends.
     pub fn take(&mut self, now: Instant) -> Vec<RoomId> {
-        let lasts = self.lasts;
+        let lasts = self.lasts();
         let typing = |(room, word): (RoomId, Word)| (word.typing && now < word.at + lasts).then_some(room);
         self.rooms.drain().filter_map(typing).collect()
     }

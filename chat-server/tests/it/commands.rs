@@ -152,7 +152,7 @@ async fn a_direct_message_reaches_both_on_all_devices_the_first_one_too(
 ) {
     let world = World::start(engine).await;
     let (alice, bob) = (world.user("alice").await, world.user("bob").await);
-    world.domain.store.users.add_contact(bob.id, alice.id).await.unwrap();
+    world.domain.store.people.add_contact(bob.id, alice.id, 9).await.unwrap();
     let (mut a1, mut a2, mut b1, mut b2) = (
         world.connect(&alice).await,
         world.connect(&alice).await,

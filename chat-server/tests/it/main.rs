@@ -3,9 +3,11 @@
 
 mod auth;
 mod bad_input;
+mod blocks;
 mod commands;
 mod delivery;
 mod drain;
+mod external;
 mod gaps;
 mod losses;
 mod own_log;

@@ -42,8 +42,8 @@ async fn write(world: &World, user: &User, friend: UserId, rooms: &[RoomId], see
             0 => drop(world.domain.rooms.join(&me, room).await),
             1 => drop(world.domain.rooms.leave(&me, room).await),
             2 => drop(world.domain.store.user_log.note_read_mark(user.id, room, 1).await.unwrap()),
-            3 => drop(world.domain.accounts.add_contact(&me, friend).await),
-            4 => drop(world.domain.accounts.remove_contact(&me, friend).await),
+            3 => drop(world.domain.people.add_contact(&me, friend).await),
+            4 => drop(world.domain.people.remove_contact(&me, friend).await),
             _ => world.domain.store.inboxes.add_to_inbox(user.id, &item("news"), None).await.unwrap(),
         }
     }

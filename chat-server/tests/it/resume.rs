@@ -156,7 +156,7 @@ async fn the_users_own_log_is_told_first_and_rooms_added_by_it_have_no_hole(
     let (client, author, tea, at) = two_in_a_room(&world, &alice, &bob).await;
     let me = viewer(&world, &alice).await;
     // Guests write to those who know them.
-    world.domain.accounts.add_contact(&me, bob.id).await.unwrap();
+    world.domain.people.add_contact(&me, bob.id).await.unwrap();
     let user = world.domain.store.user_log.user_positions(&[alice.id]).await.unwrap()[0];
     drop(client);
     // Written to for the first time while away, read on another device, and a room that came and went.
@@ -167,7 +167,7 @@ async fn the_users_own_log_is_told_first_and_rooms_added_by_it_have_no_hole(
     say(&world, &author, &tea, "two").await;
     let mark = Mark { room_id: tea.parse().unwrap(), seq: 1 };
     world.domain.messages.mark_read(&me, &mark).await.unwrap();
-    world.domain.accounts.remove_contact(&me, bob.id).await.unwrap();
+    world.domain.people.remove_contact(&me, bob.id).await.unwrap();
     let mut back = world.held(0, &alice).await;
     let (events, resumed) = resume(&mut back, json!({"user": user, "rooms": {&tea: at}})).await;
     let kinds: Vec<_> = events.iter().map(|e| e["type"].as_str().unwrap()).collect();
@@ -304,7 +304,7 @@ async fn sync_opens_each_page_of_rooms_where_it_shows_them(#[values(Engine::Embe
     let world = World::start(engine).await;
     let (alice, bob) = (world.user("alice").await, world.user("bob").await);
     let (mut client, author, first, _) = two_in_a_room(&world, &alice, &bob).await;
-    world.domain.accounts.add_contact(&viewer(&world, &alice).await, bob.id).await.unwrap();
+    world.domain.people.add_contact(&viewer(&world, &alice).await, bob.id).await.unwrap();
     assert_eq!(client.next().await["type"], "CONTACT_UPDATED");
     let second = world.room(&mut client, "second").await;
     drop(client);

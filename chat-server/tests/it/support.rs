@@ -67,6 +67,11 @@ pub struct World {
     _dir: TempDir,
 }
 
+/// As a process of its own has it.
+fn domain(store: store::Store, settings: &Settings) -> Domain {
+    Domain::with_keys(store, Arc::new(settings.clone()), Arc::new(web::jwks::KeyReader::new().unwrap()))
+}
+
 /// Id → how a snapshot shows it.
 type Names = Arc<Mutex<BTreeMap<String, String>>>;
 
@@ -197,7 +202,7 @@ impl World {
         store.limits = limits.clone();
         let registry = Arc::new(GatedRegistry { inner: store.registry.clone(), gate: tokio::sync::Mutex::new(()) });
         store.registry = registry.clone();
-        let domain = Domain::new(store, Arc::new(settings.clone()));
+        let domain = domain(store, &settings);
         let (names, nodes) = (Names::default(), Vec::new());
         let mut world = Self { domain, settings, bus, registry, limits, names, nodes, _dir: dir };
         world.add_node().await;
@@ -210,7 +215,7 @@ impl World {
             (StoreUrl::Redis(_), false) => store::open(&self.settings.store).await.unwrap(),
             _ => self.domain.store.clone(),
         };
-        let domain = Domain::new(store, Arc::new(self.settings.clone()));
+        let domain = domain(store, &self.settings);
         let server = Server::bind(domain).unwrap();
         let port = server.addr().unwrap().port();
         let stop = CancellationToken::new();

@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+use host_fixture::{Host, KeyServer};
 use redis_fixture::{Append, Kind, Redis};
 use serde_json::Value;
 
@@ -50,6 +51,29 @@ fn warnings_and_errors_differ_in_the_exit_status() {
     one(&bad, 2, "error", "limits.enabled");
     let many = examine(dir.path(), &[("CHATAPP__HTTP__MAX_CONNECTIONS", "4000000000")]);
     assert!(many.1.iter().any(|(level, what)| level == "warning" && what.contains("may open")), "{many:?}");
+}
+
+#[test]
+fn key_sets_of_other_products_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::new("https://id.example");
+    let keys = KeyServer::start(&host.jwks());
+    let with = |place: &str| {
+        let issuers = format!(r#"[{{"issuer": "https://id.example", "audience": "chat", {place}}}]"#);
+        examine(dir.path(), &[("CHATAPP__AUTH__EXTERNAL", &issuers)])
+    };
+    let url = format!(r#""jwks_url": "{}""#, keys.url());
+    one(&with(&url), 0, "note", "holds no store yet");
+    keys.answer("200 OK", "", r#"{"keys": []}"#);
+    let (code, findings) = with(&url);
+    assert!(code == Some(1) && findings[0].1.contains("no key that can be used"), "{findings:?}");
+    for (status, body) in [("404 Not Found", "{}"), ("200 OK", "<html>")] {
+        keys.answer(status, "", body);
+        let (code, findings) = with(&url);
+        assert!(code == Some(2) && findings[0].1.contains("cannot be read from http"), "{findings:?}");
+    }
+    let (code, findings) = with(r#""jwks_file": "nowhere.json""#);
+    assert!(code == Some(2) && findings[0].1.contains("nowhere.json"), "{findings:?}");
 }
 
 #[tokio::test]

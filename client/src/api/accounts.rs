@@ -108,7 +108,7 @@ impl Api {
         self.get("/api/contacts", &()).await
     }
 
-    /// `PUT /api/contacts/{id}`; adding one twice is one.
+    /// `PUT /api/contacts/{id}`; adding one twice is one. Asks them, or accepts what they asked, where contacts are asked.
     pub async fn add_contact(&self, id: UserId) -> Result<()> {
         Self::done(self.request(Method::PUT, &format!("/api/contacts/{id}"))).await
     }
@@ -116,5 +116,25 @@ impl Api {
     /// `DELETE /api/contacts/{id}`.
     pub async fn remove_contact(&self, id: UserId) -> Result<()> {
         Self::done(self.request(Method::DELETE, &format!("/api/contacts/{id}"))).await
+    }
+
+    /// `DELETE /api/contacts/requests/{id}`: takes back what one asked, declines what the other one did.
+    pub async fn drop_contact_request(&self, id: UserId) -> Result<()> {
+        Self::done(self.request(Method::DELETE, &format!("/api/contacts/requests/{id}"))).await
+    }
+
+    /// `GET /api/blocks`.
+    pub async fn blocks(&self) -> Result<Page<User>> {
+        self.get("/api/blocks", &()).await
+    }
+
+    /// `PUT /api/blocks/{id}`; blocking one twice is once.
+    pub async fn block(&self, id: UserId) -> Result<()> {
+        Self::done(self.request(Method::PUT, &format!("/api/blocks/{id}"))).await
+    }
+
+    /// `DELETE /api/blocks/{id}`.
+    pub async fn unblock(&self, id: UserId) -> Result<()> {
+        Self::done(self.request(Method::DELETE, &format!("/api/blocks/{id}"))).await
     }
 }

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use shared::protocol::{SUBPROTOCOL, ServerFrame};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{
         self, Message,
         client::IntoClientRequest,
@@ -16,7 +16,7 @@ use tokio_tungstenite::{
 };
 use url::Url;
 
-use crate::{Disconnect, Identity};
+use crate::{Disconnect, Identity, tls};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -46,7 +46,12 @@ async fn connect(url: &Url, token: &str, hold: bool) -> Result<Dialled, Disconne
         .max_message_size(Some(MAX_SERVER_FRAME))
         .max_frame_size(Some(MAX_SERVER_FRAME));
     let request = request(url, token, hold)?;
-    let (mut socket, _) = connect_async_with_config(request, Some(config), true).await.map_err(refusal)?;
+    let tls = match url.scheme() {
+        "wss" => Some(tls::connector().map_err(|e| Disconnect::Lost(format!("certificates: {e}")))?),
+        _ => None,
+    };
+    let connecting = connect_async_tls_with_config(request, Some(config), true, tls);
+    let (mut socket, _) = connecting.await.map_err(refusal)?;
     let (identity, heartbeat) = authenticated(&mut socket, hold).await?;
     Ok(Dialled { socket, identity, heartbeat })
 }

@@ -4,10 +4,11 @@
 mod read;
 mod write;
 
-use std::{sync::atomic::AtomicBool, time::Duration};
+use std::{convert::Infallible, sync::atomic::AtomicBool, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
+use serde_json::json;
 use tokio::{
     sync::{Notify, mpsc},
     time::{Instant, sleep_until},
@@ -15,7 +16,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite;
 
 use super::{Command, Shared, dial::Socket};
-use crate::Disconnect;
+use crate::{Disconnect, TokenProvider};
 
 /// A `RECONNECT` frame: when to leave, and where to.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub(crate) struct Ended {
     pub reason: Disconnect,
     /// The server had asked for it.
     pub moved: Option<Move>,
+    /// The last one that was shown.
+    pub token: String,
 }
 
 /// What the sides of one connection share.
@@ -45,16 +48,26 @@ struct Line<'a> {
     answered: Notify,
     /// A frame that an event asked for, on its way to the writer; one at a time.
     asked: mpsc::Sender<String>,
+    /// The server is about to end the connection with its token.
+    expiring: Notify,
+    token: Mutex<String>,
+    /// `AUTHENTICATE` by the next one, on its way to the writer.
+    renewal: Mutex<Option<String>>,
+    renewed: Notify,
 }
 
 /// Longest wait for the close handshake.
 const CLOSING: Duration = Duration::from_millis(500);
 
-/// Runs the connection: first writes what restores it, then what is pending, then what `commands` brings.
+/// The `requestId` of an `AUTHENTICATE` on a connection that stands: nobody waits for its reply.
+const RENEWAL_ID: &str = "renewal";
+
+/// Runs the connection, which `token` opened: first writes what restores it, then what is pending, then what `commands` brings.
 pub(crate) async fn drive(
     socket: Socket,
     heartbeat: Duration,
     shared: &Shared,
+    (tokens, token): (&dyn TokenProvider, String),
     commands: &mut mpsc::Receiver<Command>,
 ) -> Ended {
     let (mut sink, mut stream) = socket.split();
@@ -69,6 +82,10 @@ pub(crate) async fn drive(
         fell_behind: Notify::new(),
         answered: Notify::new(),
         asked,
+        expiring: Notify::new(),
+        token: Mutex::new(token),
+        renewal: Mutex::default(),
+        renewed: Notify::new(),
     };
     let reason = tokio::select! {
         reason = line.read(&mut stream) => reason,
@@ -76,6 +93,7 @@ pub(crate) async fn drive(
         reason = line.silence() => reason,
         reason = line.moving() => reason,
         reason = line.behind() => reason,
+        never = line.renewing(tokens) => match never {},
         never = shared.events.catch_up() => match never {},
     };
     if matches!(reason, Disconnect::Finished | Disconnect::Moved | Disconnect::Behind) {
@@ -87,7 +105,7 @@ pub(crate) async fn drive(
         })
         .await;
     }
-    Ended { reason, moved: line.moved.into_inner() }
+    Ended { reason, moved: line.moved.into_inner(), token: line.token.into_inner() }
 }
 
 impl Line<'_> {
@@ -110,6 +128,29 @@ impl Line<'_> {
                 Some(at) if at <= Instant::now() => return Disconnect::Moved,
                 Some(at) => sleep_until(at).await,
                 None => self.asked_to_move.notified().await,
+            }
+        }
+    }
+
+    /// Shows the server the next token when it says that the one it has is about to end. Where there is none the
+    /// connection ends with it, and comes back as after any token that is refused.
+    async fn renewing(&self, tokens: &dyn TokenProvider) -> Infallible {
+        loop {
+            self.expiring.notified().await;
+            let old = self.token.lock().clone();
+            let next = match tokens.token().await {
+                Ok(same) if same == old => tokens.refresh(&old).await,
+                next => next,
+            };
+            match next {
+                Ok(token) => {
+                    let frame =
+                        json!({ "type": "AUTHENTICATE", "payload": { "token": token }, "requestId": RENEWAL_ID });
+                    *self.renewal.lock() = Some(frame.to_string());
+                    *self.token.lock() = token;
+                    self.renewed.notify_one();
+                }
+                Err(error) => tracing::debug!(%error, "there is no next token"),
             }
         }
     }

@@ -70,7 +70,9 @@ impl Keeper {
         let reason = loop {
             let since = Instant::now();
             let Dialled { socket, heartbeat, .. } = dialled;
-            let ended = drive(socket, heartbeat, &self.shared, &mut self.commands).await;
+            let login = (&*self.tokens, self.token.clone());
+            let ended = drive(socket, heartbeat, &self.shared, login, &mut self.commands).await;
+            self.token.clone_from(&ended.token);
             if since.elapsed() >= self.shared.options.stable_after {
                 self.backoff.reset();
                 self.refusals = 0;
@@ -87,7 +89,7 @@ impl Keeper {
 
     /// From the end of a connection to the next one; an error ends it for good.
     async fn come_back(&mut self, ended: Ended) -> Result<Dialled, Disconnect> {
-        let Ended { mut reason, mut moved } = ended;
+        let Ended { mut reason, mut moved, .. } = ended;
         loop {
             let verdict = reason.verdict();
             match verdict {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use client::{Chat, Disconnect, Error, ErrorCode, Event, Result, TokenProvider};
 use parking_lot::Mutex;
+use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{Server, connected, next, options, within};
@@ -50,6 +51,34 @@ async fn after_4401_the_client_comes_back_with_a_fresh_token() {
     let (pong, _peer) = tokio::join!(within(chat.ping()), within(script));
     pong.unwrap();
     assert_eq!(*tokens.0.lock(), ["t0"]);
+}
+
+#[tokio::test]
+async fn a_token_that_is_about_to_end_is_followed_by_the_next_on_the_same_connection() {
+    let server = Server::start().await;
+    let url = server.url();
+    let tokens = Arc::new(Numbered::default());
+    let (mut peer, client) = tokio::join!(server.welcome(), Chat::connect_with(&url, tokens.clone(), options()));
+    let (chat, _events) = client.unwrap();
+    for n in 1..=2 {
+        peer.say(json!({ "type": "TOKEN_EXPIRING", "payload": { "inMs": 60_000 } })).await;
+        let asked = peer.expect("AUTHENTICATE").await;
+        assert_eq!(asked["payload"]["token"], format!("t{n}"));
+        peer.say(json!({ "type": "ERROR", "payload": { "code": "FORBIDDEN", "message": "" }, "requestId": asked["requestId"] })).await;
+    }
+    let (pong, ()) = tokio::join!(within(chat.ping()), peer.answer_ping());
+    pong.unwrap();
+    // What was shown last is what is refused.
+    let script = async {
+        peer.close(4401).await;
+        let mut peer = server.welcome().await;
+        assert_eq!(peer.token, "t3");
+        peer.answer_ping().await;
+        peer
+    };
+    let (pong, _peer) = tokio::join!(within(chat.ping()), within(script));
+    pong.unwrap();
+    assert_eq!(*tokens.0.lock(), ["t0", "t1", "t2"]);
 }
 
 /// As [`Numbered`], but its first refresh meets a server that is busy.

@@ -137,8 +137,9 @@ impl Accounts {
     /// Ends the caller's session: its tokens are refused and its sockets are closed, here at once and on every other
     /// instance within a second.
     pub async fn log_out(&self, viewer: &Viewer) -> Result<()> {
-        self.store.sessions.end_session(viewer.user, viewer.session).await?;
-        self.identity.forget_session(viewer.session).await;
+        let session = viewer.session()?;
+        self.store.sessions.end_session(viewer.user, session).await?;
+        self.identity.forget_session(session).await;
         Ok(())
     }
 
@@ -152,10 +153,11 @@ impl Accounts {
 
     /// The caller's logins that live.
     pub async fn sessions(&self, viewer: &Viewer) -> Result<SessionList> {
+        let current = viewer.session()?;
         let sessions = self.store.sessions.sessions(viewer.user).await?;
         let items = sessions.into_iter().map(|session| SessionItem {
             id: session.id,
-            current: session.id == viewer.session,
+            current: session.id == current,
             created_at: session.created_at,
             last_used_at: session.used_at,
             expires_at: session.expires_at,
@@ -167,6 +169,7 @@ impl Accounts {
 
     /// Ends one of the caller's sessions, as [`Self::log_out`] does.
     pub async fn revoke(&self, viewer: &Viewer, session: SessionId) -> Result<()> {
+        viewer.session()?;
         let ended = self.store.sessions.end_session(viewer.user, session).await?;
         self.identity.forget_session(session).await;
         if ended { Ok(()) } else { Err(DomainError::NotFound("you have no such session")) }

@@ -27,7 +27,7 @@ impl Messages {
             return Err(DomainError::Forbidden("only its author may edit a message"));
         }
         self.rates.message(viewer.user).await?;
-        let mentions = self.mentions(message.kind, &input.content).await?;
+        let mentions = self.mentions(viewer.user, message.kind, &input.content).await?;
         let edit = Edit { id: input.message_id, by: actor(viewer), content: input.content, mentions };
         let message = match self.store.log.edit_message(&edit).await {
             Ok(message) => message,

@@ -36,7 +36,8 @@ pub struct Delivery {
     pub read: bool,
     /// What was decided about notifying them of this message, as far as it is kept: the notification that was queued for
     /// it, for 7 days after its last change; else the last decision in the room, where this message was part of it. None
-    /// before it was decided, for what they had read by then, and for who was online in a room of more than 32.
+    /// before it was decided, for what they had read by then, and for who was online, or has blocked its author, in a
+    /// room of more than 32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub push: Option<Push>,
 }

@@ -1,5 +1,5 @@
 //! Whom a text names: `@name` and `@all`. Reading the text is pure; names are looked up in one step, and only where the
-//! text holds an `@`.
+//! text holds an `@`. Who has blocked the author is not named by it.
 
 use std::collections::HashMap;
 
@@ -20,16 +20,20 @@ const MAX_NAME: usize = 32;
 const ALL: &str = "all";
 
 impl Messages {
-    /// Whom a message of this kind and content names. Costs nothing without an `@`; else one look-up of all names at
-    /// once. What is encrypted names nobody: it is not for the server to read.
-    pub(super) async fn mentions(&self, kind: MessageType, content: &str) -> Result<Mentions> {
+    /// Whom a message of this author, kind and content names. Costs nothing without an `@`; else one look-up of all names
+    /// at once and, where it names somebody, a read of who of them blocks the author. What is encrypted names nobody: it
+    /// is not for the server to read.
+    pub(super) async fn mentions(&self, author: UserId, kind: MessageType, content: &str) -> Result<Mentions> {
         if kind == MessageType::Encrypted || !content.contains('@') {
             return Ok(Mentions::default());
         }
         let found = find(content);
         let names = found.iter().flatten().filter(|name| *name != ALL).cloned();
         let ids = self.names.ids_of(names).await?;
-        Ok(choose(&found, &ids))
+        let mut mentions = choose(&found, &ids);
+        let blockers = self.store.people.blocks_among(&mentions.users, &[author]).await?;
+        mentions.users.retain(|user| !blockers.contains(&(*user, author)));
+        Ok(mentions)
     }
 }
 

@@ -119,7 +119,7 @@ impl Messages {
             self.visible_to(&access, reply).await?;
         }
         self.rates.message(viewer.user).await?;
-        message.mentions = self.mentions(message.kind, &message.content).await?;
+        message.mentions = self.mentions(viewer.user, message.kind, &message.content).await?;
         Ok(())
     }
 

@@ -1,8 +1,11 @@
 //! Who is told of a room's new messages, and who not any more.
 
+use std::collections::{HashMap, HashSet};
+
 use shared::{NotificationId, RoomId, Timestamp, UserId, protocol::RoomType};
 use store::{
-    DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomRecord, StoredMessage,
+    DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomLevel, RoomRecord,
+    StoredMessage,
 };
 
 use super::Notifications;
@@ -29,6 +32,30 @@ pub enum Decision {
     Read,
     /// A device is connected and, as far as we know, looked at.
     Present,
+    /// They have blocked its author.
+    Blocked,
+    /// They have muted the room.
+    Muted,
+    /// They want to hear of mentions only, and it is none.
+    NotMentioned,
+}
+
+/// What keeps members from being told who are otherwise. Read for those alone.
+#[derive(Default)]
+pub struct Exceptions {
+    /// (who, whom) of blocks; those of others do not matter.
+    pub blocks: HashSet<(UserId, UserId)>,
+    /// Who has set something for the room.
+    pub levels: HashMap<UserId, RoomLevel>,
+}
+
+/// A member for whom it is decided.
+#[derive(Clone, Copy)]
+pub struct Recipient<'a> {
+    pub membership: &'a Membership,
+    pub presence: &'a PresenceState,
+    pub read_seq: u64,
+    pub exceptions: &'a Exceptions,
 }
 
 /// Messages of a room that are considered together.
@@ -44,9 +71,9 @@ struct Considered {
 
 impl Notifications {
     /// Considers a room's new messages: one job for each member who is to be told, about the newest message they have
-    /// not seen. Costs a read and one of presence for each page of the members, whatever the number of messages, a
-    /// write where one of them is told, and one for the room with what became of its last members; doing it twice queues
-    /// nothing twice.
+    /// not seen. Costs a read and one of presence for each page of the members, whatever the number of messages, two
+    /// reads of exceptions and a write where one of them is told, and one for the room with what became of its last members; doing
+    /// it twice queues nothing twice.
     pub async fn consider(&self, due: &DueRoom) -> Result<usize> {
         let from = PageFrom::After(due.notified_seq);
         let page = PageRequest { from, limit: MESSAGE_PAGE, visible_after: 0, max_bytes: PAGE_BYTES };
@@ -85,7 +112,7 @@ impl Notifications {
     }
 
     /// Why a job is not to be delivered any more: what happened to its message, or to its recipient's part in the
-    /// room, since it was queued. Costs three reads at once; none for a job that is not of a message.
+    /// room, since it was queued. Costs three reads at once, and one of blocks; none for a job that is not of a message.
     pub async fn cancelled(&self, job: &Job) -> Result<Option<&'static str>> {
         let Some(id) = job.message else { return Ok(None) };
         let (message, membership, read) = tokio::try_join!(
@@ -98,13 +125,16 @@ impl Notifications {
             (Some(message), _) if message.deleted_at.is_some() => Some("the message was deleted"),
             (_, None) => Some("no longer a member of the room"),
             _ if read.first().is_some_and(|marks| marks.read >= id.seq) => Some("read meanwhile"),
-            _ => None,
+            (Some(message), _) => {
+                let blocks = self.store.people.blocks_among(&[job.user], &[message.author]).await?;
+                (!blocks.is_empty()).then_some("blocked")
+            }
         })
     }
 
     /// Decides for these members; gives the jobs and, for whoever asks what became of a message, what cannot be known
-    /// from the jobs: that a job stands for more messages than its own, and in a small room who was online. Who has read
-    /// a message is known by their mark.
+    /// from the jobs: that a job stands for more messages than its own, and in a small room who was online or has blocked
+    /// the author. Who has read a message is known by their mark.
     async fn decide_page(
         &self,
         considered: &Considered,
@@ -112,30 +142,63 @@ impl Notifications {
     ) -> Result<(Vec<Job>, Vec<(UserId, Outcome)>)> {
         let users: Vec<UserId> = members.iter().map(|(member, _)| member.user).collect();
         let presence = self.store.presence.presence(&users).await?;
+        let exceptions = self.exceptions(considered, members, &presence).await?;
         let at = Timestamp::now();
         let (mut tell, mut outcomes) = (Vec::new(), Vec::new());
-        for ((member, marks), state) in members.iter().zip(&presence) {
-            let read = marks.read;
-            let decisions = || considered.messages.iter().rev().map(|m| (m, decide(member, state, read, m)));
+        for recipient in recipients(members, &presence, &exceptions) {
+            let (member, read) = (recipient.membership, recipient.read_seq);
+            let decisions = || considered.messages.iter().rev().map(|m| (m, decide(recipient, m)));
             let mut told =
                 decisions().filter(|(_, decision)| *decision == Decision::Notify).map(|(message, _)| message);
             // What they have read, and what was before them, was not decided on.
             let after = considered.after.max(read).max(member.joined_seq);
             if let Some(message) = told.next() {
                 // Counted from the read mark, not from what this page holds: the notification takes the place of
-                // earlier ones, and stands for all of them. Messages deleted before are counted too.
+                // earlier ones, and stands for all of them. Messages deleted before, and those of who is blocked, are
+                // counted too.
                 let count = message.seq - member.joined_seq.max(read);
                 if told.next().is_some() {
                     let notification = Some(NotificationId::for_message(message.id()));
                     outcomes.push((member.user, Outcome { after, seq: message.seq, at, notification, reason: None }));
                 }
                 tell.push((member.user, message, count));
-            } else if considered.small && decisions().any(|(_, decision)| decision == Decision::Present) {
-                let reason = Some("online".into());
+            } else if considered.small
+                && let Some(reason) = decisions().find_map(|(_, decision)| decision.suppressed())
+            {
+                let reason = Some(reason.into());
                 outcomes.push((member.user, Outcome { after, seq: considered.upto, at, notification: None, reason }));
             }
         }
         Ok((self.jobs(considered.room, &tell, at).await?, outcomes))
+    }
+
+    /// What keeps those from being told who would be.
+    async fn exceptions(
+        &self,
+        considered: &Considered,
+        members: &[(Membership, Marks)],
+        presence: &[PresenceState],
+    ) -> Result<Exceptions> {
+        let none = Exceptions::default();
+        let (mut told, mut authors) = (HashSet::new(), HashSet::new());
+        for recipient in recipients(members, presence, &none) {
+            for message in &considered.messages {
+                if decide(recipient, message) == Decision::Notify {
+                    told.insert(recipient.membership.user);
+                    authors.insert(message.author);
+                }
+            }
+        }
+        let (told, authors): (Vec<UserId>, Vec<UserId>) = (told.into_iter().collect(), authors.into_iter().collect());
+        if told.is_empty() {
+            return Ok(none);
+        }
+        let (blocks, levels) = tokio::try_join!(
+            self.store.people.blocks_among(&told, &authors),
+            self.store.notify_preferences.room_levels(considered.room, &told),
+        )?;
+        let levels = told.into_iter().zip(levels).filter(|(_, level)| *level != RoomLevel::All).collect();
+        Ok(Exceptions { blocks: blocks.into_iter().collect(), levels })
     }
 
     /// The jobs that tell these members of these messages, and of how many others they stand for.
@@ -154,8 +217,38 @@ impl Notifications {
     }
 }
 
+fn recipients<'a>(
+    members: &'a [(Membership, Marks)],
+    presence: &'a [PresenceState],
+    exceptions: &'a Exceptions,
+) -> impl Iterator<Item = Recipient<'a>> {
+    let recipient = move |((membership, marks), presence): (&'a (Membership, Marks), &'a PresenceState)| Recipient {
+        membership,
+        presence,
+        read_seq: marks.read,
+        exceptions,
+    };
+    members.iter().zip(presence).map(recipient)
+}
+
+impl Decision {
+    /// Why nothing was queued for a member who has not read the message, to whoever asks what became of it.
+    const fn suppressed(self) -> Option<&'static str> {
+        match self {
+            Self::Present => Some("online"),
+            Self::Blocked => Some("blocked"),
+            Self::Muted => Some("muted"),
+            Self::NotMentioned => Some("mentions only"),
+            Self::Notify | Self::Author | Self::JoinedLater | Self::Read => None,
+        }
+    }
+}
+
 /// Is this member to be told of this message? Pure: the rules of notification are this function.
-pub fn decide(member: &Membership, presence: &PresenceState, read_seq: u64, message: &StoredMessage) -> Decision {
+pub fn decide(recipient: Recipient, message: &StoredMessage) -> Decision {
+    let Recipient { membership: member, presence, read_seq, exceptions } = recipient;
+    let level = exceptions.levels.get(&member.user).copied().unwrap_or_default();
+    let mentioned = message.mentions.all || message.mentions.users.contains(&member.user);
     if message.author == member.user {
         Decision::Author
     } else if message.seq <= member.joined_seq {
@@ -164,6 +257,12 @@ pub fn decide(member: &Membership, presence: &PresenceState, read_seq: u64, mess
         Decision::Read
     } else if presence.devices.iter().any(|device| device.focused != Some(false)) {
         Decision::Present
+    } else if exceptions.blocks.contains(&(member.user, message.author)) {
+        Decision::Blocked
+    } else if level == RoomLevel::Muted {
+        Decision::Muted
+    } else if level == RoomLevel::Mentions && !mentioned {
+        Decision::NotMentioned
     } else {
         Decision::Notify
     }
@@ -196,6 +295,7 @@ fn message_job(
         expires_at: None,
         created_at: now,
         message: Some(message.id()),
+        letter: None,
         request_hash: None,
     }
 }
@@ -217,7 +317,7 @@ mod tests {
 
     #[test]
     fn who_is_told_of_a_message() {
-        let (me, other) = (UserId::new(), UserId::new());
+        let (me, other, blocked) = (UserId::new(), UserId::new(), UserId::new());
         let message = |seq, author| StoredMessage {
             room: RoomId::direct(me, other),
             seq,
@@ -245,9 +345,42 @@ mod tests {
             (message(5, other), vec![], 4, Decision::Notify, "read up to the one before"),
             (message(2, other), vec![], 0, Decision::JoinedLater, "from before they joined"),
             (message(5, me), vec![], 0, Decision::Author, "their own"),
+            (message(5, blocked), vec![], 0, Decision::Blocked, "of one they block"),
+            (
+                message(5, blocked),
+                vec![device(Some(false))],
+                0,
+                Decision::Blocked,
+                "whatever else would let it through",
+            ),
+            (message(5, blocked), vec![device(None)], 0, Decision::Present, "blocks are asked for the absent alone"),
+            (message(5, blocked), vec![], 5, Decision::Read, "read, also of one they block"),
         ];
-        for (message, devices, read, expected, why) in cases {
-            assert_eq!(decide(&member, &with(devices), read, &message), expected, "{why}");
+        let cases = cases.map(|(message, devices, read, expected, why)| (message, devices, read, None, expected, why));
+        let naming = |users: &[UserId], all| StoredMessage {
+            mentions: store::Mentions { users: users.to_vec(), all },
+            ..message(5, other)
+        };
+        let (muted, mentions) = (Some(RoomLevel::Muted), Some(RoomLevel::Mentions));
+        let levels = [
+            (message(5, other), vec![], 0, muted, Decision::Muted, "a muted room"),
+            (naming(&[me], true), vec![], 0, muted, Decision::Muted, "a muted room, also where it names them"),
+            (message(5, other), vec![], 0, mentions, Decision::NotMentioned, "mentions only, and it is none"),
+            (naming(&[other], false), vec![], 0, mentions, Decision::NotMentioned, "it names another"),
+            (naming(&[other, me], false), vec![], 0, mentions, Decision::Notify, "it names them"),
+            (naming(&[], true), vec![], 0, mentions, Decision::Notify, "it names everybody"),
+            (message(5, blocked), vec![], 0, mentions, Decision::Blocked, "blocked before all"),
+            (naming(&[me], false), vec![device(None)], 0, muted, Decision::Present, "they are there"),
+        ];
+        for (message, devices, read, level, expected, why) in cases.into_iter().chain(levels) {
+            let exceptions = Exceptions {
+                blocks: HashSet::from([(me, blocked), (other, me), (blocked, me)]),
+                levels: level.map(|level| (me, level)).into_iter().collect(),
+            };
+            let presence = with(devices);
+            let recipient =
+                Recipient { membership: &member, presence: &presence, read_seq: read, exceptions: &exceptions };
+            assert_eq!(decide(recipient, &message), expected, "{why}");
         }
     }
 }

@@ -98,6 +98,7 @@ impl Notifications {
             expires_at: request.ttl.map(|ttl| now.after(Duration::from_secs(ttl))),
             created_at: now,
             message: None,
+            letter: None,
             request_hash: hash,
         };
         let jobs: Vec<Job> = users.into_iter().map(job).collect();

@@ -66,7 +66,8 @@ impl Rooms {
         self.view(viewer, asked.id).await.map(Some)
     }
 
-    /// The direct room of the viewer and another user, made if it is not there.
+    /// The direct room of the viewer and another user, made if it is not there and neither has blocked the other. One
+    /// that is there can be read, whoever blocks whom.
     pub async fn open_direct(&self, viewer: &Viewer, other: UserId) -> Result<RoomId> {
         if other == viewer.user {
             return Err(DomainError::invalid("userId", "a direct room needs another user"));
@@ -76,8 +77,12 @@ impl Rooms {
             return Ok(id);
         }
         let card = self.names.require(other).await?;
-        if viewer.guest && !self.store.users.contacts(other).await?.contains(&viewer.user) {
+        let relation = self.store.people.relations(viewer.user, &[other]).await?.pop().unwrap_or_default();
+        if viewer.guest && !relation.has_me {
             return Err(DomainError::Forbidden("guests may write to people who have them in their contacts only"));
+        }
+        if relation.blocks_me || !self.store.people.blocks_among(&[viewer.user], &[other]).await?.is_empty() {
+            return Err(DomainError::Blocked);
         }
         self.check_room_count(viewer.user).await?;
         let room = RoomRecord {

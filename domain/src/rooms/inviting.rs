@@ -93,7 +93,8 @@ fn derived(salt: [u8; 32], user: UserId, key: &str) -> Secret {
 }
 
 impl Rooms {
-    /// Makes an invite. With an idempotency key a repeat gives the same one, for as long as it is there.
+    /// Makes an invite. With an idempotency key a repeat gives the same one, for as long as it is there, also over the
+    /// rate.
     pub async fn invite(
         &self,
         viewer: &Viewer,
@@ -111,6 +112,7 @@ impl Rooms {
         check.done()?;
         let lifetime = Duration::from_secs(lifetime);
         let mut secret = None;
+        let mut over = self.rates.invite(viewer.user).await.err();
         for _ in 0..TRIES {
             let access = self.access(viewer.user, room).await?;
             access.require(Act::Invite)?;
@@ -121,6 +123,11 @@ impl Rooms {
                     *secret.insert(derived(self.store.invites.invite_salt(room).await?, viewer.user, key))
                 }
             };
+            if let Some(e) = over.take()
+                && (key.is_none() || !self.is_made(room, &hash(&secret)).await?)
+            {
+                return Err(e);
+            }
             let (by, by_role) = (viewer.user, access.membership.role);
             let new = NewInvite { room, by, by_role, hash: hash(&secret), lifetime, max_uses: input.max_uses };
             match self.store.invites.put_invite(&new).await {
@@ -134,6 +141,11 @@ impl Rooms {
             }
         }
         Err(StoreError::RolesChanged.into())
+    }
+
+    /// At most a hundred are looked at.
+    async fn is_made(&self, room: RoomId, hash: &InviteHash) -> Result<bool> {
+        Ok(self.store.invites.invites(room).await?.iter().any(|invite| invite.hash == *hash))
     }
 
     /// All invites that have not expired, in order of making.
@@ -159,9 +171,11 @@ impl Rooms {
         Err(StoreError::RolesChanged.into())
     }
 
-    /// Joins the room an invite is for. Who is a member already uses nothing up.
-    pub async fn redeem(&self, viewer: &Viewer, code: &str) -> Result<Room> {
+    /// Joins the room an invite is for. Who is a member already uses nothing up. `network` is where the code is tried
+    /// from: [`Source::network`](crate::accounts::Source::network).
+    pub async fn redeem(&self, viewer: &Viewer, code: &str, network: &str) -> Result<Room> {
         let (room, secret) = read_code(code).ok_or(NO_INVITE)?;
+        self.rates.redeem(viewer.user, network).await?;
         if self.store.rooms.membership(room, viewer.user).await?.is_none() {
             self.check_room_count(viewer.user).await?;
             let (user, members) = (actor(viewer), self.limits.room_members);

@@ -11,6 +11,7 @@ use store::Job;
 use tokio::sync::Mutex;
 
 use super::{Channel, Outcome};
+use crate::worker::OVERTAKEN;
 
 /// Locks that users share; what waits for one is bounded by the jobs in delivery.
 const LOCKS: usize = 64;
@@ -32,7 +33,7 @@ impl Inbox {
         let place = self.hasher.hash_one(job.user) as usize % LOCKS;
         let _turn = self.locks[place].lock().await;
         if self.domain.notifications.superseded(job).await? {
-            return Ok(Outcome::Suppressed { why: "a later message took its place".into() });
+            return Ok(Outcome::Suppressed { why: OVERTAKEN.into() });
         }
         self.domain.store.inboxes.add_to_inbox(job.user, &inbox_item(job), job.collapse_key.as_deref()).await?;
         Ok(Outcome::Delivered { detail: None })
@@ -45,7 +46,7 @@ impl Channel for Inbox {
         INBOX
     }
 
-    async fn deliver(&self, job: &Job) -> Outcome {
+    async fn deliver(&self, job: &Job, _: &str) -> Outcome {
         match self.add(job).await {
             Ok(outcome) => outcome,
             Err(DomainError::Unavailable(_)) => Outcome::Retry { why: "the store is away".into(), after: None },

@@ -2,9 +2,12 @@
 
 use actix_web::{
     HttpResponse, get, put,
-    web::{Data, Path, Query},
+    web::{Data, Json, Path, Query},
 };
-use domain::{Domain, notifications::NotificationPage};
+use domain::{
+    Domain,
+    notifications::{NotificationPage, Preferences},
+};
 use serde::{Deserialize, Serialize};
 use shared::{NotificationId, Problem};
 use utoipa::{IntoParams, ToSchema};
@@ -53,4 +56,22 @@ pub async fn mark_read(caller: Caller, domain: Data<Domain>, id: Path<Notificati
 pub async fn mark_all_read(caller: Caller, domain: Data<Domain>) -> ApiResult<HttpResponse> {
     let read = domain.notifications.mark_all_read(&caller.0).await?;
     Ok(HttpResponse::Ok().json(Read { read }))
+}
+
+/// What the caller wants to be told of, how, and when.
+#[utoipa::path(tag = "inbox", security(("bearer" = [])), responses(
+    (status = 200, body = Preferences), (status = 401, body = Problem),
+))]
+#[get("/api/notifications/settings")]
+pub async fn settings(caller: Caller, domain: Data<Domain>) -> ApiResult<HttpResponse> {
+    Ok(HttpResponse::Ok().json(domain.notifications.preferences(&caller.0).await?))
+}
+
+/// Replaces all of it; what is not named is as it is by default.
+#[utoipa::path(tag = "inbox", security(("bearer" = [])), responses(
+    (status = 200, body = Preferences), (status = 400, body = Problem), (status = 401, body = Problem),
+))]
+#[put("/api/notifications/settings")]
+pub async fn set_settings(caller: Caller, domain: Data<Domain>, input: Json<Preferences>) -> ApiResult<HttpResponse> {
+    Ok(HttpResponse::Ok().json(domain.notifications.set_preferences(&caller.0, &input).await?))
 }

@@ -40,6 +40,7 @@ fn job(user: UserId) -> Job {
         expires_at: None,
         created_at: Timestamp::now(),
         message: None,
+        letter: None,
         request_hash: None,
     }
 }

@@ -1,10 +1,14 @@
 //! The notification-server over HTTP, on both engines: each test has a store and a server of its own.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod apps;
 mod delivery;
 mod http;
 mod inbox;
 mod keyed;
+mod letters;
 mod messages;
 mod outcomes;
+mod push;
+mod receiver;
 mod support;

@@ -106,3 +106,44 @@ async fn a_message_is_kept_for_those_alone_of_whom_there_is_something_to_tell(
         assert_eq!(rows.iter().flatten().count(), usize::from(!kept.is_empty()));
     }
 }
+
+#[rstest]
+#[actix_web::test]
+async fn what_one_who_is_blocked_writes_notifies_nobody_who_blocks_them(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let (alice, bob, carol) = (world.person("alice").await, world.person("bob").await, world.person("carol").await);
+    let room = world.room(&[&alice, &bob, &carol]).await;
+    world.domain.people.block(&bob.viewer, alice.id).await.unwrap();
+    let silent = world.send(&alice, room, "@all hello").await;
+    assert_eq!(world.consider().await, 1, "carol");
+    assert_eq!(world.told(&alice, silent).await, "suppressed blocked");
+    let page = world.domain.messages.delivery(&alice.viewer, silent, None, None).await.unwrap();
+    assert_eq!(page.items[1].push.as_ref().unwrap().state, "queued");
+
+    // The newest of one who is not blocked is told, whatever came after it.
+    let (heard, _) = (world.send(&carol, room, "hello").await, world.send(&alice, room, "hello").await);
+    assert_eq!(world.consider().await, 2, "bob of carol's, carol of alice's");
+    let page = world.domain.messages.delivery(&carol.viewer, heard, None, None).await.unwrap();
+    let of_bob = page.items.iter().find(|item| item.user_id == bob.id).unwrap();
+    assert_eq!(of_bob.push.as_ref().unwrap().state, "queued");
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_notification_that_waits_is_not_delivered_once_its_author_is_blocked(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let (alice, bob) = (world.person("alice").await, world.person("bob").await);
+    let room = world.room(&[&alice, &bob]).await;
+    let message = world.send(&alice, room, "hello").await;
+    assert_eq!(world.consider().await, 1);
+    world.domain.people.block(&bob.viewer, alice.id).await.unwrap();
+    let server = world.serve().await;
+    server.done(shared::NotificationId::for_message(message)).await;
+    assert_eq!(server.world.told(&alice, message).await, "suppressed blocked");
+    assert!(server.world.inbox(&bob).await.is_empty());
+    server.stop().await;
+}

@@ -57,6 +57,11 @@ pub struct Person {
 
 impl World {
     pub async fn new(engine: Engine) -> Self {
+        Self::with(engine, |_| {}).await
+    }
+
+    /// With other settings than the tests' own.
+    pub async fn with(engine: Engine, change: impl FnOnce(&mut Settings)) -> Self {
         web::observe::install_metrics();
         let dir = tempfile::tempdir().unwrap();
         let redis = match engine {
@@ -68,7 +73,7 @@ impl World {
             Some(redis) => redis.url(),
         };
         let key_prefix = format!("t{:08x}:", rand::random::<u32>());
-        let settings = Settings {
+        let mut settings = Settings {
             store: settings::Store { url: url.parse().unwrap(), key_prefix, ..settings::Store::default() },
             notification: settings::Notification {
                 listen: "127.0.0.1:0".parse().unwrap(),
@@ -80,6 +85,7 @@ impl World {
             limits: settings::Limits { enabled: false, ..Default::default() },
             ..Default::default()
         };
+        change(&mut settings);
         let store = store::open(&settings.store).await.unwrap();
         let domain = Domain::new(store, Arc::new(settings));
         let lease = Duration::from_secs(60);
@@ -90,6 +96,15 @@ impl World {
     pub async fn person(&self, name: &str) -> Person {
         let guest = Guest { username: Some(name.into()) };
         let signed_in = self.domain.accounts.guest(guest, &"127.0.0.1".into()).await.unwrap();
+        let viewer = self.domain.identity.authenticate(&signed_in.token).await.unwrap();
+        Person { id: signed_in.user.id, token: signed_in.token, viewer }
+    }
+
+    /// An account with the address `NAME@example.net` and the password `correct horse`.
+    pub async fn account(&self, name: &str) -> Person {
+        let input = json!({ "username": name, "email": format!("{name}@example.net"), "password": "correct horse" });
+        let input = serde_json::from_value(input).unwrap();
+        let signed_in = self.domain.accounts.sign_up(input, &"127.0.0.1".into()).await.unwrap();
         let viewer = self.domain.identity.authenticate(&signed_in.token).await.unwrap();
         Person { id: signed_in.user.id, token: signed_in.token, viewer }
     }
@@ -114,6 +129,18 @@ impl World {
         let subscriber = self.domain.store.bus.subscriber();
         subscriber.subscriptions.subscribe(&[Topic::User(person.id)]).await.unwrap();
         Arrivals { domain: self.domain.clone(), user: person.id, subscriber }
+    }
+
+    /// What waits is due now, as if the time had come. Nothing may be under way.
+    pub async fn make_due(&self) {
+        let (now, outbox) = (Timestamp::now(), &self.domain.store.outbox);
+        let later = now.after(Duration::from_secs(7 * 24 * 3600));
+        let claimed = outbox.claim(shared::InstanceId::new(), later, Duration::from_secs(60), 100).await.unwrap();
+        for claimed in claimed {
+            let job = &claimed.job;
+            let state = outbox.states_of(job.id, &[job.user]).await.unwrap().remove(0).unwrap();
+            outbox.settle(&claimed, &state, Some(now)).await.unwrap();
+        }
     }
 
     pub async fn inbox(&self, person: &Person) -> Vec<InboxItem> {
@@ -208,6 +235,10 @@ impl TestServer {
         self.request("GET", path, Some(&person.token), None).await
     }
 
+    pub async fn send(&self, method: &str, path: &str, person: &Person, body: Value) -> Answer {
+        self.request(method, path, Some(&person.token), Some(body)).await
+    }
+
     pub async fn put(&self, path: &str, person: &Person) -> Answer {
         self.request("PUT", path, Some(&person.token), None).await
     }
@@ -227,6 +258,22 @@ impl TestServer {
         })
         .await
         .expect("it is not counted")
+    }
+
+    /// The first recipient's state of a channel that is as expected, once there is one.
+    pub async fn reached(&self, id: impl std::fmt::Display, expected: impl Fn(&Value) -> bool) -> Value {
+        timeout(PATIENCE, async {
+            loop {
+                let answer = self.state(&id).await;
+                let states = answer.raw["recipients"][0]["channels"].as_array().cloned().unwrap_or_default();
+                if let Some(state) = states.into_iter().find(&expected) {
+                    return state;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .expect("no channel comes to that")
     }
 
     /// The state of a notification once every recipient is done with.
@@ -279,7 +326,7 @@ impl<F: Fn() -> Outcome + Send + Sync> Channel for Scripted<F> {
         self.name
     }
 
-    async fn deliver(&self, _: &Job) -> Outcome {
+    async fn deliver(&self, _: &Job, _: &str) -> Outcome {
         self.attempts.send(Instant::now()).await.unwrap();
         (self.outcome)()
     }

@@ -84,7 +84,7 @@ async fn a_login_that_ended_unheard_is_found_in_time_and_after_a_loss_of_the_bus
         let (alice, bob) = server.friends().await;
         let (mut alices, mut bobs) = (server.connect(&alice).await, server.connect(&bob).await);
         let key = format!("{}{{u:{}}}:sessions", server.domain.settings.store.key_prefix, alice.viewer.user);
-        let removed = redis.command(&["HDEL", &key, &alice.viewer.session.to_string()]).unwrap();
+        let removed = redis.command(&["HDEL", &key, &alice.viewer.session().unwrap().to_string()]).unwrap();
         assert!(removed.starts_with(":1"), "{removed}");
         if seconds > 1 {
             alices.is_quiet().await;

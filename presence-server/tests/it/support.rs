@@ -6,7 +6,10 @@ use domain::{Domain, Viewer, accounts::Guest, upkeep};
 use futures_util::{SinkExt, StreamExt};
 use redis_fixture::{Kind, Redis};
 use serde_json::{Value, json};
-use shared::{Settings, settings::StoreUrl};
+use shared::{
+    Settings,
+    settings::{ExternalIssuer, StoreUrl},
+};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +55,13 @@ impl TestServer {
         Self::run(settings, dir, true).await
     }
 
+    /// One that also takes the tokens of this product.
+    pub async fn taking(engine: Engine, issuer: ExternalIssuer) -> Self {
+        let (mut settings, dir) = settings(engine);
+        settings.auth.external = vec![issuer];
+        Self::run(settings, dir, true).await
+    }
+
     /// One that does only what it is asked: nobody looks for users whose grace has passed.
     pub async fn without_upkeep(engine: Engine) -> Self {
         let (settings, dir) = settings(engine);
@@ -65,7 +75,8 @@ impl TestServer {
 
     async fn run(settings: Settings, dir: Option<tempfile::TempDir>, upkeep: bool) -> Self {
         let store = store::open(&settings.store).await.unwrap();
-        let domain = Domain::new(store, Arc::new(settings));
+        let keys = Arc::new(web::jwks::KeyReader::new().unwrap());
+        let domain = Domain::with_keys(store, Arc::new(settings), keys);
         let shutdown = CancellationToken::new();
         let (server, token, of_server) =
             (presence_server::Server::bind(domain.clone()).unwrap(), shutdown.clone(), domain.clone());
@@ -91,8 +102,8 @@ impl TestServer {
     /// Two people who may watch each other: they have each other in their contacts.
     pub async fn friends(&self) -> (Person, Person) {
         let (alice, bob) = (self.person("alice").await, self.person("bob").await);
-        self.domain.accounts.add_contact(&alice.viewer, bob.viewer.user).await.unwrap();
-        self.domain.accounts.add_contact(&bob.viewer, alice.viewer.user).await.unwrap();
+        self.domain.people.add_contact(&alice.viewer, bob.viewer.user).await.unwrap();
+        self.domain.people.add_contact(&bob.viewer, alice.viewer.user).await.unwrap();
         (alice, bob)
     }
 

@@ -23,6 +23,16 @@ pub enum ResumeStatus {
     New,
 }
 
+/// Who has asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestDirection {
+    /// The other one.
+    Incoming,
+    /// Oneself.
+    Outgoing,
+}
+
 /// Where a log stands after a `RESUME`; events go on from there. Counts are absolute, and there for rooms one is in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,7 +58,9 @@ pub enum ServerFrame {
         user_id: UserId,
         username: String,
         status: Status,
-        session_id: SessionId,
+        /// None where another product's token opened the socket.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_id: Option<SessionId>,
         heartbeat_ms: u64,
         resuming: bool,
     },
@@ -234,6 +246,19 @@ pub enum ServerFrame {
         added: bool,
         user_position: Position,
     },
+    /// A contact request waits, or waits no more. Becoming a contact ends it, and is told by `CONTACT_UPDATED` alone.
+    ContactRequestUpdated {
+        user_id: UserId,
+        direction: RequestDirection,
+        pending: bool,
+        user_position: Position,
+    },
+    BlockUpdated {
+        user_id: UserId,
+        /// `false`: no longer blocked.
+        blocked: bool,
+        user_position: Position,
+    },
     Notification {
         id: NotificationId,
         title: String,
@@ -269,6 +294,11 @@ pub enum ServerFrame {
         after_ms: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         url: Option<String>,
+    },
+
+    /// The token of another product that opened the socket ends: `AUTHENTICATE` by the next one, or it is closed.
+    TokenExpiring {
+        in_ms: u64,
     },
 
     StatusSet {

@@ -1,5 +1,7 @@
 //! Tests of reading settings, and that the documentation tells them all.
 
+use secrecy::ExposeSecret;
+
 use super::*;
 
 fn load(vars: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -71,6 +73,13 @@ fn a_bad_value_or_key_is_one_line_that_names_it() {
         ("CHATAPP__STORE__WAIT_REPLICAS", "1", "store.wait_replicas"),
         ("CHATAPP__STORE__WAIT_MS", "0", "store.wait_ms"),
         ("CHATAPP__NOTIFICATION__API_KEYS", "short", "notification.api_keys"),
+        ("CHATAPP__NOTIFICATION__SMTP_URL", "mail.example", "notification.smtp_url"),
+        ("CHATAPP__NOTIFICATION__SMTP_URL", "smtp://mail.example", "notification.smtp_from: is needed"),
+        ("CHATAPP__NOTIFICATION__SMTP_FROM", "Example", "notification.smtp_from"),
+        ("CHATAPP__NOTIFICATION__SMTP_FROM", "a@x.org>\nBcc: b@x.org", "notification.smtp_from"),
+        ("CHATAPP__AUTH__RESET_URL", "https://example.org/reset", "auth.reset_url"),
+        ("CHATAPP__AUTH__VERIFY_URL", "/verify?token={token}", "auth.verify_url"),
+        ("CHATAPP__AUTH__RESET_MINUTES", "0", "auth.reset_minutes"),
         ("CHATAPP__HTTP__TRUSTED_PROXIES", "10.0.0.0/33", "10.0.0.0/33"),
         ("CHATAPP__HTTP__TRUSTED_PROXIES", "10.0.0.1, proxy.example", "proxy.example"),
     ] {
@@ -81,19 +90,62 @@ fn a_bad_value_or_key_is_one_line_that_names_it() {
 }
 
 #[test]
+fn external_issuers_are_a_list_in_a_file_and_json_in_the_environment() {
+    let two = r#"[{"issuer": "https://a.example", "audience": "chat", "jwks_url": "https://a.example/keys"},
+        {"issuer": "https://b.example", "audience": "chat", "jwks_file": "b.json", "username_claim": "nick"}]"#;
+    let s = load(&[("CHATAPP__AUTH__EXTERNAL", two)]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("chatapp.toml");
+    let text = r#"
+        [[auth.external]]
+        issuer = "https://a.example"
+        audience = "chat"
+        jwks_url = "https://a.example/keys"
+        [[auth.external]]
+        issuer = "https://b.example"
+        audience = "chat"
+        jwks_file = "b.json"
+        username_claim = "nick"
+    "#;
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(Settings::layered(Some(&file), [].into()).unwrap().auth.external, s.auth.external);
+    assert_eq!(s.auth.external[1].username_claim, "nick");
+    let twice = two.replace("b.example", "a.example");
+    let none_of_both = two.replace("jwks_file", "audience2");
+    for (bad, says) in [
+        (twice.as_str(), "there twice"),
+        (&none_of_both, "audience2"),
+        ("x", "expected value"),
+        ("[7]", "auth.external"),
+    ] {
+        let line = load(&[("CHATAPP__AUTH__EXTERNAL", bad)]).unwrap_err().to_string();
+        assert!(line.contains(says) && line.contains("auth.external") && !line.contains('\n'), "{bad}: {line}");
+    }
+}
+
+/// The keys below one, with those of sections in it as `inner.key`.
+fn leaves(keys: &serde_json::Value) -> Vec<(String, serde_json::Value)> {
+    let below = |(key, value): (&String, &serde_json::Value)| match value.is_object() {
+        true => leaves(value).into_iter().map(|(inner, value)| (format!("{key}.{inner}"), value)).collect(),
+        false => vec![(key.clone(), value.clone())],
+    };
+    keys.as_object().unwrap().iter().flat_map(below).collect()
+}
+
+#[test]
 fn every_key_is_in_the_documentation_with_its_default() {
     let table = include_str!("../../../docs/configuration.md");
     let example = include_str!("../../../.env.example");
     let defaults = serde_json::to_value(Settings::default()).unwrap();
     for (section, keys) in defaults.as_object().unwrap() {
-        for (key, default) in keys.as_object().unwrap() {
-            let default = match default {
+        for (key, default) in leaves(keys) {
+            let default = match &default {
                 serde_json::Value::Null => String::new(),
                 serde_json::Value::String(text) => text.clone(),
                 serde_json::Value::Array(list) => list.iter().filter_map(|v| v.as_str()).collect::<Vec<_>>().join(","),
                 other => other.to_string(),
             };
-            let variable = format!("CHATAPP__{}__{}", section.to_uppercase(), key.to_uppercase());
+            let variable = format!("CHATAPP__{}__{}", section.to_uppercase(), key.to_uppercase().replace('.', "__"));
             assert!(example.contains(&format!("#{variable}={default}\n")), "{variable}={default} in .env.example");
             let shown = if default.is_empty() { "none".into() } else { format!("`{default}`") };
             let row = format!("| `{section}.{key}` | {shown} |");
@@ -104,6 +156,18 @@ fn every_key_is_in_the_documentation_with_its_default() {
         let (name, value) = line[1..].split_once('=').unwrap();
         load(&[(name, value)]).unwrap_or_else(|e| panic!("{line}: {e}"));
     }
+}
+
+#[test]
+fn mail_is_set_up_by_a_server_and_a_sender() {
+    for from in ["no-reply@example.org", "Example Org <no-reply@example.org>"] {
+        let url = ("CHATAPP__NOTIFICATION__SMTP_URL", "smtps://u:hunter2@mail.example");
+        let s = load(&[url, ("CHATAPP__NOTIFICATION__SMTP_FROM", from)]).unwrap();
+        assert_eq!(s.notification.smtp_from.as_deref(), Some(from));
+        assert!(!format!("{s:?}").contains("hunter2"), "a password is never shown");
+    }
+    let s = load(&[("CHATAPP__AUTH__RESET_URL", "myapp://reset/{token}")]).unwrap();
+    assert_eq!(s.auth.reset_url.as_deref(), Some("myapp://reset/{token}"));
 }
 
 #[test]
@@ -119,5 +183,21 @@ fn store_urls() {
         ("redis+cluster://u:p@a:1,b:2", Some("a:1")),
     ] {
         assert_eq!(url.parse::<StoreUrl>().unwrap().server().as_deref(), server, "{url}");
+    }
+}
+
+#[test]
+fn what_is_given_for_pushes_goes_together() {
+    let set = |key: &str, value: &str| load(&[(&format!("CHATAPP__NOTIFICATION__{key}"), value)]);
+    assert!(set("WEBPUSH__CONTACT", "mailto:ops@example.com").is_ok());
+    for (key, value, named) in [
+        ("WEBPUSH__CONTACT", "ops@example.com", "notification.webpush.contact"),
+        ("APNS__KEY_ID", "KEY", "notification.apns.key_file"),
+        ("APNS__KEY_FILE", "/key.p8", "notification.apns.key_id"),
+        ("APNS__URL", "api.push.apple.com", "notification.apns.url"),
+        ("FCM__URL", "https://fcm.example/v2", "notification.fcm.url"),
+    ] {
+        let line = set(key, value).unwrap_err().to_string();
+        assert!(line.contains(named), "{key}={value}: {line}");
     }
 }

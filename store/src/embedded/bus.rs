@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::Embedded;
+use super::{Embedded, membership::find_head};
 use crate::{Bus, BusEvent, Result, Subscriber, Subscriptions, Topic, TypingEvent, bus::Registration};
 
 struct Following(Registration);
@@ -18,6 +18,9 @@ impl Bus for Embedded {
     }
 
     async fn publish_typing(&self, event: &TypingEvent) -> Result<()> {
+        if self.read_point(|read| find_head(read, event.room)).await?.is_some_and(|row| row.blocked) {
+            return Ok(());
+        }
         self.dispatcher.deliver(&BusEvent::Typing(Arc::new(event.clone())));
         Ok(())
     }

@@ -137,6 +137,8 @@ pub(super) struct HeadRow {
     /// When the room is due for notification (or its lease ends); none: it is not in the queue.
     pub(super) due: Option<Timestamp>,
     pub(super) notified: u64,
+    /// Of a direct room: one of the two blocks the other.
+    pub(super) blocked: bool,
 }
 
 impl HeadRow {
@@ -144,18 +146,20 @@ impl HeadRow {
         let head = &self.head;
         let row = RowOut::default().number(head.seq).number(head.rev).number(head.event_id.to_bits());
         let row = row.number(head.floor).number(head.members).number(self.notified);
-        match self.due {
-            Some(due) => row.time(due).done(),
-            None => row.done(),
-        }
+        let row = match self.due {
+            Some(due) => row.time(due),
+            None => row,
+        };
+        if self.blocked { row.byte(1).done() } else { row.done() }
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
         let mut row = Row::new(bytes, "head");
         let (seq, rev, event_id) = (row.number()?, row.number()?, row.event()?);
         let (floor, members, notified) = (row.number()?, row.number()?, row.number()?);
-        let due = if row.rest().is_empty() { None } else { Some(row.time()?) };
-        Ok(Self { head: Head { seq, rev, event_id, floor, members }, due, notified })
+        let due = if row.rest().len() < size_of::<i64>() { None } else { Some(row.time()?) };
+        let blocked = !row.rest().is_empty();
+        Ok(Self { head: Head { seq, rev, event_id, floor, members }, due, notified, blocked })
     }
 }
 
@@ -294,6 +298,8 @@ pub(super) enum UserWhat {
     RoomRemoved(RoomId),
     ReadMark { room: RoomId, seq: u64 },
     Contact { user: UserId, added: bool },
+    Block { user: UserId, added: bool },
+    Request { user: UserId, incoming: bool, pending: bool },
     Notification(NotificationId),
 }
 
@@ -313,6 +319,10 @@ impl UserChangeRow {
             UserWhat::ReadMark { room, seq } => row.byte(2).bytes(room.as_bytes()).number(seq),
             UserWhat::Contact { user, added } => row.byte(if added { 3 } else { 4 }).bytes(user.as_bytes()),
             UserWhat::Notification(id) => row.byte(5).bytes(id.as_bytes()),
+            UserWhat::Block { user, added } => row.byte(if added { 6 } else { 7 }).bytes(user.as_bytes()),
+            UserWhat::Request { user, incoming, pending } => {
+                row.byte(8).byte(u8::from(incoming)).byte(u8::from(pending)).bytes(user.as_bytes())
+            }
         }
         .done()
     }
@@ -328,6 +338,11 @@ impl UserChangeRow {
             5 => {
                 let id = NotificationId::from_slice(&row.take::<16>()?);
                 UserWhat::Notification(id.ok_or_else(|| corrupt("user change"))?)
+            }
+            tag @ (6 | 7) => UserWhat::Block { user: row.user()?, added: tag == 6 },
+            8 => {
+                let (incoming, pending) = (row.byte()? == 1, row.byte()? == 1);
+                UserWhat::Request { user: row.user()?, incoming, pending }
             }
             _ => return Err(corrupt("user change")),
         };

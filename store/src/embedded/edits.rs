@@ -8,7 +8,7 @@ use shared::{
 use super::{
     counted,
     keys::{self, Counted},
-    membership::{Recording, find_message, head, member_head, open_message, put_head, put_message, record_change},
+    membership::{Recording, find_message, head, open_message, put_head, put_message, record_change, speaker_head},
     mentions, replies,
     room_admin::with_role,
     tx::Tx,
@@ -18,7 +18,7 @@ use crate::{Actor, ChangeBody, Edit, Result, StoreError, StoredMessage};
 /// See [`RoomLog::edit_message`](crate::RoomLog::edit_message). Three reads and three writes, and some for each mention.
 pub(super) fn edit(tx: &mut Tx, edit: Edit) -> Result<StoredMessage> {
     let Edit { id, by, content, mentions } = edit;
-    let mut row = member_head(tx, id.room, by.id)?;
+    let mut row = speaker_head(tx, id.room, by.id)?;
     let mut message = open_message(tx, row.head.floor, id)?;
     if message.content == content {
         return Ok(message);

@@ -7,7 +7,7 @@ use super::{
     Embedded, codec,
     keys::{self, Span},
     kv::{Order, Read},
-    membership::head,
+    membership::{find_member, head},
     room_admin::with_role,
     rooms::join,
     tx::Tx,
@@ -62,8 +62,15 @@ fn drop_unless(tx: &mut Tx, room: RoomId, invites: &mut Vec<Invite>, stays: impl
     });
 }
 
+fn may_invite(read: &impl Read, room: RoomId, user: UserId) -> Result<bool> {
+    Ok(find_member(read, room, user)?.is_some_and(|member| member.role != Role::Member))
+}
+
 fn redeem(tx: &mut Tx, room: RoomId, user: &Actor, (hash, max_members): (&InviteHash, u64)) -> Result<Joined> {
-    let invite = find(tx, room, hash)?.filter(|invite| invite.is_good(Timestamp::now()));
+    let invite = match find(tx, room, hash)?.filter(|invite| invite.is_good(Timestamp::now())) {
+        Some(invite) if may_invite(tx, room, invite.by)? => Some(invite),
+        _ => None,
+    };
     let joined = join(tx, room, user, (Role::Member, max_members), Some(invite.is_some()))?;
     if let Some(invite) = invite {
         let used = Invite { uses: invite.uses + 1, ..invite };

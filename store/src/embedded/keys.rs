@@ -8,10 +8,15 @@
 //! | state | `n` folded username | user |
 //! | state | `s` folded username (accounts only) | user |
 //! | state | `e` folded address | user |
+//! | state | `3` hash(issuer, subject) | user; stays when the user goes |
 //! | state | `#` | accounts and guests there are (u64) |
 //! | state | `c` owner contact | empty |
+//! | state | `D` owner blocked | empty |
+//! | state | `O` owner direction user | empty; contact requests that wait, direction 0: outgoing, 1: incoming |
 //! | state | `S` user session | [`SessionRecord`](crate::SessionRecord), JSON |
 //! | state | `T` expiry user session | empty |
+//! | state | `l` 0 user | secrets sent to the user's address, JSON |
+//! | state | `l` 1 expiry user | empty; users by when a secret of theirs ends |
 //! | state | `k` kid | expiry, then the public key, JSON |
 //! | state | `r` room | [`RoomRecord`](crate::RoomRecord), JSON |
 //! | state | `h` room | head row: head, when due for notification, notified seq |
@@ -49,6 +54,11 @@
 //! | state | `N` user | items in the inbox (u64) |
 //! | state | `P` user | what presence remembers, JSON |
 //! | state | `Z` id | [`ApiKeyRecord`](crate::ApiKeyRecord), JSON |
+//! | state | `4` user id | [`PushSubscription`](crate::PushSubscription), JSON |
+//! | state | `5` id | user who has put the push endpoint last |
+//! | state | `7` user | [`Reach`](crate::Reach), JSON |
+//! | state | `8` user room | [`RoomLevel`](crate::RoomLevel), JSON |
+//! | state | `6` | private key for pushes, PKCS #8 |
 //! | log | `M` room seq | message row |
 //! | log | `C` room rev | change row |
 //! | log | `V` user rev | row of a change in the user's own log |
@@ -60,7 +70,7 @@ use sha2::{Digest, Sha256};
 use shared::{RoomId, SessionId, Timestamp, UserId, token::Kid};
 
 pub(super) use self::{counted::*, notify::*};
-use crate::InviteHash;
+use crate::{ExternalId, InviteHash};
 
 /// The two parts of the database: what is overwritten, and what is appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -206,6 +216,10 @@ pub(super) fn email(address: &str) -> Key {
     state(b'e', &[fold(address).as_bytes()])
 }
 
+pub(super) fn external(id: &ExternalId) -> Key {
+    state(b'3', &[id])
+}
+
 pub(super) fn user_count() -> Key {
     state(b'#', &[])
 }
@@ -216,6 +230,22 @@ pub(super) fn contact(owner: UserId, contact: UserId) -> Key {
 
 pub(super) fn contacts(owner: UserId) -> Span {
     state(b'c', &[owner.as_bytes()]).prefix()
+}
+
+pub(super) fn block(owner: UserId, blocked: UserId) -> Key {
+    state(b'D', &[owner.as_bytes(), blocked.as_bytes()])
+}
+
+pub(super) fn request(owner: UserId, incoming: bool, user: UserId) -> Key {
+    state(b'O', &[owner.as_bytes(), &[u8::from(incoming)], user.as_bytes()])
+}
+
+pub(super) fn requests(owner: UserId, incoming: bool) -> Span {
+    state(b'O', &[owner.as_bytes(), &[u8::from(incoming)]]).prefix()
+}
+
+pub(super) fn blocks(owner: UserId) -> Span {
+    state(b'D', &[owner.as_bytes()]).prefix()
 }
 
 pub(super) fn session(user: UserId, id: SessionId) -> Key {
@@ -238,6 +268,20 @@ pub(super) fn session_of_expiry(expiry: &[u8]) -> Key {
 /// Sessions that expired at `now` or before.
 pub(super) fn expired_sessions(now: Timestamp) -> Span {
     until(b'T', now)
+}
+
+pub(super) fn secrets(user: UserId) -> Key {
+    state(b'l', &[&[0], user.as_bytes()])
+}
+
+pub(super) fn secret_expiry(at: Timestamp, user: UserId) -> Key {
+    state(b'l', &[&[1], &time(at), user.as_bytes()])
+}
+
+/// Secrets that ended at `now` or before.
+pub(super) fn ended_secrets(now: Timestamp) -> Span {
+    let hi = after_prefix(&state(b'l', &[&[1], &time(now)]).bytes);
+    Span { hi, ..state(b'l', &[&[1]]).prefix() }
 }
 
 pub(super) fn signing_key(kid: &Kid) -> Key {
@@ -481,6 +525,34 @@ pub(super) fn api_key(id: &str) -> Key {
 
 pub(super) fn api_keys() -> Span {
     state(b'Z', &[]).prefix()
+}
+
+pub(super) fn push(user: UserId, id: &str) -> Key {
+    state(b'4', &[user.as_bytes(), id.as_bytes()])
+}
+
+pub(super) fn pushes(user: UserId) -> Span {
+    state(b'4', &[user.as_bytes()]).prefix()
+}
+
+pub(super) fn push_owner(id: &str) -> Key {
+    state(b'5', &[id.as_bytes()])
+}
+
+pub(super) fn push_key() -> Key {
+    state(b'6', &[])
+}
+
+pub(super) fn reach(user: UserId) -> Key {
+    state(b'7', &[user.as_bytes()])
+}
+
+pub(super) fn room_level(user: UserId, room: RoomId) -> Key {
+    state(b'8', &[user.as_bytes(), room.as_bytes()])
+}
+
+pub(super) fn room_levels(user: UserId) -> Span {
+    state(b'8', &[user.as_bytes()]).prefix()
 }
 
 /// All there is. No family's byte is 255.

@@ -20,7 +20,7 @@ use super::{
     keys,
     kv::Read,
     marks::{Mark, find_marks, mark, put_marks},
-    membership::{Recording, find_head, find_message, member_head, put_head, put_message, record_change},
+    membership::{Recording, find_head, find_message, put_head, put_message, record_change, speaker_head},
     mentions,
     notify_queue::put_due,
     reactions, replies,
@@ -90,7 +90,7 @@ pub(super) fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
         return Ok(first);
     }
     let (room, author) = (message.room, message.author.id);
-    let mut row = member_head(tx, room, author)?;
+    let mut row = speaker_head(tx, room, author)?;
     let dedupe = message.client_message_id.as_ref();
     let dedupe = dedupe.map(|key| (keys::dedupe(day(now), room, author, key), fingerprint(&message)));
     row.head.seq += 1;

@@ -12,7 +12,7 @@ use super::{
     kv::{Order, Read},
     log::day,
     notify_queue::nothing_in,
-    retention, signing_keys,
+    retention, secrets, signing_keys,
     tx::Tx,
 };
 use crate::{Finding, Health, Maintenance, Result, StoreError, log::DEDUPE_KEPT};
@@ -55,6 +55,16 @@ fn sweep_sessions(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     let swept = ended.len();
     for key in ended {
         tx.delete(keys::session_of_expiry(&key));
+        delete(tx, key);
+    }
+    Ok(swept)
+}
+
+fn sweep_secrets(tx: &mut Tx, now: Timestamp) -> Result<usize> {
+    let ended = first_keys(tx, &keys::ended_secrets(now))?;
+    let swept = ended.len();
+    for key in ended {
+        secrets::sweep_user(tx, &key, now)?;
         delete(tx, key);
     }
     Ok(swept)
@@ -117,11 +127,12 @@ impl Embedded {
 #[async_trait]
 impl Maintenance for Embedded {
     async fn sweep(&self, now: Timestamp) -> Result<usize> {
-        let jobs: [(Span, Step); 6] = [
+        let jobs: [(Span, Step); 7] = [
             (keys::ending_until(now), ending::sweep),
             (keys::leavings(), sweep_leavings),
             (old_dedupe_keys(now), sweep_dedupe),
             (keys::expired_sessions(now), sweep_sessions),
+            (keys::ended_secrets(now), sweep_secrets),
             (keys::jobs_over_until(now.before(STATES_KEPT)), sweep_states),
             (keys::signing_keys(), sweep_signing_keys),
         ];

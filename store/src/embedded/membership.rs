@@ -33,7 +33,7 @@ pub(super) fn put_head(tx: &mut Tx, room: RoomId, head: &HeadRow) -> Result<()> 
 /// The head of a room before its first change.
 pub(super) fn blank_head() -> HeadRow {
     let head = Head { seq: 0, rev: 0, event_id: EventId::from_bits(0), floor: 0, members: 0 };
-    HeadRow { head, due: None, notified: 0 }
+    HeadRow { head, due: None, notified: 0, blocked: false }
 }
 
 pub(super) fn find_record(read: &impl Read, room: RoomId) -> Result<Option<RoomRecord>> {
@@ -57,6 +57,12 @@ pub(super) fn is_member(read: &impl Read, room: RoomId, user: UserId) -> Result<
 pub(super) fn member_head(read: &impl Read, room: RoomId, user: UserId) -> Result<HeadRow> {
     let row = head(read, room)?;
     if is_member(read, room, user)? { Ok(row) } else { Err(StoreError::NotAMember) }
+}
+
+/// The same for one who may say something there; or [`StoreError::Blocked`].
+pub(super) fn speaker_head(read: &impl Read, room: RoomId, user: UserId) -> Result<HeadRow> {
+    let row = member_head(read, room, user)?;
+    if row.blocked { Err(StoreError::Blocked) } else { Ok(row) }
 }
 
 /// A change about to be recorded.

@@ -6,7 +6,9 @@ use shared::{MessageId, RoomId, Timestamp, UserId};
 use super::{
     codec, keys,
     kv::{Order, Read},
-    membership::{Recording, find_head, find_message, member_head, open_message, put_head, put_message, record_change},
+    membership::{
+        Recording, find_head, find_message, open_message, put_head, put_message, record_change, speaker_head,
+    },
     tx::Tx,
 };
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
 /// See [`RoomLog::react`](crate::RoomLog::react). Four reads and four writes.
 pub(super) fn react(tx: &mut Tx, reacting: Reacting) -> Result<u64> {
     let Reacting { id, by, emoji, add } = reacting;
-    let mut row = member_head(tx, id.room, by.id)?;
+    let mut row = speaker_head(tx, id.room, by.id)?;
     let mut message = open_message(tx, row.head.floor, id)?;
     let key = keys::reaction(id.room, id.seq, by.id, &emoji);
     if tx.get(&key)?.is_some() == add {

@@ -14,7 +14,7 @@ use super::{
     membership::{
         add_member, blank_head, find_head, find_member, find_message, find_record, head, is_member, put_head,
     },
-    mentions, room_admin,
+    mentions, people, room_admin,
     tx::Tx,
 };
 use crate::{Actor, Head, Joined, Membership, Result, RoomRecord, RoomView, Rooms, StoreError};
@@ -52,6 +52,9 @@ fn create(tx: &mut Tx, room: &RoomRecord, members: &[Actor]) -> Result<()> {
         if !is_member(tx, room.id, member.id)? {
             add_member(tx, &mut row.head, room.id, member, role)?;
         }
+    }
+    if let (RoomType::Direct, [a, b]) = (room.kind, members) {
+        row.blocked = people::either_blocks(tx, a.id, b.id)?;
     }
     put_head(tx, room.id, &row)
 }

@@ -12,7 +12,7 @@ use super::{
     tx::Tx,
     user_log, users,
 };
-use crate::{Arrival, BusEvent, Exchange, Replaced, Result, Rotation, SessionRecord, Sessions, UserEvent};
+use crate::{Arrival, BusEvent, Exchange, Login, Replaced, Result, Rotation, SessionRecord, Sessions, UserEvent};
 
 /// Rooms of a user that are read on the caller's thread: their keys are neighbours, 2 KiB, so a block or two.
 const ROOMS_HERE: usize = 64;
@@ -40,7 +40,11 @@ struct Ends {
     expires_at: Timestamp,
 }
 
-fn lives(read: &impl Read, user: UserId, id: SessionId) -> Result<bool> {
+fn lives(read: &impl Read, user: UserId, login: Login) -> Result<bool> {
+    let id = match login {
+        Login::Session(id) => id,
+        Login::Host { .. } => return users::exists(read, user),
+    };
     let ends: Option<Ends> = read.get(&keys::session(user, id))?.map(|row| codec::from_json(&row)).transpose()?;
     Ok(ends.is_some_and(|ends| ends.expires_at > Timestamp::now()))
 }
@@ -125,17 +129,17 @@ impl Sessions for Embedded {
         self.read_point(|read| live(read, user, id)).await
     }
 
-    async fn live(&self, logins: &[(UserId, SessionId)]) -> Result<Vec<bool>> {
-        if let [(user, id)] = logins {
-            return self.read_point(|read| Ok(vec![lives(read, *user, *id)?])).await;
+    async fn live(&self, logins: &[(UserId, Login)]) -> Result<Vec<bool>> {
+        if let [(user, login)] = logins {
+            return self.read_point(|read| Ok(vec![lives(read, *user, *login)?])).await;
         }
         let logins = logins.to_vec();
-        self.read(move |read| logins.into_iter().map(|(user, id)| lives(read, user, id)).collect()).await
+        self.read(move |read| logins.into_iter().map(|(user, login)| lives(read, user, login)).collect()).await
     }
 
-    async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>> {
+    async fn arrival(&self, user: UserId, login: Login) -> Result<Option<Arrival>> {
         let here = self.read_point(|read| {
-            if !lives(read, user, id)? {
+            if !lives(read, user, login)? {
                 return Ok(None);
             }
             let own = user_log::position(read, user)?;

@@ -55,11 +55,12 @@ mod tests {
     use shared::{SessionId, UserId};
 
     use super::*;
+    use crate::Login;
 
     #[test]
     fn tickets_that_ended_make_room_and_those_that_live_have_a_bound() {
         let (mut kept, start) = (Kept::default(), Instant::now());
-        let ticket = Ticket { user: UserId::new(), session: SessionId::new(), scope: None };
+        let ticket = Ticket { user: UserId::new(), login: Login::Session(SessionId::new()), scope: None };
         let hash = |n: usize| {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_be_bytes());

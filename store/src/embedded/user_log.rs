@@ -29,6 +29,10 @@ pub(super) fn record_user_change(tx: &mut Tx, user: UserId, body: UserChangeBody
         UserChangeBody::RoomRemoved(room) => UserWhat::RoomRemoved(*room),
         UserChangeBody::ReadMark { room, seq } => UserWhat::ReadMark { room: *room, seq: *seq },
         UserChangeBody::Contact { user, added } => UserWhat::Contact { user: *user, added: *added },
+        UserChangeBody::Block { user, added } => UserWhat::Block { user: *user, added: *added },
+        UserChangeBody::Request { user, incoming, pending } => {
+            UserWhat::Request { user: *user, incoming: *incoming, pending: *pending }
+        }
         UserChangeBody::Notification(item) => UserWhat::Notification(item.id),
         UserChangeBody::Nothing => return Err(anyhow::anyhow!("nothing is no change").into()),
     };
@@ -71,6 +75,8 @@ fn fill_in(read: &impl Read, user: UserId, what: UserWhat) -> Result<UserChangeB
         UserWhat::RoomRemoved(room) => UserChangeBody::RoomRemoved(room),
         UserWhat::ReadMark { room, seq } => UserChangeBody::ReadMark { room, seq },
         UserWhat::Contact { user, added } => UserChangeBody::Contact { user, added },
+        UserWhat::Block { user, added } => UserChangeBody::Block { user, added },
+        UserWhat::Request { user, incoming, pending } => UserChangeBody::Request { user, incoming, pending },
         UserWhat::Notification(id) => {
             inbox::find(read, user, id)?.map_or(UserChangeBody::Nothing, UserChangeBody::Notification)
         }

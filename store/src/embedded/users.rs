@@ -1,4 +1,4 @@
-//! Accounts and contacts. A command does all of a change, so nothing is ever half claimed.
+//! Accounts. A command does all of a change, so nothing is ever half claimed.
 
 use async_trait::async_trait;
 use shared::{SessionId, UserId};
@@ -8,22 +8,25 @@ use super::{
     kv::{Order, Read},
     sessions,
     tx::Tx,
-    user_log::record_user_change,
 };
-use crate::{ProfilePatch, Result, StoreError, UserChangeBody, UserRecord, Users};
+use crate::{ExternalId, ProfilePatch, Result, StoreError, UserRecord, Users};
 
 /// The id a row or key holds.
 pub(super) fn user_id(bytes: &[u8]) -> Result<UserId> {
     UserId::from_slice(bytes).ok_or_else(|| codec::corrupt("user id"))
 }
 
-fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecord>> {
+pub(super) fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecord>> {
     read.get(&keys::user(id))?.map(|row| codec::from_json(&row)).transpose()
 }
 
 /// `None`: the account has none, or is not there.
 pub(super) fn password_hash(read: &impl Read, id: UserId) -> Result<Option<String>> {
     Ok(read_user(read, id)?.and_then(|user| user.password_hash))
+}
+
+pub(super) fn put_user(tx: &mut Tx, user: &UserRecord) -> Result<()> {
+    tx.put(keys::user(user.id), codec::to_json(user)?)
 }
 
 fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
@@ -41,9 +44,27 @@ fn create(tx: &mut Tx, user: &UserRecord) -> Result<()> {
         tx.put(keys::searchable(&user.username), id.clone())?;
     }
     tx.put(keys::username(&user.username), id)?;
-    tx.put(keys::user(user.id), codec::to_json(user)?)?;
+    put_user(tx, user)?;
     let count = count(tx)? + 1;
     tx.put(keys::user_count(), count.to_be_bytes().to_vec())
+}
+
+/// Is there such a user?
+pub(super) fn exists(read: &impl Read, id: UserId) -> Result<bool> {
+    Ok(read.get(&keys::user(id))?.is_some())
+}
+
+fn of_external(read: &impl Read, external: &ExternalId) -> Result<Option<UserId>> {
+    read.get(&keys::external(external))?.map(|row| user_id(&row)).transpose()
+}
+
+fn provision(tx: &mut Tx, user: &UserRecord, external: &ExternalId) -> Result<UserId> {
+    if let Some(there) = of_external(tx, external)? {
+        return Ok(there);
+    }
+    create(tx, user)?;
+    tx.put(keys::external(external), user.id.as_bytes().to_vec())?;
+    Ok(user.id)
 }
 
 fn count(read: &impl Read) -> Result<u64> {
@@ -58,7 +79,7 @@ fn patch(tx: &mut Tx, id: UserId, patch: ProfilePatch) -> Result<UserRecord> {
     if let Some(bio) = patch.bio {
         user.bio = bio;
     }
-    tx.put(keys::user(id), codec::to_json(&user)?)?;
+    put_user(tx, &user)?;
     Ok(user)
 }
 
@@ -73,23 +94,8 @@ fn change_password(
         return Ok(None);
     }
     user.password_hash = Some(next);
-    tx.put(keys::user(id), codec::to_json(&user)?)?;
+    put_user(tx, &user)?;
     sessions::end_others(tx, id, Some(keep)).map(Some)
-}
-
-/// A change in the owner's own log, where it is one.
-fn set_contact(tx: &mut Tx, owner: UserId, user: UserId, added: bool) -> Result<()> {
-    let key = keys::contact(owner, user);
-    if tx.get(&key)?.is_some() == added {
-        return Ok(());
-    }
-    if added {
-        tx.put(key, Vec::new())?;
-    } else {
-        tx.delete(key);
-    }
-    record_user_change(tx, owner, UserChangeBody::Contact { user, added })?;
-    Ok(())
 }
 
 #[async_trait]
@@ -97,6 +103,15 @@ impl Users for Embedded {
     async fn create_user(&self, user: &UserRecord) -> Result<()> {
         let user = user.clone();
         self.write(move |tx| create(tx, &user)).await
+    }
+
+    async fn provision_user(&self, user: &UserRecord, external: &ExternalId) -> Result<UserId> {
+        let (user, external) = (user.clone(), *external);
+        self.write(move |tx| provision(tx, &user, &external)).await
+    }
+
+    async fn user_id_by_external(&self, external: &ExternalId) -> Result<Option<UserId>> {
+        self.read_point(|read| of_external(read, external)).await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<UserRecord>> {
@@ -144,19 +159,5 @@ impl Users for Embedded {
 
     async fn count_users(&self) -> Result<u64> {
         self.read_point(count).await
-    }
-
-    async fn add_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        self.write(move |tx| set_contact(tx, owner, contact, true)).await
-    }
-
-    async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        self.write(move |tx| set_contact(tx, owner, contact, false)).await
-    }
-
-    async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {
-        let span = keys::contacts(owner);
-        self.read(move |read| read.collect(&span, Order::Ascending, usize::MAX, |key, _| user_id(keys::last_id(key))))
-            .await
     }
 }

@@ -21,6 +21,7 @@ use super::{
     Engine, codec,
     connection::{Address, Line, MAX_PAUSE},
     keys::Keys,
+    scripts::{self, Call},
 };
 use crate::{
     Bus, Result, StoreError, Subscriber, Subscriptions, Topic, TypingEvent,
@@ -281,8 +282,9 @@ impl Bus for Engine {
     }
 
     async fn publish_typing(&self, event: &TypingEvent) -> Result<()> {
-        let mut publish = redis::cmd("SPUBLISH");
-        publish.arg(self.keys.room_channel(event.room)).arg(codec::room::typing(event)?);
-        self.connections.ask::<i64>("publish typing", &publish).await.map(drop)
+        let publish = Call::new(&scripts::TYPING)
+            .keys([self.keys.room(event.room), self.keys.room_channel(event.room)])
+            .arg(codec::room::typing(event)?);
+        self.connections.run::<i64>("publish typing", publish).await.map(drop)
     }
 }

@@ -17,6 +17,9 @@ use shared::{
 use super::connection::corrupt;
 use crate::{BusEvent, Joined, Membership, Result, Topic, presence::PresenceEvent};
 
+/// What begins the text of who may watch having changed, among those of presence, which are JSON.
+const ACCESS: &str = "a ";
+
 /// JSON of one of our own types.
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String> {
     Ok(serde_json::to_string(value).map_err(|e| anyhow::Error::new(e).context("encode for Redis"))?)
@@ -103,7 +106,10 @@ pub(super) fn bus_event(topic: Topic, text: &str) -> Result<BusEvent> {
     Ok(match topic {
         Topic::Room(id) => room::event(id, text)?,
         Topic::User(id) => BusEvent::User(id, Arc::new(user::event(text)?)),
-        Topic::Presence(_) => BusEvent::Presence(Arc::new(from_json::<PresenceEvent>(text)?)),
+        Topic::Presence(id) => match text.strip_prefix(ACCESS) {
+            Some(watcher) => BusEvent::AccessChanged { user: id, watcher: parse(watcher, "a watcher")? },
+            None => BusEvent::Presence(Arc::new(from_json::<PresenceEvent>(text)?)),
+        },
     })
 }
 
@@ -128,6 +134,7 @@ mod tests {
             "t {",
             "u 1",
             "s x",
+            "a x",
             "r 1 2 3 4 5\n\n",
             "p 1 - 0 - 0 king\n\n",
         ];
@@ -135,6 +142,7 @@ mod tests {
             assert!(message::message(id, 1, text).is_err(), "{text:?}");
             assert!(bus_event(Topic::Room(id), text).is_err(), "{text:?}");
             assert!(bus_event(Topic::User(UserId::new()), text).is_err(), "{text:?}");
+            assert!(bus_event(Topic::Presence(UserId::new()), text).is_err(), "{text:?}");
             assert!(room::change(id, 1, text, None).is_err(), "{text:?}");
             assert!(joined(UserId::new(), text).is_err(), "{text:?}");
         }

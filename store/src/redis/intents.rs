@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use redis::cmd;
 use serde::{Deserialize, Serialize};
-use shared::{EventId, RoomId, Timestamp, UserId};
+use shared::{EventId, RoomId, Timestamp, UserId, protocol::RoomType};
 
 use super::{
     Engine,
@@ -30,14 +30,25 @@ pub(super) const VOID_USER: &str = "void";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Intent {
-    /// Claims the user's name and e-mail address.
-    Signup { user: UserId, username: String, email: Option<String> },
+    /// Claims the user's name and e-mail address and, for a user of another product, that they are this one here.
+    Signup {
+        user: UserId,
+        username: String,
+        email: Option<String>,
+        /// As it stands in the claim's key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        external: Option<String>,
+    },
     /// Claims the room's handle, and puts it among the public rooms.
     Create { room: RoomId, attempt: String, handle: Option<String> },
     /// The public room is called one of these (folded) instead of another.
     Rename { room: RoomId, attempt: String, names: Vec<String> },
     /// The room is deleted: its handle and its name (folded) are free.
     Delete { room: RoomId, attempt: String, handle: Option<String>, name: Option<String> },
+    /// The user blocks the other, or does no longer.
+    Block { user: UserId, other: UserId, attempt: String },
+    /// A contact request between the two begins or ends.
+    Request { user: UserId, other: UserId },
     /// The user joins or leaves the room.
     Membership { user: UserId, room: RoomId, attempt: String },
 }
@@ -79,7 +90,10 @@ impl Claim {
 impl Engine {
     pub(super) async fn record_intent(&self, intent: &Intent, at: Timestamp) -> Result<Pending> {
         let shard = match intent {
-            Intent::Signup { user, .. } | Intent::Membership { user, .. } => user.as_bytes()[15],
+            Intent::Signup { user, .. }
+            | Intent::Block { user, .. }
+            | Intent::Request { user, .. }
+            | Intent::Membership { user, .. } => user.as_bytes()[15],
             Intent::Create { room, .. } | Intent::Rename { room, .. } | Intent::Delete { room, .. } => {
                 room.as_bytes()[15]
             }
@@ -129,12 +143,21 @@ impl Engine {
     /// Brings what an intent of a dead process is about to what the truth says.
     async fn settle_intent(&self, intent: &Intent) -> Result<()> {
         match intent {
-            Intent::Signup { user, username, email } => self.settle_signup(*user, username, email.as_deref()).await,
+            Intent::Signup { user, username, email, external } => {
+                let external = external.as_ref().map(|external| self.keys.external(external));
+                self.settle_signup(*user, username, email.as_deref(), external.as_deref()).await
+            }
             Intent::Create { room, attempt, handle } => self.settle_create(*room, attempt, handle.as_deref()).await,
             Intent::Rename { room, attempt, .. } | Intent::Delete { room, attempt, .. } => {
                 self.void(*room, attempt).await?;
                 self.settle_names_of(intent).await
             }
+            Intent::Block { user, other, attempt } => {
+                self.void(RoomId::direct(*user, *other), attempt).await?;
+                self.settle_blocked([*user, *other], &new_attempt()).await?;
+                self.finish_block(*user, *other).await
+            }
+            Intent::Request { user, other } => self.settle_requests(*user, *other).await,
             Intent::Membership { user, room, attempt } => self.void_membership(*user, *room, attempt).await,
         }
     }
@@ -152,7 +175,11 @@ impl Engine {
                 }
                 self.settle_names(*room, name.as_slice()).await
             }
-            Intent::Signup { .. } | Intent::Create { .. } | Intent::Membership { .. } => Ok(()),
+            Intent::Signup { .. }
+            | Intent::Create { .. }
+            | Intent::Block { .. }
+            | Intent::Request { .. }
+            | Intent::Membership { .. } => Ok(()),
         }
     }
 
@@ -180,14 +207,29 @@ impl Engine {
     }
 
     /// The record came to be: its claims are confirmed. It did not: they are released, and it never will.
-    async fn settle_signup(&self, user: UserId, username: &str, email: Option<&str>) -> Result<()> {
+    async fn settle_signup(
+        &self,
+        user: UserId,
+        username: &str,
+        email: Option<&str>,
+        external: Option<&str>,
+    ) -> Result<()> {
         let mut mark = cmd("SET");
         mark.arg(self.keys.user(user)).arg(VOID_USER).arg("NX").arg("PX").arg(millis(VOID_KEPT));
         let marked: Option<String> = self.connections.ask("void a signup", &mark).await?;
         let record = if marked.is_some() { None } else { self.read_user(user).await? };
         match record {
-            Some(record) => self.confirm_signup(&record).await,
+            Some(record) => {
+                self.confirm_signup(&record).await?;
+                match external {
+                    Some(external) => self.confirm_name(external, &user.to_string()).await,
+                    None => Ok(()),
+                }
+            }
             None => {
+                if let Some(external) = external {
+                    self.release_name(external, &user.to_string()).await?;
+                }
                 let name = self.keys.username(&username.to_ascii_lowercase());
                 self.release_name(&name, &user.to_string()).await?;
                 if let Some(email) = email {
@@ -215,6 +257,9 @@ impl Engine {
         let void = Call::new(&scripts::VOID_ROOM).keys([self.keys.room(room), self.keys.void(room, attempt)]);
         let there: bool = self.connections.run("void a room", void.arg(millis(VOID_KEPT))).await?;
         let record = if there { self.read_room(room).await?.map(|(record, _)| record) } else { None };
+        if record.as_ref().is_some_and(|record| record.kind == RoomType::Direct) {
+            self.settle_blocked_room(room).await?;
+        }
         self.confirm_create(room, record.as_ref(), handle).await
     }
 

@@ -82,7 +82,11 @@ keys! {
     user_rooms(user: UserId) = "{{u:{user}}}:rooms";
     user_intents(user: UserId) = "{{u:{user}}}:intents";
     contacts(user: UserId) = "{{u:{user}}}:contacts";
+    blocks(user: UserId) = "{{u:{user}}}:blocks";
+    outgoing(user: UserId) = "{{u:{user}}}:requests:outgoing";
+    incoming(user: UserId) = "{{u:{user}}}:requests:incoming";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
+    secrets(user: UserId) = "{{u:{user}}}:secrets";
     user_log(user: UserId) = "{{u:{user}}}:log";
     presence(user: UserId) = "{{u:{user}}}:presence";
     inbox_items(user: UserId) = "{{u:{user}}}:inbox:items";
@@ -90,12 +94,15 @@ keys! {
     inbox_read(user: UserId) = "{{u:{user}}}:inbox:read";
     inbox_collapse(user: UserId) = "{{u:{user}}}:inbox:collapse";
     inbox_keys(user: UserId) = "{{u:{user}}}:inbox:keys";
+    notify(user: UserId) = "{{u:{user}}}:notify";
+    push(user: UserId) = "{{u:{user}}}:push";
     user_channel(user: UserId) = "{{u:{user}}}:events";
     presence_channel(user: UserId) = "{{u:{user}}}:presence:events";
 
     username(folded: &str) = "name:{folded}";
     email(folded: &str) = "email:{folded}";
     handle(folded: &str) = "handle:{folded}";
+    external(hash: &str) = "external:{hash}";
     accounts() = "accounts";
     guests() = "guests";
     public_rooms() = "public-rooms";
@@ -118,6 +125,8 @@ keys! {
     registry_expiry(service: &str) = "{{registry}}:{service}:expiry";
     bucket(key: &str) = "limit:{key}";
     api_keys() = "api-keys";
+    push_owner(id: &str) = "push-owner:{id}";
+    push_key() = "push-key";
     health() = "health";
 }
 

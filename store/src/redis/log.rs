@@ -67,6 +67,7 @@ pub(super) fn refused(answer: Option<&str>) -> StoreError {
         Some("NO_ROOM") => StoreError::RoomNotFound,
         Some("NOT_A_MEMBER") => StoreError::NotAMember,
         Some("ROLES_CHANGED") => StoreError::RolesChanged,
+        Some("BLOCKED") => StoreError::Blocked,
         Some("NO_MESSAGE") => StoreError::MessageNotFound,
         Some("TOO_MANY") => StoreError::TooManyReactions,
         _ => corrupt("an answer"),

@@ -265,6 +265,9 @@ impl Rooms for Engine {
         let attempt = new_attempt();
         let pending = self.begin_create(room, &distinct, &attempt, Timestamp::now()).await?;
         let made = self.write_room(room, &distinct, &attempt).await?;
+        if made && let (RoomType::Direct, [a, b]) = (room.kind, &distinct[..]) {
+            self.settle_blocked([a.id, b.id], &attempt).await?;
+        }
         let record = if made { Some(room.clone()) } else { self.read_room(room.id).await?.map(|(r, _)| r) };
         self.confirm_create(room.id, record.as_ref(), room.handle.as_deref()).await?;
         for (member, intent) in distinct.iter().zip(&pending) {

@@ -65,6 +65,8 @@ scripts! {
     END_SESSIONS = "end_sessions";
     PUT_DEVICE = "put_device";
     CHANGE_PASSWORD = "change_password" with page of "end_sessions";
+    PUT_SECRET = "put_secret";
+    TAKE_SECRET = "take_secret" with page of "end_sessions";
     TAKE_TICKET = "take_ticket";
     REMOVE_DEVICE = "remove_device";
     SET_CHOSEN = "set_chosen";
@@ -75,10 +77,14 @@ scripts! {
     CLAIM_JOBS = "claim_jobs";
     SETTLE_JOB = "settle_job";
     ADD_TO_INBOX = "add_to_inbox";
+    PUT_SUBSCRIPTION = "put_subscription";
     INBOX = "inbox";
     USER_CHANGES = "user_changes";
     NOTE_USER_CHANGE = "note_user_change";
-    CHANGE_CONTACT = "change_contact";
+    CHANGE_PEOPLE = "change_people";
+    CHANGE_REQUESTS = "change_requests";
+    SET_BLOCKED = "set_blocked";
+    TYPING = "typing";
     MARK_INBOX_READ = "mark_inbox_read";
     REGISTER = "register";
     INSTANCES = "instances";

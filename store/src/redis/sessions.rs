@@ -12,9 +12,9 @@ use super::{
     connection::corrupt,
     intents::millis,
     scripts::{self, Call},
-    user_log,
+    user_log, users,
 };
-use crate::{Arrival, Exchange, Replaced, Result, Rotation, SessionRecord, Sessions};
+use crate::{Arrival, Exchange, Login, Replaced, Result, Rotation, SessionRecord, Sessions};
 
 /// What no script looks at.
 #[derive(Serialize, Deserialize)]
@@ -70,6 +70,14 @@ fn secrets(text: &str) -> Result<Secrets> {
     })
 }
 
+/// Does the login live of whose session, or user, this is the text?
+fn is_live(login: Login, text: Option<&str>) -> Result<bool> {
+    match login {
+        Login::Session(_) => lives(text),
+        Login::Host { .. } => Ok(users::record(text)?.is_some()),
+    }
+}
+
 /// Does the session of this text live?
 fn lives(text: Option<&str>) -> Result<bool> {
     let Some(text) = text else { return Ok(false) };
@@ -80,6 +88,14 @@ fn lives(text: Option<&str>) -> Result<bool> {
 impl Engine {
     fn read_session(&self, user: UserId, id: SessionId) -> Cmd {
         cmd("HGET").arg(self.keys.sessions(user)).arg(id.to_string()).to_owned()
+    }
+
+    /// Reads what says whether the login lives.
+    fn read_login(&self, user: UserId, login: Login) -> Cmd {
+        match login {
+            Login::Session(id) => self.read_session(user, id),
+            Login::Host { .. } => cmd("GET").arg(self.keys.user(user)).to_owned(),
+        }
     }
 
     /// A script on the user's sessions, which may publish.
@@ -128,22 +144,22 @@ impl Sessions for Engine {
         }
     }
 
-    async fn live(&self, logins: &[(UserId, SessionId)]) -> Result<Vec<bool>> {
-        let reads = logins.iter().map(|(user, id)| self.read_session(*user, *id)).collect();
-        let texts: Vec<Option<String>> = self.connections.ask_all("look for sessions", reads).await?;
-        texts.iter().map(|text| lives(text.as_deref())).collect()
+    async fn live(&self, logins: &[(UserId, Login)]) -> Result<Vec<bool>> {
+        let reads = logins.iter().map(|(user, login)| self.read_login(*user, *login)).collect();
+        let texts: Vec<Option<String>> = self.connections.ask_all("look for logins", reads).await?;
+        logins.iter().zip(&texts).map(|((_, login), text)| is_live(*login, text.as_deref())).collect()
     }
 
-    async fn arrival(&self, user: UserId, id: SessionId) -> Result<Option<Arrival>> {
+    async fn arrival(&self, user: UserId, login: Login) -> Result<Option<Arrival>> {
         type Own = (Option<String>, (Option<String>, Option<String>), Vec<String>, Vec<String>);
         let own = cmd("HMGET").arg(self.keys.user_log(user)).arg("rev").arg("eid").to_owned();
         let intents = cmd("HKEYS").arg(self.keys.user_intents(user)).to_owned();
         let rooms = cmd("SMEMBERS").arg(self.keys.user_rooms(user)).to_owned();
         // All in one tag, and of one moment.
-        let reads = vec![self.read_session(user, id), own, intents, rooms];
-        let (session, (rev, event_id), intents, rooms) =
+        let reads = vec![self.read_login(user, login), own, intents, rooms];
+        let (stands, (rev, event_id), intents, rooms) =
             self.connections.ask_atomic::<Own>("read what a user arrives at", reads).await?;
-        if !lives(session.as_deref())? {
+        if !is_live(login, stands.as_deref())? {
             return Ok(None);
         }
         let own = user_log::position(rev.as_deref(), event_id.as_deref())?;

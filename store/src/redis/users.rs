@@ -1,42 +1,76 @@
-//! Accounts and contacts.
+//! Accounts.
 //!
 //! Signup: intent → claims of name and e-mail → the record (the truth) → claims confirmed and indexed → intent gone.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use redis::cmd;
-use shared::{EventId, SessionId, Timestamp, UserId};
+use shared::{SessionId, Timestamp, UserId};
 
 use super::{
-    Engine, codec,
-    codec::{from_json, json, parse},
+    Engine,
+    codec::{from_json, hex, json, parse},
     connection::corrupt,
     intents::{Claim, Intent, Pending, VOID_USER, count, voided},
     scripts::{self, Call},
 };
-use crate::{ProfilePatch, Result, StoreError, UserRecord, Users, user_log::USER_CHANGES_KEPT};
+use crate::{ExternalId, ProfilePatch, Result, StoreError, UserRecord, Users};
 
 /// Changes of one profile at the same moment that one of them waits for.
-const CONTENDERS: usize = 32;
+pub(super) const CONTENDERS: usize = 32;
+/// How often one looks for a user that another process is making, and how long between: two seconds in all.
+const LOOKS: usize = 100;
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// The first half of a signup: the claims.
     pub(super) async fn claim_names(&self, user: &UserRecord, at: Timestamp) -> Result<Pending> {
-        let intent = Intent::Signup { user: user.id, username: user.username.clone(), email: user.email.clone() };
-        let pending = self.record_intent(&intent, at).await?;
+        let pending = self.record_intent(&signup(user, None), at).await?;
+        self.claim_each(user, &pending, at).await?;
+        Ok(pending)
+    }
+
+    /// Where one of them is taken, neither is claimed, and the intent is gone.
+    async fn claim_each(&self, user: &UserRecord, pending: &Pending, at: Timestamp) -> Result<()> {
         let claim = Claim::pending(user.id, at);
         let name = self.keys.username(&user.username.to_ascii_lowercase());
         if !self.claim_name(&name, &claim).await? {
-            self.forget_intent(&pending).await?;
+            self.forget_intent(pending).await?;
             return Err(StoreError::UsernameTaken);
         }
         if let Some(email) = &user.email
             && !self.claim_name(&self.keys.email(&email.to_ascii_lowercase()), &claim).await?
         {
             self.release_name(&name, &claim.owner).await?;
-            self.forget_intent(&pending).await?;
+            self.forget_intent(pending).await?;
             return Err(StoreError::EmailTaken);
         }
-        Ok(pending)
+        Ok(())
+    }
+
+    /// The same for a user of another product, whose claim comes first. `None`: somebody else has it.
+    pub(super) async fn claim_external(
+        &self,
+        user: &UserRecord,
+        external: &ExternalId,
+        at: Timestamp,
+    ) -> Result<Option<Pending>> {
+        let (key, claim) = (self.keys.external(&hex(external)), Claim::pending(user.id, at));
+        let pending = self.record_intent(&signup(user, Some(hex(external))), at).await?;
+        if !self.claim_name(&key, &claim).await? {
+            self.forget_intent(&pending).await?;
+            return Ok(None);
+        }
+        match self.claim_each(user, &pending, at).await {
+            Ok(()) => Ok(Some(pending)),
+            Err(e @ (StoreError::UsernameTaken | StoreError::EmailTaken)) => {
+                self.release_name(&key, &claim.owner).await?;
+                Err(e)
+            }
+            // The sweep settles what was begun.
+            Err(e) => Err(e),
+        }
     }
 
     /// Writes the record; from here the account exists.
@@ -59,17 +93,6 @@ impl Engine {
     pub(super) async fn read_user(&self, id: UserId) -> Result<Option<UserRecord>> {
         let text: Option<String> = self.connections.ask("read a user", cmd("GET").arg(self.keys.user(id))).await?;
         record(text.as_deref())
-    }
-
-    async fn change_contact(&self, owner: UserId, contact: UserId, added: bool) -> Result<()> {
-        let change = Call::new(&scripts::CHANGE_CONTACT)
-            .keys([self.keys.contacts(owner), self.keys.user_log(owner), self.keys.user_channel(owner)])
-            .arg(contact.to_string())
-            .arg(if added { "SADD" } else { "SREM" })
-            .arg(EventId::random().to_string())
-            .arg(codec::user::contact(contact, added))
-            .arg(USER_CHANGES_KEPT);
-        self.connections.run::<i64>("change a contact", change).await.map(drop)
     }
 
     /// Whose name it is. A claim that is still pending is settled from the record.
@@ -95,8 +118,12 @@ impl Engine {
     }
 }
 
-fn record(text: Option<&str>) -> Result<Option<UserRecord>> {
+pub(super) fn record(text: Option<&str>) -> Result<Option<UserRecord>> {
     text.filter(|text| *text != VOID_USER).map(from_json).transpose()
+}
+
+fn signup(user: &UserRecord, external: Option<String>) -> Intent {
+    Intent::Signup { user: user.id, username: user.username.clone(), email: user.email.clone(), external }
 }
 
 /// Ids of the members of an index, after the zero byte.
@@ -112,6 +139,38 @@ impl Users for Engine {
         self.write_user(user).await?;
         self.confirm_signup(user).await?;
         self.forget_intent(&pending).await
+    }
+
+    async fn provision_user(&self, user: &UserRecord, external: &ExternalId) -> Result<UserId> {
+        let key = self.keys.external(&hex(external));
+        for _ in 0..LOOKS {
+            if let Some(owner) = self.user_id_by_external(external).await? {
+                return Ok(owner);
+            }
+            if let Some(pending) = self.claim_external(user, external, Timestamp::now()).await? {
+                self.write_user(user).await?;
+                self.confirm_signup(user).await?;
+                self.confirm_name(&key, &user.id.to_string()).await?;
+                self.forget_intent(&pending).await?;
+                return Ok(user.id);
+            }
+            // Whoever has the claim is about to write the record, or gives it up.
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Err(StoreError::Unavailable(anyhow::anyhow!("another process does not come to an end with this user")))
+    }
+
+    async fn user_id_by_external(&self, external: &ExternalId) -> Result<Option<UserId>> {
+        let key = self.keys.external(&hex(external));
+        let Some(claim) = self.claim_of(&key).await? else { return Ok(None) };
+        let id: UserId = parse(&claim.owner, "a claim's owner")?;
+        if claim.confirmed {
+            return Ok(Some(id));
+        }
+        let Some(user) = self.read_user(id).await? else { return Ok(None) };
+        self.confirm_signup(&user).await?;
+        self.confirm_name(&key, &claim.owner).await?;
+        Ok(Some(id))
     }
 
     async fn user(&self, id: UserId) -> Result<Option<UserRecord>> {
@@ -203,21 +262,5 @@ impl Users for Engine {
         let counts = [self.keys.accounts(), self.keys.guests()].map(|key| cmd("ZCARD").arg(key).to_owned());
         let counts: Vec<u64> = self.connections.ask_all("count users", counts.to_vec()).await?;
         Ok(counts.iter().sum())
-    }
-
-    async fn add_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        self.change_contact(owner, contact, true).await
-    }
-
-    async fn remove_contact(&self, owner: UserId, contact: UserId) -> Result<()> {
-        self.change_contact(owner, contact, false).await
-    }
-
-    async fn contacts(&self, owner: UserId) -> Result<Vec<UserId>> {
-        let read = cmd("SMEMBERS").arg(self.keys.contacts(owner)).to_owned();
-        let texts: Vec<String> = self.connections.ask("read contacts", &read).await?;
-        let mut ids: Vec<UserId> = texts.iter().map(|t| parse(t, "a contact")).collect::<Result<_>>()?;
-        ids.sort_unstable();
-        Ok(ids)
     }
 }

@@ -36,7 +36,7 @@ async fn cut_off<T>(nth: u32, work: impl Future<Output = T>) {
 
 /// Lets what was sent before the cut arrive (a write after it comes after it), then sweeps.
 async fn sweep(s: &Fixture) {
-    s.users.add_contact(UserId::new(), UserId::new()).await.unwrap();
+    s.people.add_contact(UserId::new(), UserId::new(), 9).await.unwrap();
     s.maintenance.sweep(Timestamp::now().after(Duration::from_secs(60))).await.unwrap();
 }
 

@@ -8,8 +8,9 @@ use shared::{
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, NewInvite, Outcome, PageFrom, ProfilePatch, Removal, RoleChange, RoomPatch, RoomUpdate,
-    Service, SessionRecord, Store, StoreError, Ticket, TypingEvent,
+    ChosenStatus, Exchange, Login, Most, NewInvite, NotifySettings, Outcome, PageFrom, ProfilePatch, PushKind,
+    PushSubscription, Removal, RoleChange, RoomPatch, RoomUpdate, Secret, SecretKind, Service, SessionRecord, Store,
+    StoreError, Ticket, TypingEvent,
 };
 
 use crate::{
@@ -74,12 +75,25 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         agent: None,
         address: None,
     };
-    let logins = [(user, session)];
-    let ticket = Ticket { user, session, scope: None };
+    let by = Login::Session(session);
+    let logins = [(user, by), (user, Login::Host { until: now })];
+    let ticket = Ticket { user, login: by, scope: None };
+    let preferences = NotifySettings::default();
+    let subscription = PushSubscription {
+        kind: PushKind::Webhook,
+        endpoint: String::new(),
+        keys: None,
+        secret: None,
+        session: None,
+        created_at: now,
+    };
+    let secret = Secret { hash: [0; 32], kind: SecretKind::Reset, address: "a@x.org".into(), expires_at: now };
     let exchange =
         Exchange { presented: [0; 32], family: [9; 32], next: [1; 32], at: now, grace: LIMIT, expires_at: now };
     together![
         down("create_user", s.users.create_user(&record)),
+        down("provision_user", s.users.provision_user(&record, &[0; 32])),
+        down("user_id_by_external", s.users.user_id_by_external(&[0; 32])),
         down("user", s.users.user(user)),
         down("users", s.users.users(&ids)),
         down("user_id_by_name", s.users.user_id_by_name("alice")),
@@ -88,9 +102,17 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("update_profile", s.users.update_profile(user, &patch)),
         down("search_users", s.users.search_users("a", None, 9)),
         down("count_users", s.users.count_users()),
-        down("contacts", s.users.contacts(user)),
-        down("add_contact", s.users.add_contact(user, user)),
-        down("remove_contact", s.users.remove_contact(user, user)),
+        down("contacts", s.people.contacts(user)),
+        down("add_contact", s.people.add_contact(user, user, 9)),
+        down("remove_contact", s.people.remove_contact(user, user)),
+        down("ask_contact", s.people.ask_contact(user, UserId::new(), Most { contacts: 9, requests: 9 })),
+        down("drop_requests", s.people.drop_requests(user, UserId::new())),
+        down("requests", s.people.requests(user)),
+        down("block", s.people.block(user, user, 9)),
+        down("unblock", s.people.unblock(user, user)),
+        down("blocks", s.people.blocks(user)),
+        down("blocks_among", s.people.blocks_among(&ids, &ids)),
+        down("relations", s.people.relations(user, &ids)),
         down("user_positions", s.user_log.user_positions(&ids)),
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
         down("note_read_mark", s.user_log.note_read_mark(user, RoomId::new(), 1)),
@@ -98,10 +120,22 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("sessions", s.sessions.sessions(user)),
         down("session", s.sessions.session(user, session)),
         down("live", s.sessions.live(&logins)),
-        down("arrival", s.sessions.arrival(user, session)),
+        down("arrival", s.sessions.arrival(user, by)),
         down("rotate_refresh", s.sessions.rotate_refresh(user, session, &exchange)),
         down("end_session", s.sessions.end_session(user, session)),
         down("end_sessions", s.sessions.end_sessions(user, None)),
+        down("put_subscription", s.push.put_subscription(user, &subscription, 9)),
+        down("subscriptions", s.push.subscriptions(user)),
+        down("remove_subscription", s.push.remove_subscription(user, "x")),
+        down("push_key", s.push.push_key(b"x")),
+        down("notify_settings", s.notify_preferences.notify_settings(user)),
+        down("put_notify_settings", s.notify_preferences.put_notify_settings(user, &preferences)),
+        down("reach", s.notify_preferences.reach(user)),
+        down("room_levels", s.notify_preferences.room_levels(RoomId::new(), &ids)),
+        down("put_secret", s.secrets.put_secret(user, &secret, now, 9)),
+        down("secret", s.secrets.secret(user, &[0; 32], now)),
+        down("verify_address", s.secrets.verify_address(user, &[0; 32], now)),
+        down("reset_password", s.secrets.reset_password(user, &[0; 32], "next", now)),
         down("put_ticket", s.tickets.put_ticket([0; 32], &ticket, LIMIT)),
         down("take_ticket", s.tickets.take_ticket([0; 32], shared::EventId::random())),
     ]

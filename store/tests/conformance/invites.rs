@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::{RoomId, Timestamp, protocol::Role};
-use store::{Actor, InviteHash, NewInvite, Removal, StoreError, invites::INVITES_A_ROOM};
+use store::{Actor, InviteHash, NewInvite, Removal, RoleChange, StoreError, invites::INVITES_A_ROOM};
 
 use crate::{
     engine::Fixture,
@@ -74,6 +74,27 @@ pub async fn an_invite_is_made_by_who_has_the_role_and_once(s: &Fixture) {
     s.invites.put_invite(&invite(room, &alice, 0)).await.unwrap();
     let made: Vec<_> = s.invites.invites(room).await.unwrap();
     assert!(made.is_sorted_by_key(|invite| invite.made_at) && made.len() == 2, "{made:?}");
+}
+
+pub async fn an_invite_lets_in_only_while_its_maker_may_invite(s: &Fixture) {
+    let [alice, bob, carol, dave] = ["alice", "bob", "carol", "dave"].map(actor);
+    let room = room_of(&s.store, &[&alice, &bob]).await;
+    let give = async |from: Role, to: Role| {
+        let (by, user) = (alice.clone(), bob.clone());
+        let change = RoleChange { room, by, by_role: Role::Owner, user, from, to };
+        s.room_admin.set_role(&change).await.unwrap();
+    };
+    give(Role::Member, Role::Admin).await;
+    s.invites.put_invite(&NewInvite { by_role: Role::Admin, ..invite(room, &bob, 1) }).await.unwrap();
+    s.invites.put_invite(&invite(room, &alice, 2)).await.unwrap();
+    give(Role::Admin, Role::Member).await;
+    fails!(s.invites.redeem(room, &carol, &[1; 32], MANY).await, InviteNotFound);
+    give(Role::Member, Role::Admin).await;
+    s.invites.redeem(room, &carol, &[1; 32], MANY).await.unwrap();
+    s.rooms.leave(room, &bob).await.unwrap();
+    fails!(s.invites.redeem(room, &dave, &[1; 32], MANY).await, InviteNotFound);
+    assert_eq!(uses(s, room).await.iter().find(|(hash, _)| *hash == [1; 32]), Some(&([1; 32], 1)));
+    s.invites.redeem(room, &dave, &[2; 32], MANY).await.unwrap();
 }
 
 pub async fn of_many_who_redeem_at_once_as_many_come_in_as_it_is_for(s: &Fixture) {

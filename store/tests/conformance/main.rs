@@ -25,15 +25,20 @@ mod marks;
 mod membership;
 mod mentions;
 mod notify;
+mod notify_settings;
 mod ops;
+mod people;
 mod persistence;
 mod presence;
+mod push;
 mod reactions;
 mod repeats;
 mod replies;
+mod requests;
 mod retention;
 mod roles;
 mod rooms;
+mod secrets;
 mod sessions;
 mod updates;
 mod user_log;
@@ -71,11 +76,44 @@ conformance! {
         a_refused_signup_leaves_nothing_behind,
         of_many_signups_of_one_name_at_once_exactly_one_wins,
         of_many_signups_of_one_address_at_once_exactly_one_wins,
+        a_user_of_another_product_is_made_once,
+        a_user_of_another_product_whose_name_is_taken_is_not_made,
         a_patch_changes_what_it_names_and_no_more,
         patches_of_two_fields_at_once_both_stay,
         a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
         search_goes_by_the_bytes_of_the_folded_name,
+    }
+    people {
         contacts_are_one_way_and_in_order_of_id,
+        a_list_of_people_is_bounded,
+        who_watches_is_told_that_access_changed_and_only_where_it_did,
+        how_others_stand_to_a_viewer_is_told_in_order,
+        who_blocks_whom_is_told_of_many_at_once,
+        a_block_is_told_to_its_owner_alone,
+        nothing_is_said_in_a_direct_room_while_one_blocks_the_other,
+        a_room_that_is_made_later_is_blocked_too,
+        a_block_and_the_making_of_the_room_at_once_end_blocked,
+        blocks_of_both_at_once_end_as_their_lists_say,
+    }
+    requests {
+        a_request_waits_until_it_is_accepted,
+        a_request_that_is_taken_back_or_declined_waits_no_more,
+        who_has_one_in_their_contacts_need_not_be_asked,
+        who_is_blocked_waits_for_ever_and_is_not_seen,
+        a_block_ends_what_waits_between_the_two,
+        requests_are_bounded,
+        two_who_ask_each_other_at_once_are_contacts,
+        asking_and_declining_at_once_leave_both_lists_agreeing,
+    }
+    notify_settings {
+        settings_are_kept_and_replaced_as_a_whole,
+        what_users_want_of_a_room_is_read_together,
+    }
+    push {
+        a_subscription_is_kept_once_as_it_was_given,
+        subscriptions_of_a_user_are_bounded,
+        an_endpoint_is_one_users,
+        the_key_for_pushes_is_made_once,
     }
     sessions {
         a_session_is_kept_until_it_ends,
@@ -92,6 +130,15 @@ conformance! {
         a_login_with_what_is_not_the_password_any_more_begins_no_session,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
+    }
+    secrets {
+        a_secret_is_good_until_it_ends_or_is_taken,
+        a_reset_ends_all_sessions_and_every_other_reset,
+        who_verifies_changes_nothing_but_that,
+        of_many_uses_of_one_secret_at_once_one_counts,
+        a_secret_is_its_owner_s_its_kind_s_and_its_address_s,
+        a_taken_secret_does_not_come_back,
+        of_more_secrets_than_are_kept_those_that_end_first_go,
     }
     roles {
         a_role_is_one_change_and_leaves_the_membership_as_it_is,
@@ -115,6 +162,7 @@ conformance! {
     invites {
         an_invite_lets_in_until_it_is_withdrawn,
         an_invite_is_made_by_who_has_the_role_and_once,
+        an_invite_lets_in_only_while_its_maker_may_invite,
         of_many_who_redeem_at_once_as_many_come_in_as_it_is_for,
         one_user_who_redeems_many_times_at_once_uses_it_once,
         an_expired_invite_lets_nobody_in_and_goes,

@@ -168,6 +168,7 @@ fn job(request: NotificationId, user: UserId) -> Job {
         expires_at: Some(Timestamp::from_millis(1_900_000_000_001)),
         created_at: Timestamp::from_millis(1_760_000_000_001),
         message: Some(id(RoomId::new(), 7)),
+        letter: None,
         request_hash: None,
     }
 }
@@ -180,6 +181,7 @@ fn bare(request: NotificationId, user: UserId) -> Job {
         collapse_key: None,
         expires_at: None,
         message: None,
+        letter: None,
         ..job(request, user)
     }
 }

@@ -40,7 +40,7 @@ async fn write(store: &Store) -> Written {
     for user in &users {
         store.users.create_user(user).await.unwrap();
     }
-    store.users.add_contact(users[0].id, users[1].id).await.unwrap();
+    store.people.add_contact(users[0].id, users[1].id, 9).await.unwrap();
     let room = RoomRecord { handle: Some("lobby".into()), ..public_room("Lobby") };
     store.rooms.create_room(&room, &people[..2]).await.unwrap();
     let start = head(store, room.id).await;
@@ -125,6 +125,7 @@ fn job(id: NotificationId, user: UserId) -> Job {
         expires_at: None,
         created_at,
         message: None,
+        letter: None,
         request_hash: None,
     }
 }
@@ -142,7 +143,7 @@ async fn answers(store: &Store, w: &Written) -> Vec<String> {
         format!("{:?}", store.users.users(&ids).await.unwrap()),
         format!("{:?}", store.users.search_users("", None, 9).await.unwrap()),
         format!("{:?}", store.users.user_id_by_email("USER1@x.org").await.unwrap()),
-        format!("{:?}", store.users.contacts(ids[0]).await.unwrap()),
+        format!("{:?}", store.people.contacts(ids[0]).await.unwrap()),
         format!("{:?}", store.users.count_users().await.unwrap()),
         format!("{:?}", store.sessions.sessions(w.session.user).await.unwrap()),
         format!("{:?}", store.rooms.room(room).await.unwrap()),

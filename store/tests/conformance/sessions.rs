@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use shared::{EventId, SessionId, Timestamp, UserId, protocol::Position};
 use store::{
-    Arrival, BusEvent, Exchange, Inbox, Replaced, Rotation, SessionRecord, Signal, Ticket, Topic, UserEvent, UserRecord,
+    Arrival, BusEvent, Exchange, Inbox, Login, Replaced, Rotation, SessionRecord, Signal, Ticket, Topic, UserEvent,
+    UserRecord,
 };
 
 use crate::{
@@ -101,11 +102,17 @@ pub async fn sessions_are_listed_by_their_login_while_they_live(s: &Fixture) {
     assert_eq!(s.sessions.sessions(user).await.unwrap(), left);
     assert_eq!(s.sessions.sessions(UserId::new()).await.unwrap(), []);
 
-    let logins = [&sessions[0], &sessions[1], &another, &expired, &sessions[3]].map(|one| (one.user, one.id));
+    let logins =
+        [&sessions[0], &sessions[1], &another, &expired, &sessions[3]].map(|one| (one.user, Login::Session(one.id)));
     assert_eq!(s.sessions.live(&logins).await.unwrap(), [true, false, true, false, true]);
     assert_eq!(s.sessions.live(&logins[1..2]).await.unwrap(), [false]);
-    assert_eq!(s.sessions.live(&[(another.user, sessions[0].id)]).await.unwrap(), [false], "another's");
+    assert_eq!(s.sessions.live(&[(another.user, Login::Session(sessions[0].id))]).await.unwrap(), [false], "another's");
     assert!(s.sessions.live(&[]).await.unwrap().is_empty());
+    let (host, there) = (Login::Host { until: Timestamp::from_millis(0) }, account("there"));
+    s.users.create_user(&there).await.unwrap();
+    let mixed = [(user, host), (there.id, host), logins[0], (there.id, Login::Session(SessionId::new()))];
+    assert_eq!(s.sessions.live(&mixed).await.unwrap(), [false, true, true, false], "as long as there is such a user");
+    assert_eq!(s.sessions.live(&mixed[1..2]).await.unwrap(), [true]);
 }
 
 pub async fn of_more_sessions_than_are_kept_those_not_used_for_the_longest_end(s: &Fixture) {
@@ -162,7 +169,7 @@ pub async fn who_arrives_is_shown_their_rooms_and_where_their_own_log_stands_whi
     let expired = SessionRecord { expires_at: Timestamp::now().before(Duration::from_secs(1)), ..session.clone() };
     let expired = SessionRecord { id: SessionId::new(), ..expired };
     begin(s, &[&session, &expired]).await;
-    let arrival = async |id: SessionId| s.sessions.arrival(user.id, id).await.unwrap();
+    let arrival = async |id: SessionId| s.sessions.arrival(user.id, Login::Session(id)).await.unwrap();
     let nothing = Arrival { own: Position::BEGINNING, rooms: Vec::new() };
     assert_eq!(arrival(session.id).await, Some(nothing));
     // Few are read otherwise than many.
@@ -176,6 +183,10 @@ pub async fn who_arrives_is_shown_their_rooms_and_where_their_own_log_stands_whi
         assert_eq!(arrival(session.id).await, Some(expected));
     }
     assert_eq!((arrival(expired.id).await, arrival(SessionId::new()).await), (None, None));
+    let by_token = Login::Host { until: Timestamp::now() };
+    assert_eq!(s.sessions.arrival(user.id, by_token).await.unwrap(), None, "there is no such user");
+    s.users.create_user(&UserRecord { id: user.id, ..account("alice") }).await.unwrap();
+    assert_eq!(s.sessions.arrival(user.id, by_token).await.unwrap(), arrival(session.id).await);
     s.sessions.end_session(user.id, session.id).await.unwrap();
     assert_eq!(arrival(session.id).await, None);
 }
@@ -322,12 +333,15 @@ pub async fn rotating_moves_the_end_of_a_session(s: &Fixture) {
 }
 
 pub async fn a_ticket_is_given_once_and_in_time(s: &Fixture) {
-    let ticket = Ticket { user: UserId::new(), session: SessionId::new(), scope: Some("a b".into()) };
+    let ticket = Ticket { user: UserId::new(), login: Login::Session(SessionId::new()), scope: Some("a b".into()) };
     let (minute, brief) = (Duration::from_secs(60), Duration::from_millis(200));
     let take = async |hash: u8| s.tickets.take_ticket([hash; 32], EventId::random()).await.unwrap();
     s.tickets.put_ticket([1; 32], &ticket, minute).await.unwrap();
     assert_eq!((take(2).await, take(1).await), (None, Some(ticket.clone())));
     assert_eq!(take(1).await, None);
+    let by_token = Ticket { login: Login::Host { until: Timestamp::from_millis(5) }, ..ticket.clone() };
+    s.tickets.put_ticket([2; 32], &by_token, minute).await.unwrap();
+    assert_eq!(take(2).await, Some(by_token));
     s.tickets.put_ticket([3; 32], &Ticket { scope: None, ..ticket.clone() }, brief).await.unwrap();
     let ended = Timestamp::now().after(2 * brief);
     eventually("ended", async || Timestamp::now() > ended).await;

@@ -49,11 +49,11 @@ pub async fn every_kind_of_entry_is_told_in_order(s: &Fixture) {
     s.rooms.create_room(&made, &[alice.clone(), bob.clone()]).await.unwrap();
     let joined = room_of(&far, &[&alice]).await;
     join(&far, joined, &bob).await;
-    s.users.add_contact(bob.id, alice.id).await.unwrap();
+    s.people.add_contact(bob.id, alice.id, 9).await.unwrap();
     let noted = far.user_log.note_read_mark(bob.id, joined, 7).await.unwrap();
     let told = item(1);
     s.inboxes.add_to_inbox(bob.id, &told, None).await.unwrap();
-    far.users.remove_contact(bob.id, alice.id).await.unwrap();
+    far.people.remove_contact(bob.id, alice.id).await.unwrap();
     s.rooms.leave(joined, &bob).await.unwrap();
     let last = far.user_log.note_read_mark(bob.id, RoomId::new(), u64::MAX >> 12).await.unwrap();
     let log = as_published(s, &mut inbox, bob.id).await;
@@ -86,9 +86,9 @@ pub async fn what_changes_nothing_is_no_entry(s: &Fixture) {
     s.rooms.create_room(&record, std::slice::from_ref(&bob)).await.unwrap();
     fails!(s.rooms.join(room, &bob, shared::protocol::Role::Member, 1).await, RoomFull);
     fails!(s.rooms.leave(room, &bob).await, NotAMember);
-    s.users.remove_contact(bob.id, alice.id).await.unwrap();
+    s.people.remove_contact(bob.id, alice.id).await.unwrap();
     for _ in 0..2 {
-        s.users.add_contact(bob.id, alice.id).await.unwrap();
+        s.people.add_contact(bob.id, alice.id, 9).await.unwrap();
     }
     let told = item(1);
     for _ in 0..2 {
@@ -154,7 +154,7 @@ pub async fn entries_at_once_are_numbered_without_gap_or_double(s: &Fixture) {
             for n in 0..5 {
                 match i {
                     0 | 1 => drop(room_of(&store, &[&alice, &bob]).await),
-                    2 => store.users.add_contact(bob.id, UserId::new()).await.unwrap(),
+                    2 => store.people.add_contact(bob.id, UserId::new(), 1000).await.unwrap(),
                     3 => store.inboxes.add_to_inbox(bob.id, &item(n), None).await.unwrap(),
                     _ => drop(store.user_log.note_read_mark(bob.id, RoomId::new(), i).await.unwrap()),
                 }

@@ -110,6 +110,43 @@ pub async fn of_many_signups_of_one_address_at_once_exactly_one_wins(s: &Fixture
     assert_eq!(s.users.search_users("user", None, 100).await.unwrap().len(), 1);
 }
 
+pub async fn a_user_of_another_product_is_made_once(s: &Fixture) {
+    let record = |n: usize| UserRecord { password_hash: None, ..with_email("ann", &format!("a{n}@x.org")) };
+    assert_eq!(s.users.user_id_by_external(&[1; 32]).await.unwrap(), None);
+    let elsewhere = s.elsewhere().await;
+    let made = at_once((0..20).map(|n| {
+        let users = if n % 2 == 0 { s.users.clone() } else { elsewhere.users.clone() };
+        async move { users.provision_user(&record(n), &[1; 32]).await.unwrap() }
+    }))
+    .await;
+    assert!(made.iter().all(|id| *id == made[0]), "{made:?}");
+    assert_eq!(s.users.user_id_by_external(&[1; 32]).await.unwrap(), Some(made[0]));
+    let ann = s.users.user(made[0]).await.unwrap().unwrap();
+    assert_eq!(
+        (s.users.user_id_by_name("ann").await.unwrap(), s.users.count_users().await.unwrap()),
+        (Some(ann.id), 1)
+    );
+    for n in 0..20 {
+        let owner = s.users.user_id_by_email(&format!("a{n}@x.org")).await.unwrap();
+        assert_eq!(owner.is_some(), ann.email == Some(format!("a{n}@x.org")), "of one alone something is left");
+    }
+    assert_eq!(s.users.provision_user(&account("late"), &[1; 32]).await.unwrap(), ann.id);
+    assert_eq!(s.users.user_id_by_name("late").await.unwrap(), None);
+}
+
+pub async fn a_user_of_another_product_whose_name_is_taken_is_not_made(s: &Fixture) {
+    let there = with_email("ann", "ann@x.org");
+    s.users.create_user(&there).await.unwrap();
+    fails!(s.users.provision_user(&account("ANN"), &[1; 32]).await, UsernameTaken);
+    fails!(s.users.provision_user(&with_email("bob", "ANN@x.org"), &[1; 32]).await, EmailTaken);
+    assert_eq!(s.users.user_id_by_external(&[1; 32]).await.unwrap(), None);
+    assert_eq!((s.users.user_id_by_name("bob").await.unwrap(), s.users.count_users().await.unwrap()), (None, 1));
+    let bob = account("bob");
+    assert_eq!(s.users.provision_user(&bob, &[1; 32]).await.unwrap(), bob.id);
+    assert!(s.users.provision_user(&account("cat"), &[2; 32]).await.is_ok(), "another is another");
+    assert_eq!(s.users.user(bob.id).await.unwrap(), Some(bob));
+}
+
 pub async fn a_patch_changes_what_it_names_and_no_more(s: &Fixture) {
     let alice = UserRecord { bio: Some("old".into()), ..with_email("alice", "a@x.org") };
     s.users.create_user(&alice).await.unwrap();
@@ -232,20 +269,4 @@ pub async fn search_goes_by_the_bytes_of_the_folded_name(s: &Fixture) {
     for odd in ["*", "a*", "[", "ann\u{ff}", "ann\0"] {
         assert_eq!(found(odd, None, 9).await, [""; 0], "{odd:?}");
     }
-}
-
-pub async fn contacts_are_one_way_and_in_order_of_id(s: &Fixture) {
-    let mut ids: Vec<UserId> = (0..6).map(|_| UserId::new()).collect();
-    ids.sort();
-    let owner = ids.remove(2);
-    assert_eq!(s.users.contacts(owner).await.unwrap(), []);
-    for i in [3, 0, 4, 1, 0, 2] {
-        s.users.add_contact(owner, ids[i]).await.unwrap();
-    }
-    assert_eq!(s.users.contacts(owner).await.unwrap(), ids);
-    assert_eq!(s.users.contacts(ids[0]).await.unwrap(), []);
-    s.users.remove_contact(owner, ids[1]).await.unwrap();
-    s.users.remove_contact(owner, ids[1]).await.unwrap();
-    ids.remove(1);
-    assert_eq!(s.users.contacts(owner).await.unwrap(), ids);
 }

@@ -186,7 +186,7 @@ impl<'a> Walk<'a> {
         }
         for user in &self.users {
             self.compare_views(user, &"at the end").await;
-            assert_eq!(self.store.users.contacts(user.id).await.unwrap(), self.model.contacts(user.id));
+            assert_eq!(self.store.people.contacts(user.id).await.unwrap(), self.model.contacts(user.id));
             assert_eq!(user_log(self.store, user.id, Position::BEGINNING).await, self.model.user_log(user.id));
         }
         let positions: Vec<_> = ids.iter().map(|u| self.model.user_position(*u)).collect();

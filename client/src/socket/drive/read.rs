@@ -66,6 +66,7 @@ impl Line<'_> {
                 *self.moved.lock() = Some(Move { at, url });
                 self.asked_to_move.notify_one();
             }
+            (_, Ok(ServerFrame::TokenExpiring { .. })) => self.expiring.notify_one(),
             (_, Ok(frame)) => self.tell(frame).await,
             // A newer server may say more than this client knows.
             (_, Err(error)) => tracing::debug!(%error, "a frame this client does not know"),

@@ -54,6 +54,12 @@ impl Line<'_> {
                 }
                 () = self.answered.notified(), if !room => {}
                 Some(frame) = asked_for.recv() => sink.send(Message::text(frame)).await?,
+                () = self.renewed.notified() => {
+                    let frame = self.renewal.lock().take();
+                    if let Some(frame) = frame {
+                        sink.send(Message::text(frame)).await?;
+                    }
+                }
                 _ = tick.tick() => {
                     if self.heard.lock().elapsed() >= self.heartbeat {
                         sink.send(Message::Ping(Bytes::new())).await?;

@@ -64,11 +64,12 @@ proptest! {
     }
 
     #[test]
-    fn a_user_change_survives_its_row(seq in any::<u64>(), added in any::<bool>(), what in 0usize..5) {
+    fn a_user_change_survives_its_row(seq in any::<u64>(), [added, pending] in any::<[bool; 2]>(), what in 0usize..7) {
         let whats = [
             UserWhat::RoomAdded(RoomId::new()), UserWhat::RoomRemoved(RoomId::new()),
             UserWhat::ReadMark { room: RoomId::new(), seq }, UserWhat::Contact { user: UserId::new(), added },
-            UserWhat::Notification(NotificationId::new()),
+            UserWhat::Notification(NotificationId::new()), UserWhat::Block { user: UserId::new(), added },
+            UserWhat::Request { user: UserId::new(), incoming: added, pending },
         ];
         let row = UserChangeRow { event_id: EventId::random(), what: whats[what] };
         prop_assert_eq!(UserChangeRow::decode(&row.encode()).unwrap(), row);
@@ -76,10 +77,12 @@ proptest! {
 }
 
 #[test]
-fn a_head_row_survives_with_and_without_a_due_time() {
+fn a_head_row_survives_with_and_without_a_due_time_and_a_block() {
     let head = Head { seq: 3, rev: 9, event_id: EventId::random(), floor: 1, members: 2 };
-    for due in [None, Some(Timestamp::from_millis(-5))] {
-        let row = HeadRow { head, due, notified: 2 };
+    for (due, blocked) in
+        [None, Some(Timestamp::from_millis(-5))].into_iter().flat_map(|due| [(due, false), (due, true)])
+    {
+        let row = HeadRow { head, due, notified: 2, blocked };
         assert_eq!(HeadRow::decode(&row.encode()).unwrap(), row);
     }
 }

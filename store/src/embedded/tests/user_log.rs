@@ -34,14 +34,14 @@ async fn what_concerns_a_user_is_in_their_log_as_it_was_published() {
     store.rooms.join(id, &bob, Role::Member, 9).await.unwrap();
     store.user_log.note_read_mark(bob.id, id, 7).await.unwrap();
     for _ in 0..2 {
-        store.users.add_contact(bob.id, alice.id).await.unwrap();
+        store.people.add_contact(bob.id, alice.id, 9).await.unwrap();
     }
     let kept = item(1);
     for _ in 0..2 {
         store.inboxes.add_to_inbox(bob.id, &kept, None).await.unwrap();
     }
     for _ in 0..2 {
-        store.users.remove_contact(bob.id, alice.id).await.unwrap();
+        store.people.remove_contact(bob.id, alice.id).await.unwrap();
     }
     store.rooms.leave(id, &bob).await.unwrap();
     let contact = |added| UserChangeBody::Contact { user: alice.id, added };

@@ -22,6 +22,15 @@ pub(in crate::redis) fn contact(user: UserId, added: bool) -> String {
     format!("c {user} {}", u8::from(added))
 }
 
+pub(in crate::redis) fn block(user: UserId, added: bool) -> String {
+    format!("b {user} {}", u8::from(added))
+}
+
+/// On the owner's presence channel: whether this user may watch them may have changed.
+pub(in crate::redis) fn access_changed(watcher: UserId) -> String {
+    format!("{}{watcher}", super::ACCESS)
+}
+
 pub(in crate::redis) fn notification(id: NotificationId) -> String {
     format!("n {id}")
 }
@@ -50,6 +59,14 @@ fn body(words: &str, item: Option<InboxItem>) -> Result<UserChangeBody> {
         "c" => {
             let [user, added] = fields(rest, what)?;
             UserChangeBody::Contact { user: parse(user, what)?, added: added == "1" }
+        }
+        "b" => {
+            let [user, added] = fields(rest, what)?;
+            UserChangeBody::Block { user: parse(user, what)?, added: added == "1" }
+        }
+        "q" => {
+            let [user, way, pending] = fields(rest, what)?;
+            UserChangeBody::Request { user: parse(user, what)?, incoming: way == "i", pending: pending == "1" }
         }
         "n" => item.map_or(UserChangeBody::Nothing, UserChangeBody::Notification),
         _ => return Err(corrupt(what)),

@@ -13,9 +13,10 @@ if dedupe then
     return {'OK', string.sub(first, 66)}
   end
 end
-local head = call('HMGET', KEYS[1], 'seq', 'rev', 'notified')
+local head = call('HMGET', KEYS[1], 'seq', 'rev', 'notified', 'blocked')
 if not head[1] then return {'NO_ROOM'} end
 if call('HEXISTS', KEYS[2], author) == 0 then return {'NOT_A_MEMBER'} end
+if head[4] then return {'BLOCKED'} end
 local t = call('TIME')
 local ms = t[1] * 1000 + math.floor(t[2] / 1000)
 local seqn, revn = head[1] + 1, head[2] + 1

@@ -2,9 +2,10 @@
 -- KEYS room members messages changes mentions channel | ARGV seq user eventId name(JSON) content mentions changesKept
 -- Gives OK, the message, and the room's position.
 local seq, user, eid = ARGV[1], ARGV[2], ARGV[3]
-local head = redis.call('HMGET', KEYS[1], 'rev', 'eid')
+local head = redis.call('HMGET', KEYS[1], 'rev', 'eid', 'blocked')
 if not head[1] then return {'NO_ROOM'} end
 if redis.call('HEXISTS', KEYS[2], user) == 0 then return {'NOT_A_MEMBER'} end
+if head[3] then return {'BLOCKED'} end
 local old = redis.call('HGET', KEYS[3], seq)
 if not old then return {'NO_MESSAGE'} end
 local at, gone, numbers, meta, was, tallies, content =

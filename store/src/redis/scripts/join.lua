@@ -19,6 +19,8 @@ if ARGV[7] ~= '' then
   local invite, uses = string.match(redis.call('HGET', KEYS[10], ARGV[7]) or '', '^(.*) (%d+)$')
   local expires, most = string.match(invite or '', ' (%d+) (%d+)$')
   if not invite or ms >= tonumber(expires) or most ~= '0' and tonumber(uses) >= tonumber(most) then return {'NO_INVITE'} end
+  local maker = string.match(redis.call('HGET', KEYS[2], string.match(invite, '^%S+')) or '', '^%a+')
+  if maker ~= 'owner' and maker ~= 'admin' then return {'NO_INVITE'} end
   used = invite .. string.format(' %d', uses + 1)
 end
 if tonumber(head[3]) >= tonumber(ARGV[5]) then return {'FULL'} end

@@ -3,9 +3,10 @@
 -- ARGV seq user eventId name(JSON) emoji(hex) give(1|0) emojisKept usersListed changesKept
 -- Gives OK and how many have given it. What is so already, or was sent before, is no change.
 local seq, user, eid, emoji, give = ARGV[1], ARGV[2], ARGV[3], ARGV[5], ARGV[6]
-local head = redis.call('HGET', KEYS[1], 'rev')
-if not head then return {'NO_ROOM'} end
+local head = redis.call('HMGET', KEYS[1], 'rev', 'blocked')
+if not head[1] then return {'NO_ROOM'} end
 if redis.call('HEXISTS', KEYS[2], user) == 0 then return {'NOT_A_MEMBER'} end
+if head[2] then return {'BLOCKED'} end
 local old = redis.call('HGET', KEYS[3], seq)
 if not old then return {'NO_MESSAGE'} end
 local top, tallies, content = string.match(old, '^(%d+ %- [^\n]*\n[^\n]*\n[^\n]*\n)([^\n]*)(\n.*)$')
@@ -37,7 +38,7 @@ count = string.format('%d', count)
 local tally = count == '0' and '' or ' ' .. emoji .. ':' .. count .. ':' .. users
 local t = redis.call('TIME')
 local now = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))
-local revn = tonumber(head) + 1
+local revn = tonumber(head[1]) + 1
 local rev = string.format('%d', revn)
 local what = eid .. ' ' .. now .. ' ' .. user .. ' ' .. seq .. ' ' .. emoji .. ' ' .. give
 redis.call('HSET', KEYS[3], seq, top .. left .. tally .. right .. content)

@@ -6,7 +6,7 @@ use redis::cmd;
 use rstest::rstest;
 use shared::{
     RoomId, Timestamp, UserId,
-    protocol::{HistoryVisibility, Role, RoomType},
+    protocol::{HistoryVisibility, MessageType, Role, RoomType},
 };
 
 use super::{
@@ -14,10 +14,15 @@ use super::{
         Engine,
         codec::json,
         intents::{Intent, new_attempt},
+        people::Change,
+        requests::{Op, Step},
     },
     server::{Kind, Server},
 };
-use crate::{Actor, Maintenance, RoomAdmin, RoomPatch, RoomRecord, RoomUpdate, Rooms, StoreError, UserRecord, Users};
+use crate::{
+    Actor, Asked, Maintenance, Mentions, Most, NewMessage, People, RoomAdmin, RoomLog, RoomPatch, RoomRecord,
+    RoomUpdate, Rooms, StoreError, UserRecord, Users,
+};
 
 pub(super) fn user(name: &str) -> UserRecord {
     UserRecord {
@@ -63,7 +68,11 @@ async fn assert_nothing_pending(server: &Server) {
     let keys: Vec<String> = cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
     for key in &keys {
         assert!(!key.contains("intents"), "{key}");
-        if key.starts_with("test:name:") || key.starts_with("test:email:") || key.starts_with("test:handle:") {
+        if key.starts_with("test:name:")
+            || key.starts_with("test:email:")
+            || key.starts_with("test:handle:")
+            || key.starts_with("test:external:")
+        {
             let claim: String = cmd("GET").arg(key).query_async(&mut connection).await.unwrap();
             assert!(claim.starts_with("confirmed "), "{key}: {claim}");
         }
@@ -115,6 +124,34 @@ async fn a_signup_that_died_after_its_record_is_settled_by_a_look_up_and_by_the_
     assert_eq!(engine.count_users().await.unwrap(), 2);
     assert_nothing_pending(&server).await;
     assert!(matches!(engine.create_user(&user("BOB")).await, Err(StoreError::UsernameTaken)));
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_user_of_another_product_whose_making_died_is_made_by_the_next_or_was_made(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, bob) = (user("ann"), user("bob"));
+    for (one, external) in [(&ann, [1; 32]), (&bob, [2; 32])] {
+        engine.claim_external(one, &external, Timestamp::now()).await.unwrap().unwrap();
+    }
+    engine.write_user(&bob).await.unwrap();
+    assert_eq!(engine.user_id_by_external(&[2; 32]).await.unwrap(), Some(bob.id), "the look-up settles it");
+    let second = user("ann");
+    assert!(matches!(engine.provision_user(&second, &[1; 32]).await, Err(StoreError::Unavailable(_))), "not yet");
+    assert_eq!(later(&engine).await, 2);
+    assert_nothing_pending(&server).await;
+    assert_eq!(engine.provision_user(&second, &[1; 32]).await.unwrap(), second.id);
+    assert!(matches!(engine.write_user(&ann).await, Err(StoreError::Unavailable(_))), "who slept so long");
+    assert_eq!(engine.provision_user(&user("x"), &[2; 32]).await.unwrap(), bob.id);
+    let cat = user("cat");
+    engine.claim_external(&cat, &[3; 32], Timestamp::now()).await.unwrap().unwrap();
+    engine.write_user(&cat).await.unwrap();
+    assert_eq!(later(&engine).await, 1, "the sweep settles it");
+    assert_nothing_pending(&server).await;
+    assert_eq!(engine.user_id_by_external(&[3; 32]).await.unwrap(), Some(cat.id));
 }
 
 #[tokio::test]
@@ -302,6 +339,170 @@ async fn a_renaming_that_died_leaves_the_room_under_the_name_it_has(#[case] kind
     assert_eq!(engine.public_rooms("room", None, 9).await.unwrap(), []);
     assert_eq!(engine.public_rooms("cake", None, 9).await.unwrap(), [record.id]);
     assert_nothing_pending(&server).await;
+}
+
+/// Is what he says in the room refused because one of its two blocks the other?
+async fn is_blocked(engine: &Engine, room: RoomId, author: &Actor) -> bool {
+    let message = NewMessage {
+        room,
+        author: author.clone(),
+        kind: MessageType::Text,
+        content: "hello?".into(),
+        client_message_id: None,
+        reply_to: None,
+        mentions: Mentions::default(),
+        notify_after: Duration::ZERO,
+    };
+    match engine.append(&message).await {
+        Ok(_) => false,
+        Err(StoreError::Blocked) => true,
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+fn direct(a: &Actor, b: &Actor) -> RoomRecord {
+    RoomRecord { id: RoomId::direct(a.id, b.id), name: None, kind: RoomType::Direct, ..room(None) }
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_block_that_died_between_list_and_room_is_finished_by_the_sweep(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, bob) = (actor("ann"), actor("bob"));
+    let record = direct(&ann, &bob);
+    engine.create_room(&record, &[ann.clone(), bob.clone()]).await.unwrap();
+    for (change, blocked) in [(Change::Add(9), true), (Change::Remove, false)] {
+        let attempt = new_attempt();
+        let intent = Intent::Block { user: ann.id, other: bob.id, attempt: attempt.clone() };
+        let _dead = engine.record_intent(&intent, Timestamp::now()).await.unwrap();
+        engine.write_block(ann.id, bob.id, change).await.unwrap();
+        assert_eq!(is_blocked(&engine, record.id, &bob).await, !blocked, "the room has not followed");
+        assert_eq!(later(&engine).await, 1);
+        assert_nothing_pending(&server).await;
+        assert_eq!(is_blocked(&engine, record.id, &bob).await, blocked);
+        // Who slept so long cannot write what they saw then.
+        let late = engine.settle_blocked([ann.id, bob.id], &attempt).await;
+        assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+    }
+    assert!(matches!(engine.block(ann.id, bob.id, 0).await, Err(StoreError::TooManyPeople)));
+    assert_nothing_pending(&server).await;
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_direct_room_that_died_after_it_was_made_is_blocked_by_the_sweep(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let members = [actor("ann"), actor("bob")];
+    let (record, attempt) = (direct(&members[0], &members[1]), new_attempt());
+    engine.block(members[1].id, members[0].id, 9).await.unwrap();
+    let _dead = engine.begin_create(&record, &members, &attempt, Timestamp::now()).await.unwrap();
+    assert!(engine.write_room(&record, &members, &attempt).await.unwrap());
+    assert!(!is_blocked(&engine, record.id, &members[0]).await, "it has not come to it");
+    assert_eq!(later(&engine).await, 3);
+    assert_nothing_pending(&server).await;
+    assert!(is_blocked(&engine, record.id, &members[0]).await);
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn who_looked_at_blocks_before_they_changed_does_not_undo_what_followed(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, bob) = (actor("ann"), actor("bob"));
+    let record = direct(&ann, &bob);
+    engine.create_room(&record, &[ann.clone(), bob.clone()]).await.unwrap();
+    for blocked in [true, false] {
+        match blocked {
+            true => engine.block(ann.id, bob.id, 9).await.unwrap(),
+            false => engine.unblock(ann.id, bob.id).await.unwrap(),
+        }
+        engine.settle_blocked_as([bob.id, ann.id], !blocked, &new_attempt()).await.unwrap();
+        assert_eq!(is_blocked(&engine, record.id, &bob).await, blocked);
+    }
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_request_that_died_between_the_two_is_taken_back_or_finished_by_the_sweep(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, bob, most) = (UserId::new(), UserId::new(), Most { contacts: 9, requests: 9 });
+    let dead = async || {
+        let intent = Intent::Request { user: ann, other: bob };
+        engine.record_intent(&intent, Timestamp::now()).await.unwrap();
+    };
+    let ask = async || engine.request_step(ann, bob, Op::Ask(most, false)).await.unwrap();
+    let swept = async || {
+        assert_eq!(later(&engine).await, 1);
+        assert_nothing_pending(&server).await;
+        let [of_ann, of_bob] = [engine.requests(ann).await.unwrap(), engine.requests(bob).await.unwrap()];
+        (of_ann.outgoing.len(), of_bob.incoming.len())
+    };
+    // Asked, and not delivered.
+    dead().await;
+    ask().await;
+    assert_eq!(swept().await, (0, 0));
+    // Delivered.
+    dead().await;
+    assert_eq!(engine.ask_contact(ann, bob, most).await.unwrap(), Asked::Pending);
+    dead().await;
+    assert_eq!(swept().await, (1, 1));
+    // Taken back on her side alone; declined on hers alone, which is done first.
+    dead().await;
+    engine.request_step(ann, bob, Op::Drop(u64::MAX >> 1)).await.unwrap();
+    assert_eq!(swept().await, (0, 0));
+    // Accepted on his side alone.
+    engine.ask_contact(ann, bob, most).await.unwrap();
+    dead().await;
+    assert_eq!(engine.request_step(bob, ann, Op::Ask(most, false)).await.unwrap(), Step::Contact);
+    assert_eq!(engine.contacts(ann).await.unwrap(), []);
+    assert_eq!(swept().await, (0, 0));
+    assert_eq!([engine.contacts(ann).await.unwrap(), engine.contacts(bob).await.unwrap()], [vec![bob], vec![ann]]);
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_block_that_died_before_it_came_to_what_waits_is_finished_by_the_sweep(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, bob, most) = (UserId::new(), UserId::new(), Most { contacts: 9, requests: 9 });
+    engine.ask_contact(bob, ann, most).await.unwrap();
+    let intent = Intent::Block { user: ann, other: bob, attempt: new_attempt() };
+    let _dead = engine.record_intent(&intent, Timestamp::now()).await.unwrap();
+    engine.write_block(ann, bob, Change::Add(9)).await.unwrap();
+    assert_eq!(later(&engine).await, 1);
+    assert_nothing_pending(&server).await;
+    assert_eq!(engine.requests(ann).await.unwrap().incoming, []);
+    assert_eq!(engine.requests(bob).await.unwrap().outgoing, [ann], "he does not learn of it");
+}
+
+#[tokio::test]
+async fn an_earlier_request_that_is_delivered_or_lost_late_does_not_undo_a_later_one() {
+    let server = Server::start(Kind::Node);
+    let engine = server.engine().await;
+    let (ann, bob, most) = (UserId::new(), UserId::new(), Most { contacts: 9, requests: 9 });
+    let ask = async || match engine.request_step(ann, bob, Op::Ask(most, false)).await.unwrap() {
+        Step::Pending { token, .. } => token,
+        other => panic!("{other:?}"),
+    };
+    let first = ask().await;
+    engine.drop_requests(ann, bob).await.unwrap();
+    engine.ask_contact(ann, bob, most).await.unwrap();
+    engine.request_step(bob, ann, Op::Deliver(first, most)).await.unwrap();
+    engine.request_step(bob, ann, Op::Lose(first)).await.unwrap();
+    assert_eq!(engine.requests(bob).await.unwrap().incoming, [ann]);
 }
 
 #[tokio::test]

@@ -15,9 +15,9 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    Backups, ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, NewMessage, NotifyQueue,
-    Outbox, PageFrom, PageRequest, Presence, ProfilePatch, Published, Publishing, Replaced, RoomLog, Rooms, Rotation,
-    SessionRecord, Sessions, SocketKind, StoreError, Ticket, Tickets, Users,
+    Backups, ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, Login, NewMessage,
+    NotifyQueue, Outbox, PageFrom, PageRequest, Presence, ProfilePatch, Published, Publishing, Replaced, RoomLog,
+    Rooms, Rotation, SessionRecord, Sessions, SocketKind, StoreError, Ticket, Tickets, Users,
     presence::{PresenceEvent, silent},
 };
 
@@ -178,7 +178,7 @@ async fn accounts_sessions_and_limits_work(#[case] kind: Kind) {
     assert_eq!(rotate(2, 3).await, Rotation::Unknown);
     assert!(!engine.end_session(ann.id, session.id).await.unwrap());
 
-    let ticket = Ticket { user: ann.id, session: session.id, scope: None };
+    let ticket = Ticket { user: ann.id, login: Login::Session(session.id), scope: None };
     engine.put_ticket([1; 32], &ticket, MINUTE).await.unwrap();
     let (attempt, another) = (EventId::random(), EventId::random());
     assert_eq!(engine.take_ticket([1; 32], attempt).await.unwrap(), Some(ticket.clone()));
@@ -266,6 +266,7 @@ async fn what_is_to_be_notified_is_given_to_one_and_again_after_its_lease(#[case
         expires_at: None,
         created_at: at,
         message: None,
+        letter: None,
         request_hash: None,
     };
     let me = InstanceId::new();

@@ -12,8 +12,8 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    Bus, BusEvent, InboxItem, Inboxes, Rooms, Signal, Topic, UserChange, UserChangeBody, UserChanges, UserEvent,
-    UserLog, Users, user_log::USER_CHANGES_KEPT,
+    Bus, BusEvent, InboxItem, Inboxes, People, Rooms, Signal, Topic, UserChange, UserChangeBody, UserChanges,
+    UserEvent, UserLog, user_log::USER_CHANGES_KEPT,
 };
 
 fn item(title: &str) -> InboxItem {
@@ -51,7 +51,7 @@ async fn what_concerns_a_user_alone_is_numbered_once_and_published_as_it_is_read
     engine.join(record.id, &bob, Role::Member, 9).await.unwrap();
     assert!(engine.join(record.id, &bob, Role::Member, 9).await.is_err());
     for _ in 0..2 {
-        engine.add_contact(bob.id, ann.id).await.unwrap();
+        engine.add_contact(bob.id, ann.id, 9).await.unwrap();
     }
     let (first, second) = (item("first"), item("second"));
     for one in [&first, &first, &second] {

@@ -171,9 +171,9 @@ impl Walk<'_> {
             Op::Contact { user, other, add } => {
                 let (owner, contact) = (self.users[user].id, self.users[other].id);
                 if add {
-                    self.store.users.add_contact(owner, contact).await.unwrap();
+                    self.store.people.add_contact(owner, contact, 9).await.unwrap();
                 } else {
-                    self.store.users.remove_contact(owner, contact).await.unwrap();
+                    self.store.people.remove_contact(owner, contact).await.unwrap();
                 }
                 self.model.contact(owner, contact, add);
             }

@@ -1,0 +1,203 @@
+//! Firebase Cloud Messaging, HTTP v1: for apps, in the name of a service account of the operator's project.
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use domain::{Domain, DomainError, notifications::FCM};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::{Deserialize, Serialize};
+use shared::{Timestamp, UserId, settings};
+use store::{Job, PushKind};
+use tokio::sync::Mutex;
+
+use super::{Meaning, Payload, Verdict, conclude, find, fitting, places, ttl};
+use crate::{
+    channel::{Channel, Outcome},
+    outgoing::{Answer, Chosen, exchange},
+};
+
+/// Bytes of a message.
+const MESSAGE_BYTES: usize = 4096;
+const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// How long what asks for an access token is good.
+const ASSERTION: Duration = Duration::from_secs(3600);
+/// An access token is replaced so long before it ends.
+const MARGIN: Duration = Duration::from_secs(60);
+
+pub struct Fcm {
+    domain: Domain,
+    http: Chosen,
+    account: Account,
+    key: EncodingKey,
+    url: String,
+    /// The access token, and until when it is used. One is asked for at a time.
+    access: Mutex<Option<(String, Timestamp)>>,
+}
+
+/// What is read of a service account's file.
+#[derive(Deserialize)]
+struct Account {
+    project_id: String,
+    client_email: String,
+    private_key: String,
+    token_uri: String,
+}
+
+/// RFC 7523.
+#[derive(Serialize)]
+struct Assertion<'a> {
+    iss: &'a str,
+    scope: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    /// Seconds.
+    expires_in: u64,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    message: Message<'a>,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    token: &'a str,
+    notification: Shown<'a>,
+    /// Texts alone may be in it.
+    data: BTreeMap<&'a str, String>,
+    android: Android,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    title: &'a str,
+    body: &'a str,
+}
+
+#[derive(Serialize)]
+struct Android {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    collapse_key: Option<String>,
+    ttl: String,
+    priority: &'static str,
+}
+
+impl Fcm {
+    /// `None`: no account is configured. An error names the file that cannot be right.
+    pub fn new(domain: Domain, settings: &settings::Fcm) -> anyhow::Result<Option<Self>> {
+        let Some(file) = &settings.service_account else { return Ok(None) };
+        let wrong = || format!("configuration: notification.fcm.service_account: {}", file.display());
+        let text = fs::read_to_string(file).with_context(wrong)?;
+        let account: Account = serde_json::from_str(&text).with_context(wrong)?;
+        let key = EncodingKey::from_rsa_pem(account.private_key.as_bytes()).with_context(wrong)?;
+        let url = format!("{}/v1/projects/{}/messages:send", settings.url.trim_end_matches('/'), account.project_id);
+        Ok(Some(Self { domain, http: Chosen::new(false)?, account, key, url, access: Mutex::default() }))
+    }
+
+    /// The access token: the one at hand, or a new one.
+    async fn access(&self) -> Result<String, Verdict> {
+        let mut access = self.access.lock().await;
+        let now = Timestamp::now();
+        if let Some((token, until)) = access.as_ref()
+            && *until > now
+        {
+            return Ok(token.clone());
+        }
+        let later = |said| Verdict { meaning: Meaning::Later, said, after: None };
+        let (uri, iat) = (self.account.token_uri.as_str(), now.as_millis() / 1000);
+        let exp = now.after(ASSERTION).as_millis() / 1000;
+        let assertion = Assertion { iss: &self.account.client_email, scope: SCOPE, aud: uri, iat, exp };
+        let assertion = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &assertion, &self.key)
+            .map_err(|e| later(format!("no access token: {e}")))?;
+        let form = [("grant_type", GRANT), ("assertion", assertion.as_str())];
+        let answer = exchange(self.http.post(uri).form(&form)).await;
+        let answer = match answer {
+            Ok(answer) if answer.status.is_success() => answer,
+            // Whatever is wrong with the account is the operator's to mend.
+            answer => {
+                let refused = Verdict::of(answer, |_| Meaning::Later);
+                return Err(Verdict { said: format!("no access token: {}", refused.said), ..refused });
+            }
+        };
+        let granted: Granted =
+            serde_json::from_str(&answer.text).map_err(|e| later(format!("no access token: {e}")))?;
+        let until = now.after(Duration::from_secs(granted.expires_in).saturating_sub(MARGIN));
+        *access = Some((granted.access_token.clone(), until));
+        Ok(granted.access_token)
+    }
+
+    async fn send(&self, job: &Job, token: &str) -> Verdict {
+        let body = match fitting(job, MESSAGE_BYTES, |payload| serde_json::to_vec(&request(job, token, payload))) {
+            Ok(body) => body,
+            Err(e) => return Verdict { meaning: Meaning::Refused, said: e.to_string(), after: None },
+        };
+        let access = match self.access().await {
+            Ok(access) => access,
+            Err(verdict) => return verdict,
+        };
+        let request = self.http.post(&self.url).bearer_auth(&access).header("content-type", "application/json");
+        let verdict = Verdict::of(exchange(request.body(body)).await, meaning);
+        if verdict.said.starts_with("401") {
+            let mut kept = self.access.lock().await;
+            kept.take_if(|(token, _)| *token == access);
+        }
+        verdict
+    }
+}
+
+fn request<'a>(job: &Job, token: &'a str, payload: &Payload<'a>) -> Request<'a> {
+    let mut data = BTreeMap::from([("id", payload.id.to_string()), ("createdAt", payload.created_at.to_string())]);
+    if let Some(value) = payload.data {
+        data.insert("data", value.to_string());
+    }
+    if let Some(category) = payload.category {
+        data.insert("category", category.into());
+    }
+    let ttl = format!("{}s", ttl(job).as_secs());
+    let android = Android { collapse_key: job.collapse_key.clone(), ttl, priority: "HIGH" };
+    Request {
+        message: Message { token, notification: Shown { title: payload.title, body: payload.body }, data, android },
+    }
+}
+
+/// By the error codes that FCM documents.
+fn meaning(answer: &Answer) -> Meaning {
+    match answer.status.as_u16() {
+        200 => Meaning::Accepted,
+        // UNREGISTERED
+        404 => Meaning::Gone,
+        // 401: the access token, or the operator's key at Apple or at a push service, is not good (any more).
+        401 | 429 | 500..=599 => Meaning::Later,
+        // INVALID_ARGUMENT, SENDER_ID_MISMATCH
+        _ => Meaning::Refused,
+    }
+}
+
+#[async_trait]
+impl Channel for Fcm {
+    fn name(&self) -> &'static str {
+        FCM
+    }
+
+    async fn places(&self, user: UserId) -> Result<Vec<String>, DomainError> {
+        places(&self.domain, user, PushKind::Fcm, FCM).await
+    }
+
+    async fn deliver(&self, job: &Job, place: &str) -> Outcome {
+        match find(&self.domain, job.user, place).await {
+            Ok(subscription) => {
+                let verdict = self.send(job, &subscription.endpoint).await;
+                conclude(&self.domain, job.user, &subscription, verdict).await
+            }
+            Err(outcome) => outcome,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Notification settings: one hash in the user's tag, `reach` and a field for each room that is not as the others.
+
+use async_trait::async_trait;
+use redis::cmd;
+use shared::{RoomId, UserId};
+
+use super::{
+    Engine,
+    codec::{from_json, json, parse},
+};
+use crate::{NotifyPreferences, NotifySettings, Reach, Result, RoomLevel};
+
+const REACH: &str = "reach";
+
+#[async_trait]
+impl NotifyPreferences for Engine {
+    async fn notify_settings(&self, user: UserId) -> Result<NotifySettings> {
+        let read = cmd("HGETALL").arg(self.keys.notify(user)).to_owned();
+        let fields: Vec<(String, String)> = self.connections.ask("read notification settings", &read).await?;
+        let mut settings = NotifySettings::default();
+        for (field, value) in fields {
+            if field == REACH {
+                settings.reach = from_json(&value)?;
+            } else {
+                settings.rooms.insert(parse(&field, "a room")?, from_json(&value)?);
+            }
+        }
+        Ok(settings)
+    }
+
+    async fn put_notify_settings(&self, user: UserId, settings: &NotifySettings) -> Result<()> {
+        let key = self.keys.notify(user);
+        let mut set = cmd("HSET");
+        set.arg(&key).arg(REACH).arg(json(&settings.reach)?);
+        for (room, level) in &settings.rooms {
+            set.arg(room.to_string()).arg(json(level)?);
+        }
+        let commands = vec![cmd("DEL").arg(&key).to_owned(), set];
+        self.connections.ask_atomic::<Vec<i64>>("put notification settings", commands).await.map(drop)
+    }
+
+    async fn reach(&self, user: UserId) -> Result<Reach> {
+        let read = cmd("HGET").arg(self.keys.notify(user)).arg(REACH).to_owned();
+        let text: Option<String> = self.connections.ask("read how a user is reached", &read).await?;
+        text.map_or_else(|| Ok(Reach::default()), |text| from_json(&text))
+    }
+
+    async fn room_levels(&self, room: RoomId, users: &[UserId]) -> Result<Vec<RoomLevel>> {
+        let field = room.to_string();
+        let reads = users.iter().map(|user| cmd("HGET").arg(self.keys.notify(*user)).arg(&field).to_owned()).collect();
+        let texts: Vec<Option<String>> = self.connections.ask_all("read what of a room users want", reads).await?;
+        texts.into_iter().map(|text| text.map_or_else(|| Ok(RoomLevel::All), |text| from_json(&text))).collect()
+    }
+}
