@@ -72,7 +72,7 @@ pub struct Exchange {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rotation {
     /// It was the valid one, or within the grace the one before; the new hash is in place.
-    Rotated(SessionRecord),
+    Rotated(Box<SessionRecord>),
     /// It is of the session's family and valid no more: somebody replays an old one. The session has been ended, and that
     /// published.
     Reused,

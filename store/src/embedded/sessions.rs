@@ -95,7 +95,7 @@ fn rotate(tx: &mut Tx, session: SessionRecord, exchange: Exchange) -> Result<Rot
     remove(tx, &session);
     let session = SessionRecord { refresh_hash, replaced: Some(replaced), used_at, expires_at, ..session };
     put(tx, &session)?;
-    Ok(Rotation::Rotated(session))
+    Ok(Rotation::Rotated(Box::new(session)))
 }
 
 /// Ends these; gives those that lived.

@@ -390,7 +390,7 @@ async fn a_replayed_refresh_token_ends_the_session_and_tells_so() {
     };
     let replaced = Some(crate::Replaced { hash: [1; 32], at: now });
     let rotated = SessionRecord { refresh_hash: [2; 32], replaced, expires_at: later, ..session.clone() };
-    assert_eq!(rotate(1, 2).await, Rotation::Rotated(rotated.clone()));
+    assert_eq!(rotate(1, 2).await, Rotation::Rotated(Box::new(rotated.clone())));
     store.maintenance.sweep(now.after(DAY)).await.unwrap();
     assert_eq!(store.sessions.session(user, session.id).await.unwrap(), Some(rotated), "swept by its old expiry");
     assert_eq!(rotate(7, 3).await, Rotation::Reused);

@@ -178,7 +178,7 @@ impl Sessions for Engine {
             .arg(millis(exchange.grace));
         let answer: Vec<String> = self.connections.run("rotate a refresh token", rotate).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["ROTATED", text] => Ok(Rotation::Rotated(decode(user, id, text)?)),
+            ["ROTATED", text] => Ok(Rotation::Rotated(Box::new(decode(user, id, text)?))),
             ["REUSED"] => Ok(Rotation::Reused),
             ["UNKNOWN"] => Ok(Rotation::Unknown),
             _ => Err(corrupt("a rotation")),

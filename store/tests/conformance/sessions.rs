@@ -202,7 +202,7 @@ pub async fn the_valid_refresh_token_rotates(s: &Fixture) {
         let (refresh_hash, replaced) = ([n + 1; 32], Some(Replaced { hash: [n; 32], at }));
         let expected = SessionRecord { refresh_hash, replaced, used_at: at, expires_at, ..session.clone() };
         let rotation = s.sessions.rotate_refresh(session.user, session.id, &exchange).await.unwrap();
-        assert_eq!(rotation, Rotation::Rotated(expected.clone()));
+        assert_eq!(rotation, Rotation::Rotated(Box::new(expected.clone())));
         assert_eq!(read(s, &session).await, Some(expected));
     }
     let unknown = SessionRecord { id: SessionId::new(), ..session.clone() };
@@ -243,7 +243,7 @@ pub async fn within_the_grace_the_refresh_token_before_is_exchanged_again(s: &Fi
         let at = first.after(after);
         let (refresh_hash, replaced) = ([next; 32], Some(Replaced { hash: [1; 32], at: first }));
         let expected = SessionRecord { refresh_hash, replaced, used_at: at, ..session.clone() };
-        assert_eq!(rotate([1, next], at).await, Rotation::Rotated(expected));
+        assert_eq!(rotate([1, next], at).await, Rotation::Rotated(Box::new(expected)));
     }
     assert!(
         matches!(rotate([4, 5], first.after(GRACE)).await, Rotation::Rotated(_)),

@@ -171,8 +171,8 @@ async fn accounts_sessions_and_limits_work(#[case] kind: Kind) {
         };
         engine.rotate_refresh(ann.id, session.id, &exchange).await.unwrap()
     };
-    assert_eq!(rotate(1, 2).await, Rotation::Rotated(next.clone()));
-    assert_eq!(rotate(1, 2).await, Rotation::Rotated(next.clone()), "the same call again");
+    assert_eq!(rotate(1, 2).await, Rotation::Rotated(Box::new(next.clone())));
+    assert_eq!(rotate(1, 2).await, Rotation::Rotated(Box::new(next.clone())), "the same call again");
     assert_eq!(engine.session(ann.id, session.id).await.unwrap(), Some(next.clone()));
     assert_eq!(rotate(7, 3).await, Rotation::Reused);
     assert_eq!(rotate(2, 3).await, Rotation::Unknown);
