@@ -153,7 +153,8 @@ async fn a_token_of_one_api_server_is_accepted_by_another_over_the_same_redis() 
     assert_eq!(first.bearer(Some(&bob.token)).get("/api/profile").await.expect(200).raw["id"], bob.id);
     let keys = first.anyone().get("/.well-known/jwks.json").await.expect(200).raw;
     assert_eq!(keys["keys"].as_array().unwrap().len(), 2, "each signs with a key of its own: {keys}");
-    refresh(&second.anyone(), &json!(alice.refresh_token)).await.expect(200);
+    let next = refresh(&second.anyone(), &json!(alice.refresh_token)).await.expect(200).raw["refreshToken"].clone();
+    refresh(&first.anyone(), &next).await.expect(200);
     refresh(&first.anyone(), &json!(alice.refresh_token)).await.refused(401, "UNAUTHORIZED");
 }
 
