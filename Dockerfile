@@ -24,7 +24,7 @@ RUN cargo build --release --locked -p api-server -p chat-server -p presence-serv
 COPY . .
 RUN find . -type f -name '*.rs' -exec touch {} + \
     && cargo build --release --locked -p api-server -p chat-server -p presence-server -p notification-server \
-    && mkdir /out \
+    && mkdir -p /out/empty \
     && for service in api-server chat-server presence-server notification-server; do \
         # Backtraces still find their lines in it; it takes less than half the room.
         objcopy --compress-debug-sections=zlib "target/release/$service" "/out/$service" || exit 1; \
@@ -36,6 +36,8 @@ FROM ${RUNTIME_IMAGE}
 COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 ARG SERVICE=SERVICE-is-not-given
 COPY --from=builder /out/${SERVICE} /usr/local/bin/service
+# A volume that is mounted here takes its owner: a container may write nowhere else.
+COPY --from=builder --chown=10001:10001 /out/empty /var/lib/chatapp/attachments
 USER 10001:10001
 HEALTHCHECK --interval=5s --timeout=5s --start-period=10s --retries=3 \
     CMD ["/usr/local/bin/service", "--healthcheck"]

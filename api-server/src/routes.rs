@@ -1,6 +1,8 @@
 //! The whole URL table of api-server. `/health`, `/ready`, `/metrics` and `/openapi.json` come with every service.
 
 mod accounts;
+mod attachments;
+mod avatars;
 mod docs;
 mod invites;
 mod members;
@@ -43,6 +45,9 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(sessions::ws_ticket) // POST /api/ws-ticket
         .service(accounts::profile) // GET /api/profile
         .service(accounts::patch_profile) // PATCH /api/profile
+        .service(avatars::set) // PUT /api/profile/avatar
+        .service(avatars::remove) // DELETE /api/profile/avatar
+        .service(avatars::get_avatar) // GET /api/avatars/{user}/{file}
         .service(accounts::jwks); // GET /.well-known/jwks.json
 
     cfg.service(users::search) // GET /api/users
@@ -92,6 +97,12 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(reactions::give) // PUT /api/messages/{id}/reactions/{emoji}
         .service(reactions::take_back) // DELETE /api/messages/{id}/reactions/{emoji}
         .service(receipts::delivery); // GET /api/messages/{id}/delivery
+
+    cfg.service(attachments::upload) // POST /api/attachments
+        .service(attachments::own) // GET /api/attachments/{id}
+        .service(attachments::own_thumbnail) // GET /api/attachments/{id}/thumbnail
+        .service(attachments::of_message) // GET /api/messages/{id}/attachments/{attachmentId}
+        .service(attachments::thumbnail); // GET /api/messages/{id}/attachments/{attachmentId}/thumbnail
 
     cfg.service(registry::least_loaded); // GET /api/registry/{service}
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use domain::Domain;
+use domain::{Domain, upkeep};
 use store::Service;
 use tokio_util::sync::CancellationToken;
 use web::ServiceSpec;
@@ -40,9 +40,11 @@ impl Server {
         let directory = Arc::new(Directory::new(self.domain.store.registry.clone(), http.clone()));
         let gateway = Gateway::new(http, directory.clone(), patience);
         let spec = spec(&self.domain, directory.clone(), gateway);
+        let files = self.domain.clone();
         tokio::select! {
             served = web::serve(self.listener, self.domain, spec, shutdown) => served,
             never = directory.watch() => match never {},
+            never = upkeep::clean_files(&files) => match never {},
         }
     }
 }

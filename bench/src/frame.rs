@@ -154,6 +154,7 @@ mod tests {
             reply_count: 0,
             mentions: vec![],
             mention_all: false,
+            attachments: Vec::new(),
             reactions: vec![],
             edited_at: None,
             deleted_at: None,

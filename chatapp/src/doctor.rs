@@ -17,7 +17,7 @@ use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 use shared::{
     Settings,
-    settings::{ExternalIssuer, StoreUrl},
+    settings::{ExternalIssuer, FilesUrl, StoreUrl},
     token::external::KeySet,
 };
 use web::jwks::KeyReader;
@@ -75,11 +75,10 @@ fn examine(settings: &Settings) -> Vec<Finding> {
             return vec![Finding::error(format!("No threads can be started: {e}."), "Raise the limit of processes.")];
         }
     };
-    findings.extend(
-        runtime.block_on(async {
-            [of_ports(settings).await, of_store(settings).await, of_issuers(settings).await].concat()
-        }),
-    );
+    findings.extend(runtime.block_on(async {
+        [of_ports(settings).await, of_store(settings).await, of_issuers(settings).await, of_files(settings).await]
+            .concat()
+    }));
     findings
 }
 
@@ -134,6 +133,18 @@ async fn who_listens(listen: SocketAddr) -> Option<String> {
     let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().ok()?;
     let ask = http.get(format!("http://{}/health", SocketAddr::new(ip, listen.port())));
     Some(ask.send().await.ok()?.json::<Identity>().await.ok()?.instance)
+}
+
+/// Looks only where something is there already, or a server that others made: a directory comes with the first upload.
+async fn of_files(settings: &Settings) -> Vec<Finding> {
+    let place = settings.files_url();
+    let is_to_be_made = matches!(&place, FilesUrl::Directory(dir) if !dir.exists());
+    if !settings.attachments.enabled || is_to_be_made {
+        return Vec::new();
+    }
+    let refusal = domain::files::check_place(place, &settings.attachments).await.err();
+    let refusal = refusal.map(|e| format!("{:#}", anyhow::Error::new(e)));
+    doctor::of_files(settings, refusal.as_deref()).into_iter().collect()
 }
 
 /// Other products' key sets, as the services read them.

@@ -12,7 +12,7 @@ pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, WsTicket};
 use sha2::{Digest, Sha256};
 use shared::{
     Settings, Timestamp, UserId,
-    protocol::{Status, User, UserPresence},
+    protocol::{LastSeenFor, Status, User, UserPresence},
 };
 use store::{ProfilePatch, Store, UserRecord};
 use utoipa::ToSchema;
@@ -83,6 +83,8 @@ pub struct Guest {
 pub struct PatchProfile {
     pub display_name: Option<String>,
     pub bio: Option<String>,
+    /// Who of those who may watch the caller is told when they were last seen.
+    pub last_seen_for: Option<LastSeenFor>,
 }
 
 /// One page of users.
@@ -254,7 +256,7 @@ impl Accounts {
     /// The caller's own profile.
     pub async fn profile(&self, viewer: &Viewer) -> Result<User> {
         let record = self.store.users.user(viewer.user).await?.ok_or(DomainError::UserNotFound)?;
-        Ok(own_user(record, self.presence.own(viewer.user).await?))
+        Ok(own_user(record, self.presence.own_shown(viewer.user).await?))
     }
 
     pub async fn patch_profile(&self, viewer: &Viewer, input: PatchProfile) -> Result<User> {
@@ -268,8 +270,11 @@ impl Accounts {
             bio: input.bio.map(|bio| if bio.is_empty() { None } else { Some(bio) }),
         };
         let record = self.store.users.update_profile(viewer.user, &patch).await?;
+        if let Some(whom) = input.last_seen_for {
+            self.presence.tell_last_seen(viewer.user, whom).await?;
+        }
         self.names.forget(viewer.user).await;
-        Ok(own_user(record, self.presence.own(viewer.user).await?))
+        Ok(own_user(record, self.presence.own_shown(viewer.user).await?))
     }
 
     /// Another user as the viewer may see them.
@@ -329,10 +334,10 @@ fn account_key(given: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(given.to_ascii_lowercase()))
 }
 
-fn own_user(record: UserRecord, presence: UserPresence) -> User {
+fn own_user(record: UserRecord, (presence, last_seen_for): (UserPresence, LastSeenFor)) -> User {
     let (email, verified) = (record.email.clone(), record.email_verified);
-    let known = email.is_some();
-    User { email, email_verified: known.then_some(verified), ..public_user(record, presence) }
+    let (email_verified, last_seen_for) = (email.is_some().then_some(verified), Some(last_seen_for));
+    User { email, email_verified, last_seen_for, ..public_user(record, presence) }
 }
 
 fn public_user(record: UserRecord, presence: UserPresence) -> User {
@@ -349,5 +354,6 @@ fn public_user(record: UserRecord, presence: UserPresence) -> User {
         guest: record.guest,
         email: None,
         email_verified: None,
+        last_seen_for: None,
     }
 }

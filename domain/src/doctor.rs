@@ -92,6 +92,17 @@ pub fn of_directory(dir: &Path, mode: u32) -> Option<Finding> {
     })
 }
 
+/// `refusal`: what came of writing a file where attachments and avatars are kept.
+pub fn of_files(settings: &Settings, refusal: Option<&str>) -> Option<Finding> {
+    let place = settings.files_url();
+    refusal.map(|refusal| {
+        Finding::error(
+            format!("Files cannot be kept in {place}: {refusal}."),
+            "Make it writable for this user, or correct attachments.url; attachments.enabled = false takes no files.",
+        )
+    })
+}
+
 /// Where an embedded store keeps its files.
 pub fn data_directory(settings: &Settings) -> Option<&Path> {
     match &settings.store.url {
@@ -139,6 +150,13 @@ mod tests {
         assert!(found.change.contains("to 8256 ") && found.change.ends_with("http.max_connections to 500."), "{found}");
         settings.http.workers = 1;
         assert_eq!(of_open_files(&settings, Some(4256), 8), None);
+    }
+
+    #[test]
+    fn a_place_that_takes_no_files_is_an_error() {
+        assert_eq!(of_files(&safe(), None), None);
+        let found = of_files(&safe(), Some("it is full")).unwrap();
+        assert!(found.level == Level::Error && found.what.contains("file:data/attachments: it is full"), "{found}");
     }
 
     #[test]

@@ -37,6 +37,11 @@ pub enum DomainError {
     RoomFull(&'static str),
     #[error("this key was used before with another content")]
     IdempotencyConflict,
+    /// How much it may be.
+    #[error("{0}")]
+    TooLarge(String),
+    #[error("too many uploads that no message has; send them, or wait until they are removed")]
+    TooManyUploads,
     #[error("too many requests; try again in {} s", .retry_after.as_secs_f32().ceil())]
     RateLimited { retry_after: Duration },
     /// The store is away or this process is overloaded; the cause is for the log.
@@ -75,7 +80,8 @@ impl DomainError {
             Self::AlreadyAMember => ErrorCode::AlreadyAMember,
             Self::RoomFull(_) => ErrorCode::RoomFull,
             Self::IdempotencyConflict => ErrorCode::IdempotencyConflict,
-            Self::RateLimited { .. } => ErrorCode::RateLimitExceeded,
+            Self::TooLarge(_) => ErrorCode::PayloadTooLarge,
+            Self::RateLimited { .. } | Self::TooManyUploads => ErrorCode::RateLimitExceeded,
             Self::Unavailable(_) => ErrorCode::Unavailable,
             Self::Unexpected(_) => ErrorCode::ServerError,
         }
@@ -93,6 +99,8 @@ impl DomainError {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } => Some(*retry_after),
+            // Sending one is enough; they are removed after hours.
+            Self::TooManyUploads => Some(Duration::from_secs(60)),
             _ => None,
         }
     }
@@ -129,6 +137,10 @@ impl From<StoreError> for DomainError {
             StoreError::TooManyReactions => {
                 Self::invalid("emoji", "the message has as many different reactions as it may")
             }
+            StoreError::UploadNotFound => {
+                Self::invalid("attachments", "one is no upload of yours that no other message has")
+            }
+            StoreError::TooManyUploads => Self::TooManyUploads,
             StoreError::IdempotencyConflict => Self::IdempotencyConflict,
             StoreError::Unavailable(cause) => Self::Unavailable(cause),
             StoreError::Unexpected(cause) => Self::Unexpected(cause),

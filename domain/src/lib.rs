@@ -4,12 +4,13 @@
 //! that REST, the native sockets and every dialect behave alike.
 //!
 //! Reading order: [`error`] → [`identity`] → [`accounts`] → [`letters`] → [`people`] → [`rooms`] → [`messages`] →
-//! [`presence`] → [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
+//! [`files`] → [`presence`] → [`notifications`] → [`upkeep`]; for operators [`admin`] and [`doctor`].
 
 pub mod accounts;
 pub mod admin;
 pub mod doctor;
 pub mod error;
+pub mod files;
 pub mod identity;
 pub mod letters;
 pub mod messages;
@@ -19,6 +20,7 @@ pub mod outage;
 mod pages;
 mod passwords;
 pub mod people;
+mod pool;
 pub mod presence;
 mod rates;
 pub mod rooms;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 
 pub use accounts::Accounts;
 pub use error::DomainError;
+pub use files::Files;
 use identity::external::{KeySource, NoKeys};
 pub use identity::{Identity, Login, Viewer};
 pub use letters::Letters;
@@ -56,6 +59,7 @@ pub struct Domain {
     pub people: Arc<People>,
     pub rooms: Arc<Rooms>,
     pub messages: Arc<Messages>,
+    pub files: Arc<Files>,
     pub presence: Arc<Presence>,
     pub notifications: Arc<Notifications>,
     pub letters: Arc<Letters>,
@@ -78,6 +82,7 @@ impl Domain {
         let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone(), rates.clone()));
         let letters = Arc::new(Letters::new(store.clone(), settings.auth.clone()));
         let presence = Arc::new(Presence::new(store.clone(), &settings, instance, names.clone()));
+        let messages = Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates.clone(), names.clone()));
         let accounts = Arc::new(Accounts::new(
             store.clone(),
             &settings,
@@ -90,7 +95,8 @@ impl Domain {
         Self {
             people: Arc::new(People::new(store.clone(), &settings, accounts.clone(), names.clone(), rates.clone())),
             accounts,
-            messages: Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates, names.clone())),
+            files: Arc::new(Files::new(store.clone(), &settings, messages.clone(), rates, names.clone())),
+            messages,
             notifications: Arc::new(Notifications::new(store.clone(), &settings.notification, names.clone())),
             letters,
             store,

@@ -1,10 +1,12 @@
 //! Messages: sending once, reading, editing, reacting, deleting, marks, and the log's changes for who follows a room.
 
+mod attaching;
 mod changing;
 mod delivery;
 mod following;
 mod marks;
 mod mentions;
+mod reaching;
 mod reading;
 mod search;
 mod sending;
@@ -32,6 +34,8 @@ const DEFAULT_PAGE: usize = 50;
 /// Read marks remembered as told to the user's other devices, and for how long.
 const NOTED_MARKS: u64 = 10_000;
 const NOTED_FOR: Duration = Duration::from_secs(600);
+/// Authors and direct rooms that are remembered.
+const REACHED: u64 = 100_000;
 
 pub struct Messages {
     store: Store,
@@ -39,9 +43,12 @@ pub struct Messages {
     rates: Arc<Rates>,
     names: Arc<Names>,
     content_chars: usize,
+    max_attachments: usize,
     notify_after: Duration,
     /// Read marks that this process has told the user's other devices of, lately.
     noted: Cache<(UserId, RoomId), u64>,
+    /// Authors who are known to have said something in this direct room.
+    reached: Cache<(UserId, RoomId), ()>,
 }
 
 impl Messages {
@@ -58,18 +65,20 @@ impl Messages {
             rates,
             names,
             content_chars: settings.limits.content_chars,
+            max_attachments: settings.attachments.max_per_message,
             notify_after: Duration::from_millis(settings.notification.delay_ms),
             noted: Cache::builder().max_capacity(NOTED_MARKS).time_to_live(NOTED_FOR).build(),
+            reached: Cache::new(REACHED),
         }
     }
 
-    /// What any message must be, sent or edited.
-    fn check_content(&self, content: &str) -> Result<()> {
+    /// What any message must be, sent or edited. With attachments it need not say anything.
+    fn check_content(&self, content: &str, attached: bool) -> Result<()> {
         // Bytes first: a text of that few bytes cannot have more characters, and most are short.
         if content.len() > self.content_chars && content.chars().count() > self.content_chars {
             return Err(DomainError::invalid("content", format!("use up to {} characters", self.content_chars)));
         }
-        if content.trim().is_empty() {
+        if content.trim().is_empty() && !attached {
             return Err(DomainError::invalid("content", "must not be blank"));
         }
         Ok(())

@@ -1,16 +1,11 @@
-//! Argon2id (RFC 9106) off the event loop, in a bounded pool, so that a storm of logins cannot starve messages; and which
-//! passwords are too common to keep.
+//! Argon2id (RFC 9106) off the event loop, in a bounded pool; and which passwords are too common to keep.
 
-use std::sync::Arc;
-
-use anyhow::Context;
 use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use tokio::sync::Semaphore;
 
-use crate::{DomainError, Result};
+use crate::{Result, pool::Pool};
 
 /// Characters of a password.
 pub const LENGTH: std::ops::RangeInclusive<usize> = 8..=128;
@@ -27,23 +22,22 @@ pub fn is_common(password: &str) -> bool {
 }
 
 pub struct Passwords {
-    running: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
+    pool: Pool,
 }
 
 impl Passwords {
     /// At most `threads` hashes at once. Each takes about 20 ms and 19 MiB.
     pub fn new(threads: usize) -> Self {
-        Self { running: Arc::new(Semaphore::new(threads)), admitted: Arc::new(Semaphore::new(threads + WAITING)) }
+        Self { pool: Pool::new("password hashes", threads, WAITING) }
     }
 
     /// The PHC string of a password, with a fresh salt.
     pub async fn hash(&self, password: String) -> Result<String> {
-        self.run(move || {
+        let hash = self.pool.run(move || {
             let hash = Argon2::default().hash_password(password.as_bytes());
             hash.map(|h| h.to_string()).map_err(|e| anyhow::anyhow!("hash a password: {e}"))
-        })
-        .await
+        });
+        Ok(hash.await??)
     }
 
     /// Is it the password of `hash`? With no hash: `false`, after the same time. What is longer than a password can be
@@ -54,24 +48,11 @@ impl Passwords {
         }
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| DECOY.into());
-        let right = self
-            .run(move || {
-                let parsed = PasswordHash::new(&hash).map_err(|e| anyhow::anyhow!("read a password hash: {e}"))?;
-                Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
-            })
-            .await?;
-        Ok(right && known)
-    }
-
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Result<T> {
-        let overload = || DomainError::Unavailable(anyhow::anyhow!("too many password hashes are waiting"));
-        let _admitted = self.admitted.clone().try_acquire_owned().map_err(|_| overload())?;
-        let running = self.running.clone().acquire_owned().await.context("the hash pool is closed")?;
-        let done = tokio::task::spawn_blocking(move || {
-            let _running = running;
-            work()
+        let right = self.pool.run(move || {
+            let parsed = PasswordHash::new(&hash).map_err(|e| anyhow::anyhow!("read a password hash: {e}"))?;
+            Ok::<_, anyhow::Error>(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
         });
-        Ok(done.await.context("a hash thread died")??)
+        Ok(right.await?? && known)
     }
 }
 

@@ -147,6 +147,11 @@ impl Rates {
         self.per_minute("ticket", &user.to_string(), self.settings.tickets_per_minute).await
     }
 
+    /// One file or avatar of this user.
+    pub async fn upload(&self, user: UserId) -> Result<()> {
+        self.per_minute("upload", &user.to_string(), self.settings.uploads_per_minute).await
+    }
+
     /// Once asking somebody to be a contact.
     pub async fn contact_request(&self, user: UserId) -> Result<()> {
         self.per_minute("contact", &user.to_string(), self.settings.contact_requests_per_minute).await

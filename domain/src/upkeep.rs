@@ -1,7 +1,7 @@
 //! What every process does beside serving: renews its lease and its signing key, settles what dead processes left
 //! half done, publishes that users are gone once their grace has passed, and removes what rooms do not keep.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use shared::Timestamp;
 use store::Maintenance;
@@ -16,12 +16,15 @@ pub const KEY_BEAT: Duration = Duration::from_secs(60);
 const BEATS_A_LEASE: u32 = 6;
 /// How often half-done work of dead processes is looked for.
 const SWEEP: Duration = Duration::from_secs(5);
-/// How often users whose grace has passed are looked for.
-const GRACE_TICK: Duration = Duration::from_millis(500);
+/// How often users who are due are looked for: their grace has passed, or they have looked away for long.
+const DUE_TICK: Duration = Duration::from_millis(500);
 /// A user taken to be settled is not given to another process for so long.
 const DUE_LEASE: Duration = Duration::from_secs(5);
 /// Users handled in one tick; the rest come with the next.
 const USERS_A_TICK: usize = 500;
+
+/// How often files that nothing has any more are looked for.
+const FILES_TICK: Duration = Duration::from_secs(30);
 
 /// Messages removed in one step of the store, so that it is free for others in between.
 const MESSAGES_A_STEP: usize = 1000;
@@ -43,20 +46,22 @@ pub async fn run(domain: Domain, shutdown: CancellationToken) {
     let retention = Duration::from_secs(domain.settings.store.retention_seconds);
     tokio::join!(
         every(KEY_BEAT, &shutdown, "publish the signing key", || domain.identity.republish_key()),
-        every(lease / BEATS_A_LEASE, &shutdown, "renew the lease", || beat(&domain, lease)),
+        every(lease / BEATS_A_LEASE, &shutdown, "renew the lease", || domain.presence.beat(lease)),
         every(SWEEP, &shutdown, "sweep", || sweep(&domain)),
         every(retention, &shutdown, "remove old messages", || trim(&*domain.store.maintenance)),
-        every(GRACE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
+        every(DUE_TICK, &shutdown, "settle presence", || settle_due(&domain)),
     );
 }
 
-/// The last thing a process does with an open store: gives its lease back, so that users whose sockets it could not
-/// take leave of are gone at once and not when the lease would have ended.
+/// What a process that has the files does beside it: removes those that nothing has any more. May be dropped at any time.
+pub async fn clean_files(domain: &Domain) -> Infallible {
+    every(FILES_TICK, &CancellationToken::new(), "remove files", || remove_files(domain)).await;
+    std::future::pending().await
+}
+
+/// The last thing a process does with an open store: gives its lease back, and settles whom it leaves.
 pub async fn leave(domain: &Domain) -> Result<()> {
-    // As in `sweep`: their grace has passed when they are found.
-    let lost_at = Timestamp::now().before(domain.settings.presence_grace());
-    domain.store.presence.beat(domain.instance, lost_at, Duration::ZERO).await?;
-    while domain.store.presence.reap(lost_at, USERS_A_TICK).await? > 0 {}
+    domain.presence.leave(USERS_A_TICK).await?;
     settle_due(domain).await
 }
 
@@ -80,20 +85,12 @@ where
     }
 }
 
-async fn beat(domain: &Domain, lease: Duration) -> Result<()> {
-    Ok(domain.store.presence.beat(domain.instance, Timestamp::now(), lease).await?)
-}
-
 async fn sweep(domain: &Domain) -> Result<()> {
-    let now = Timestamp::now();
-    let settled = domain.store.maintenance.sweep(now).await?;
+    let settled = domain.store.maintenance.sweep(Timestamp::now()).await?;
     if settled > 0 {
         tracing::info!(settled, "settled what processes left half done");
     }
-    // Reaped users are last seen, and due, at this time: had their grace not passed by then, they would be found as
-    // they were, and nobody would look at them again.
-    let lost_at = now.before(domain.settings.presence_grace());
-    let touched = domain.store.presence.reap(lost_at, USERS_A_TICK).await?;
+    let touched = domain.presence.reap(USERS_A_TICK).await?;
     if touched > 0 {
         tracing::info!(touched, "took over users of a process that died");
     }
@@ -116,13 +113,18 @@ async fn trim(maintenance: &dyn Maintenance) -> Result<()> {
     Ok(())
 }
 
+async fn remove_files(domain: &Domain) -> Result<()> {
+    let removed = domain.files.clean().await?;
+    if removed > 0 {
+        tracing::info!(removed, "removed files that nothing has any more");
+    }
+    Ok(())
+}
+
 async fn settle_due(domain: &Domain) -> Result<()> {
     let users = domain.store.presence.due_users(Timestamp::now(), DUE_LEASE, USERS_A_TICK).await?;
     for user in users {
-        // Whose grace has not passed by this process's clock is looked at again when the lease on them ends.
-        if domain.presence.settle(user).await? {
-            domain.store.presence.finish_due_user(user).await?;
-        }
+        domain.presence.settle_due(user).await?;
     }
     Ok(())
 }

@@ -1,6 +1,9 @@
-//! One worker's watchers: user → the connections that watch them. `Rc`, no locks; never awaits a socket.
+//! One worker's watchers: user → the connections that want to watch them. `Rc`, no locks; never awaits a socket.
 //!
-//! An event is encoded once and each watcher gets a refcount of the frame.
+//! An event is encoded once and each watcher gets a refcount of the frame, unless they know it already.
+
+mod delivering;
+mod watches;
 
 use std::{
     cell::RefCell,
@@ -10,42 +13,33 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use domain::{Domain, Login, Result, Viewer};
-use shared::{
-    UserId,
-    protocol::{ServerFrame, UserPresence, encode_frame},
-};
-use socket::{CloseCode, Outbound, Pulse, Pushed, text_frame};
-use store::{BusEvent, Inbox, PresenceState, Signal, Subscriptions, Topic, UserEvent, presence::PresenceEvent};
-use tokio::{
-    sync::{Mutex, Notify},
-    time::{Instant, timeout_at},
-};
+use domain::{Domain, Login, Result, Viewer, presence::Seen};
+use shared::UserId;
+use socket::{CloseCode, Outbound, Pulse};
+use store::{Subscriptions, Topic};
+use tokio::sync::{Mutex, Notify};
 use web::{Drain, sessions::Logins};
 
-/// How long to wait when the store is away, first and at most.
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LAST_RETRY: Duration = Duration::from_secs(4);
+use self::{
+    delivering::{Rechecks, deliver},
+    watches::Watches,
+};
 
-struct Watch {
-    watcher: u64,
-    outbound: Outbound,
-    /// While the snapshot is read: the newest event, which must not come before it.
-    held: Option<Option<Bytes>>,
-}
+/// Whom a connection wants to watch, known to its session and its hub. Bounded by `presence.max_watched`.
+pub(crate) type Watching = Rc<RefCell<HashSet<UserId>>>;
 
 /// A user's own socket.
 struct Own {
     connection: u64,
     login: Login,
     outbound: Outbound,
+    watching: Watching,
 }
 
 pub(crate) struct Hub {
     subscriptions: Arc<dyn Subscriptions>,
-    /// Bounded by `presence.max_watched` for each connection.
-    watches: RefCell<HashMap<UserId, Vec<Watch>>>,
+    watches: RefCell<Watches>,
+    rechecks: Rc<Rechecks>,
     /// The sockets of each user, by connection number: their session may end elsewhere.
     sockets: RefCell<HashMap<UserId, Vec<Own>>>,
     /// Orders subscribing and unsubscribing, so that the end of one interest cannot undo the begin of the next.
@@ -68,6 +62,7 @@ impl Hub {
         let hub = Rc::new(Self {
             subscriptions: subscriber.subscriptions,
             watches: RefCell::default(),
+            rechecks: Rc::default(),
             sockets: RefCell::default(),
             subscribing: Mutex::new(()),
             stale: RefCell::default(),
@@ -76,7 +71,7 @@ impl Hub {
             pulse,
             drain,
         });
-        actix_web::rt::spawn(deliver(Rc::downgrade(&hub), domain.clone(), subscriber.inbox));
+        actix_web::rt::spawn(deliver(Rc::downgrade(&hub), domain.clone(), subscriber.inbox, hub.rechecks.clone()));
         actix_web::rt::spawn(unsubscribe_stale(hub.clone()));
         actix_web::rt::spawn(web::sessions::watch(domain.clone(), hub.clone()));
         hub
@@ -93,8 +88,14 @@ impl Hub {
     }
 
     /// A socket of this user opened: it is closed when its session ends.
-    pub async fn enter(&self, viewer: &Viewer, connection: u64, outbound: &Outbound) -> Result<()> {
-        let own = Own { connection, login: viewer.login, outbound: outbound.clone() };
+    pub async fn enter(
+        &self,
+        viewer: &Viewer,
+        connection: u64,
+        (outbound, watching): (&Outbound, &Watching),
+    ) -> Result<()> {
+        let (outbound, watching) = (outbound.clone(), watching.clone());
+        let own = Own { connection, login: viewer.login, outbound, watching };
         self.sockets.borrow_mut().entry(viewer.user).or_default().push(own);
         self.subscribe(&[Topic::User(viewer.user)]).await
     }
@@ -110,46 +111,48 @@ impl Hub {
         }
     }
 
-    /// Follows these users; what happens to them is held until [`release`](Self::release), so that the snapshot read in
-    /// between comes first.
-    pub async fn hold(&self, watcher: u64, outbound: &Outbound, users: &[UserId]) -> Result<()> {
+    /// Follows these users for a connection, `watcher`, of the viewer; what happens to them is held until
+    /// [`release`](Self::release), so that the snapshot read in between comes first.
+    pub async fn hold(&self, watcher: u64, viewer: UserId, outbound: &Outbound, users: &[UserId]) -> Result<()> {
         let topics: Vec<Topic> = users.iter().map(|user| Topic::Presence(*user)).collect();
         self.subscribe(&topics).await?;
-        let mut watches = self.watches.borrow_mut();
-        for user in users {
-            let of_user = watches.entry(*user).or_default();
-            match of_user.iter_mut().find(|watch| watch.watcher == watcher) {
-                Some(watch) => watch.held = Some(None),
-                None => of_user.push(Watch { watcher, outbound: outbound.clone(), held: Some(None) }),
-            }
-        }
+        self.watches.borrow_mut().hold((watcher, viewer), outbound, users);
         Ok(())
     }
 
     /// The snapshot is queued: lets what was held follow it.
-    pub fn release(&self, watcher: u64, users: &[UserId]) {
-        let mut watches = self.watches.borrow_mut();
-        for user in users {
-            let of_user = watches.get_mut(user).into_iter().flatten();
-            for watch in of_user.filter(|watch| watch.watcher == watcher) {
-                if let Some(Some(frame)) = watch.held.take() {
-                    watch.outbound.push(frame);
-                }
-            }
-        }
+    pub fn release(&self, watcher: u64, seen: Vec<Seen>) {
+        self.let_go(|watches, touched| watches.release(watcher, seen, touched));
+    }
+
+    /// There is no snapshot. Gives those of the users of whom the connection knows nothing.
+    pub fn abandon(&self, watcher: u64, users: &[UserId]) -> Vec<UserId> {
+        self.let_go(|watches, touched| watches.abandon(watcher, users, touched))
+    }
+
+    fn let_go<T>(&self, work: impl FnOnce(&mut Watches, &mut Vec<Outbound>) -> T) -> T {
+        let mut touched = Vec::new();
+        let done = work(&mut self.watches.borrow_mut(), &mut touched);
+        touched.iter().for_each(Outbound::wake);
+        // What could not be looked at again while it was held.
+        self.rechecks.ask();
+        done
     }
 
     /// Ends watching these users.
     pub fn unwatch(&self, watcher: u64, users: impl IntoIterator<Item = UserId>) {
-        let mut watches = self.watches.borrow_mut();
         for user in users {
-            let Some(of_user) = watches.get_mut(&user) else { continue };
-            of_user.retain(|watch| watch.watcher != watcher);
-            if of_user.is_empty() {
-                watches.remove(&user);
+            if self.watches.borrow_mut().unwatch(watcher, user) {
                 self.may_be_stale(Topic::Presence(user));
             }
         }
+    }
+
+    /// Everyone whom the user wants to watch, by one of their connections on this worker.
+    fn watched_by(&self, user: UserId) -> HashSet<UserId> {
+        let sockets = self.sockets.borrow();
+        let own = sockets.get(&user).into_iter().flatten();
+        own.flat_map(|own| own.watching.borrow().iter().copied().collect::<Vec<_>>()).collect()
     }
 
     async fn subscribe(&self, topics: &[Topic]) -> Result<()> {
@@ -165,33 +168,10 @@ impl Hub {
 
     fn wants(&self, topic: Topic) -> bool {
         match topic {
-            Topic::Presence(user) => self.watches.borrow().contains_key(&user),
+            Topic::Presence(user) => self.watches.borrow().contains(user),
             Topic::User(user) => self.sockets.borrow().contains_key(&user),
             Topic::Room(_) => false,
         }
-    }
-
-    /// To everyone who watches the user. O(watchers on this worker); the sockets to wake are added to `touched`.
-    fn publish(&self, event: &PresenceEvent, touched: &mut Vec<Outbound>) {
-        let mut watches = self.watches.borrow_mut();
-        let Some(of_user) = watches.get_mut(&event.user) else { return };
-        let frame = text_frame(encode_frame(&update(event), None));
-        metrics::counter!("chatapp_presence_deliveries_total").increment(of_user.len() as u64);
-        for watch in of_user {
-            match &mut watch.held {
-                Some(held) => *held = Some(frame.clone()),
-                None => {
-                    if watch.outbound.push(frame.clone()) == Pushed::First {
-                        touched.push(watch.outbound.clone());
-                    }
-                }
-            }
-        }
-    }
-
-    /// Everyone this worker's connections watch.
-    fn watched(&self) -> Vec<UserId> {
-        self.watches.borrow().keys().copied().collect()
     }
 }
 
@@ -212,44 +192,6 @@ impl Logins for Hub {
     }
 }
 
-/// The worker's loop: takes in all that one wake-up brought, then wakes each touched socket once.
-async fn deliver(hub: std::rc::Weak<Hub>, domain: Domain, mut inbox: Inbox) {
-    // When those who watch are told again how things stand: the store was away when events had been missed.
-    let mut again: Option<Instant> = None;
-    let mut wait = FIRST_RETRY;
-    loop {
-        let mut next = match again {
-            None => inbox.recv().await,
-            Some(at) => timeout_at(at, inbox.recv()).await.unwrap_or(Some(Signal::Lost)),
-        };
-        let (Some(hub), true) = (hub.upgrade(), next.is_some()) else { return };
-        let mut touched = Vec::new();
-        let mut lost = again.is_some_and(|at| at <= Instant::now());
-        while let Some(signal) = next {
-            match signal {
-                Signal::Event(BusEvent::Presence(event)) => hub.publish(&event, &mut touched),
-                Signal::Event(BusEvent::User(user, event)) => {
-                    if let UserEvent::SessionEnded(session) = *event {
-                        hub.close(user, Login::Session(session));
-                    }
-                }
-                // Whoever watches already goes on until they subscribe anew.
-                Signal::Event(BusEvent::AccessChanged { .. }) => {}
-                Signal::Event(BusEvent::Room(_) | BusEvent::Marked(_) | BusEvent::Typing(_)) => {}
-                Signal::Lost => lost = true,
-            }
-            next = inbox.try_recv();
-        }
-        if lost {
-            hub.lost.notify_one();
-            let recovered = recover(&hub, &domain, &mut touched).await;
-            again = recovered.is_err().then(|| Instant::now() + wait);
-            wait = if again.is_some() { (wait * 2).min(LAST_RETRY) } else { FIRST_RETRY };
-        }
-        touched.iter().for_each(Outbound::wake);
-    }
-}
-
 /// Unsubscribes what nobody needs any more; one round at a time. Ends with the worker.
 async fn unsubscribe_stale(hub: Rc<Hub>) {
     loop {
@@ -261,44 +203,4 @@ async fn unsubscribe_stale(hub: Rc<Hub>) {
             hub.subscriptions.unsubscribe(&topics).await;
         }
     }
-}
-
-/// Events were missed: tells every watcher how those they watch stand now. Telling one twice does no harm. Awaited by the
-/// loop that delivers, so that nothing older comes after something newer. An error: some were not told.
-async fn recover(hub: &Hub, domain: &Domain, touched: &mut Vec<Outbound>) -> Result<()> {
-    let mut all = Ok(());
-    for users in hub.watched().chunks(200) {
-        match states(domain, users).await {
-            Ok(events) => events.iter().for_each(|event| hub.publish(event, touched)),
-            Err(e) => {
-                tracing::warn!("cannot read presence after events were missed: {e}");
-                all = Err(e);
-            }
-        }
-    }
-    all
-}
-
-/// How these users stand now.
-async fn states(domain: &Domain, users: &[UserId]) -> Result<Vec<PresenceEvent>> {
-    let states = domain.store.presence.presence(users).await?;
-    let cards = domain.names.cards_of(users.iter().copied()).await?;
-    let event = |(user, state): (&UserId, PresenceState)| PresenceEvent {
-        user: *user,
-        username: cards.get(user).map_or_else(String::new, |card| card.username.clone()),
-        last_seen: state.last_seen.filter(|_| state.devices.is_empty()),
-        published: state.published,
-    };
-    Ok(users.iter().zip(states).map(event).collect())
-}
-
-fn update(event: &PresenceEvent) -> ServerFrame {
-    ServerFrame::PresenceUpdate(UserPresence {
-        user_id: event.user,
-        username: event.username.clone(),
-        status: event.published.status,
-        status_text: event.published.text.clone(),
-        last_seen: event.last_seen,
-        devices: None,
-    })
 }

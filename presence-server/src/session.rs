@@ -1,12 +1,12 @@
 //! What a connection asks: authentication first, then commands. Frames go out through its `Outbound`.
 
-use std::{cell::RefCell, collections::HashSet, future::poll_fn, rc::Rc};
+use std::{collections::HashSet, future::poll_fn, rc::Rc};
 
 use domain::{Domain, DomainError, Result, Viewer};
 use shared::{
     Timestamp, UserId,
     protocol::{
-        BadFrame, ClientFrame, PresenceCommand, ServerFrame, Status, UserPresence,
+        BadFrame, ClientFrame, PresenceCommand, ServerFrame, Status,
         command::{OwnStatus, SetStatus},
         encode_frame,
     },
@@ -18,7 +18,7 @@ use web::{
     sockets::{self, bad_frame, error_frame, no_binary, refusal},
 };
 
-use crate::hub::Hub;
+use crate::hub::{Hub, Watching};
 
 /// Authenticated sockets of this process.
 pub(crate) static SOCKETS: Sockets = Sockets::new("presence");
@@ -39,8 +39,7 @@ pub(crate) struct Session {
     /// Its number in presence and in the hub.
     connection: u64,
     presence: Announced,
-    /// Bounded by `presence.max_watched`.
-    watching: Rc<RefCell<HashSet<UserId>>>,
+    watching: Watching,
     expiry: Expiry,
 }
 
@@ -63,7 +62,7 @@ impl Handshake {
     async fn open(&mut self, credential: &Credential, request_id: Option<&str>) -> Result<Session> {
         let viewer = sockets::authenticate(&self.domain, credential).await?;
         let connection = socket::next_connection_id();
-        let watching = Rc::<RefCell<HashSet<UserId>>>::default();
+        let watching = Watching::default();
         let leave = {
             let (hub, user, watching) = (self.hub.clone(), viewer.user, watching.clone());
             move || {
@@ -73,7 +72,7 @@ impl Handshake {
         };
         // Leaves everything again when it is dropped on the way.
         let presence = SOCKETS.announce(&self.domain.presence, &viewer, connection, leave);
-        self.hub.enter(&viewer, connection, &self.outbound).await?;
+        self.hub.enter(&viewer, connection, (&self.outbound, &watching)).await?;
         // After following: a session that ends from now on is heard of.
         self.domain.identity.check_login(&viewer).await?;
         let status = self.domain.presence.connected(&viewer, connection, SocketKind::Presence).await?;
@@ -162,8 +161,7 @@ impl Session {
                 self.reply(&status_set(&input), request_id);
             }
             PresenceCommand::Focus(input) => {
-                let kind = SocketKind::Presence;
-                self.domain.presence.focus(&self.viewer, self.connection, kind, input.focused).await?;
+                self.domain.presence.focus(&self.viewer, self.connection, input.focused).await?;
                 self.reply(&ServerFrame::FocusSet { focused: input.focused }, request_id);
             }
             PresenceCommand::Subscribe(input) => self.subscribe(input.user_ids, request_id).await?,
@@ -176,27 +174,42 @@ impl Session {
         Ok(())
     }
 
-    /// Who may be watched is followed from before the snapshot is read, so that no change falls between.
+    /// They are followed from before the snapshot is read, so that no change falls between; also those who may not be
+    /// watched, as that can change.
     async fn subscribe(&mut self, users: Option<Vec<UserId>>, request_id: Option<&str>) -> Result<()> {
         let users = self.domain.presence.watched(&self.viewer, users).await?;
-        let allowed = self.domain.presence.watchable(&self.viewer, &users).await?;
-        let fresh: Vec<UserId> = {
-            let mut watching = self.watching.borrow_mut();
-            let fresh: Vec<UserId> = allowed.difference(&watching).copied().collect();
-            let most = self.domain.settings.presence.max_watched;
-            if watching.len() + fresh.len() > most {
-                return Err(DomainError::invalid("userIds", format!("one connection may watch {most} users")));
-            }
-            watching.extend(&fresh);
-            fresh
-        };
-        self.hub.hold(self.connection, &self.outbound, &fresh).await?;
-        let snapshot: Result<Vec<UserPresence>> = self.domain.presence.seen_by(&self.viewer, &users).await;
-        if let Ok(users) = &snapshot {
-            self.reply(&ServerFrame::PresenceSnapshot { users: users.clone() }, request_id);
+        let fresh = self.want(&users)?;
+        let connection = self.connection;
+        if let Err(e) = self.hub.hold(connection, self.viewer.user, &self.outbound, &users).await {
+            self.watching.borrow_mut().retain(|user| !fresh.contains(user));
+            return Err(e);
         }
-        self.hub.release(self.connection, &fresh);
-        snapshot.map(drop)
+        match self.domain.presence.see(self.viewer.user, &users).await {
+            Ok(seen) => {
+                let users = seen.iter().map(|seen| seen.presence.clone()).collect();
+                self.reply(&ServerFrame::PresenceSnapshot { users }, request_id);
+                self.hub.release(connection, seen);
+                Ok(())
+            }
+            Err(e) => {
+                let unknown = self.hub.abandon(connection, &users);
+                self.watching.borrow_mut().retain(|user| !unknown.contains(user));
+                self.hub.unwatch(connection, unknown);
+                Err(e)
+            }
+        }
+    }
+
+    /// Adds to whom the connection watches. Gives those whom it did not.
+    fn want(&self, users: &[UserId]) -> Result<HashSet<UserId>> {
+        let mut watching = self.watching.borrow_mut();
+        let fresh: HashSet<UserId> = users.iter().copied().filter(|user| !watching.contains(user)).collect();
+        let most = self.domain.settings.presence.max_watched;
+        if watching.len() + fresh.len() > most {
+            return Err(DomainError::invalid("userIds", format!("one connection may watch {most} users")));
+        }
+        watching.extend(&fresh);
+        Ok(fresh)
     }
 
     fn reply(&self, frame: &ServerFrame, request_id: Option<&str>) {

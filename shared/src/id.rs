@@ -105,6 +105,10 @@ uuid_id!(
     NotificationId, "notification"
 );
 uuid_id!(
+    /// A file that was uploaded, to be sent in a message.
+    AttachmentId, "attachment"
+);
+uuid_id!(
     /// One run of one process; a restart is another instance.
     InstanceId, "instance"
 );
@@ -120,6 +124,12 @@ impl RoomId {
         name[..16].copy_from_slice(low.as_bytes());
         name[16..].copy_from_slice(high.as_bytes());
         Self(Uuid::new_v5(&DIRECT_ROOMS, &name))
+    }
+
+    /// `false`: it is no direct room, as their ids are not made by time. Those made under an idempotency key are not
+    /// either.
+    pub fn may_be_direct(self) -> bool {
+        self.0.get_version_num() == 5
     }
 
     /// The room a user makes under an idempotency key: the same however often it is asked for.
@@ -251,6 +261,7 @@ mod tests {
         let (a, b) = (UserId::new(), UserId::new());
         assert_eq!(RoomId::direct(a, b), RoomId::direct(b, a));
         assert_ne!(RoomId::direct(a, b), RoomId::direct(a, UserId::new()));
+        assert!(RoomId::direct(a, b).may_be_direct() && !RoomId::new().may_be_direct());
     }
 
     #[test]

@@ -13,6 +13,6 @@ pub mod time;
 pub mod token;
 
 pub use error::{ErrorCode, FieldProblem, Problem};
-pub use id::{EventId, InstanceId, MessageId, NotificationId, RoomId, SessionId, UserId};
+pub use id::{AttachmentId, EventId, InstanceId, MessageId, NotificationId, RoomId, SessionId, UserId};
 pub use settings::Settings;
 pub use time::Timestamp;

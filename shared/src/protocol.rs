@@ -7,8 +7,8 @@ pub mod object;
 pub use command::{BadFrame, ChatCommand, ClientFrame, PresenceCommand};
 pub use frame::{RequestDirection, ResumeStatus, Resumed, ServerFrame, encode_frame};
 pub use object::{
-    HistoryVisibility, Member, Message, MessageType, Position, Reaction, Receipt, Retention, Role, Room, RoomType,
-    Status, User, UserPresence,
+    Attachment, HistoryVisibility, LastSeenFor, Member, Message, MessageType, Position, Reaction, Receipt, Retention,
+    Role, Room, RoomType, Status, User, UserPresence,
 };
 
 /// The WebSocket subprotocol the server selects (RFC 6455 §1.9); the token rides beside it as `bearer.<token>`.

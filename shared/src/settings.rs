@@ -4,6 +4,7 @@
 //! `docs/configuration.md` and `.env.example` list all of them and are checked against this file by a test.
 
 mod external;
+mod files_url;
 mod notification;
 mod smtp_url;
 mod store_url;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::{
     external::{ExternalIssuer, KeysAt},
+    files_url::FilesUrl,
     notification::{Apns, Fcm, Notification, WebPush},
     smtp_url::SmtpUrl,
     store_url::StoreUrl,
@@ -44,6 +46,7 @@ pub struct Settings {
     pub people: People,
     pub notification: Notification,
     pub auth: Auth,
+    pub attachments: Attachments,
     pub http: Http,
     pub limits: Limits,
     pub log: Log,
@@ -99,6 +102,8 @@ pub struct Presence {
     pub public_url: Option<String>,
     /// How long after the last connection ended a user is still shown as online.
     pub grace_ms: u64,
+    /// After how long without looking at any of their devices a user is away.
+    pub away_ms: u64,
     /// A process that has not renewed its lease for so long is dead.
     pub lease_seconds: u64,
     /// How many users one connection may watch.
@@ -134,6 +139,34 @@ pub struct Auth {
     pub reset_url: Option<String>,
     /// The same of a letter that asks whether an address is right.
     pub verify_url: Option<String>,
+}
+
+/// Files and avatars; api-server keeps them.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Attachments {
+    /// May files and avatars be uploaded? What is there is served all the same.
+    pub enabled: bool,
+    /// Default: [`Settings::files_url`].
+    pub url: Option<FilesUrl>,
+    /// Where another S3 than Amazon's is.
+    pub s3_endpoint: Option<String>,
+    pub s3_region: Option<String>,
+    /// Both or none; default: as AWS' own tools find them.
+    pub s3_access_key_id: Option<String>,
+    #[serde(serialize_with = "hidden_one")]
+    pub s3_secret_access_key: Option<SecretString>,
+    /// Of a file, as it is sent and as it is kept.
+    pub max_bytes: usize,
+    /// Of an image.
+    pub max_pixels: u64,
+    /// Images decoded at the same time, in one process.
+    pub image_threads: usize,
+    pub max_per_message: usize,
+    /// An upload that no message has is removed after so long.
+    pub unclaimed_hours: u64,
+    /// Bytes of a user's uploads that no message has.
+    pub unclaimed_bytes: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -175,6 +208,8 @@ pub struct Limits {
     pub searches_per_minute: u32,
     /// Per user: tickets for sockets.
     pub tickets_per_minute: u32,
+    /// Per user: files and avatars.
+    pub uploads_per_minute: u32,
     /// Per user: asking people to be contacts.
     pub contact_requests_per_minute: u32,
     /// Per user: invites made.
@@ -221,6 +256,10 @@ pub enum LogFormat {
 /// Secrets are never written out.
 fn hidden<S: Serializer>(_: &[SecretString], s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str("")
+}
+
+fn hidden_one<S: Serializer>(_: &Option<SecretString>, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_none()
 }
 
 /// An origin as browsers write it (RFC 6454 §6.2): in lower case, without the scheme's own port, without a path. `*`
@@ -304,7 +343,14 @@ impl Default for Chat {
 
 impl Default for Presence {
     fn default() -> Self {
-        Self { listen: local(3002), public_url: None, grace_ms: 5000, lease_seconds: 30, max_watched: 1000 }
+        Self {
+            listen: local(3002),
+            public_url: None,
+            grace_ms: 5000,
+            away_ms: 600_000,
+            lease_seconds: 30,
+            max_watched: 1000,
+        }
     }
 }
 
@@ -321,6 +367,25 @@ impl Default for Auth {
             verify_hours: 24,
             reset_url: None,
             verify_url: None,
+        }
+    }
+}
+
+impl Default for Attachments {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            url: None,
+            s3_endpoint: None,
+            s3_region: None,
+            s3_access_key_id: None,
+            s3_secret_access_key: None,
+            max_bytes: 10 << 20,
+            max_pixels: 40_000_000,
+            image_threads: 1,
+            max_per_message: 10,
+            unclaimed_hours: 24,
+            unclaimed_bytes: 100 << 20,
         }
     }
 }
@@ -350,6 +415,7 @@ impl Default for Limits {
             letters_per_hour: 5,
             searches_per_minute: 60,
             tickets_per_minute: 60,
+            uploads_per_minute: 60,
             contact_requests_per_minute: 30,
             invites_per_minute: 20,
             redeems_per_minute: 30,
@@ -430,6 +496,19 @@ impl Settings {
                 None => return bad("http.allowed_origins", "use scheme://host[:port], or * for any"),
             }
         }
+        let files = &self.attachments;
+        if !(1024..=1 << 30).contains(&files.max_bytes) {
+            return bad("attachments.max_bytes", "must be 1024 to 1073741824");
+        }
+        if files.max_per_message > 100 {
+            return bad("attachments.max_per_message", "must be at most 100");
+        }
+        if files.unclaimed_bytes < files.max_bytes as u64 {
+            return bad("attachments.unclaimed_bytes", "must be at least attachments.max_bytes");
+        }
+        if files.s3_access_key_id.is_some() != files.s3_secret_access_key.is_some() {
+            return bad("attachments.s3_secret_access_key", "goes with attachments.s3_access_key_id");
+        }
         if !(1..=60_000).contains(&self.store.wait_ms) {
             return bad("store.wait_ms", "must be 1 to 60000");
         }
@@ -440,6 +519,7 @@ impl Settings {
             ("chat.receipt_ms", self.chat.receipt_ms),
             ("chat.hold_seconds", self.chat.hold_seconds),
             ("chat.heads_seconds", self.chat.heads_seconds),
+            ("presence.away_ms", self.presence.away_ms),
             ("presence.lease_seconds", self.presence.lease_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),
             ("auth.refresh_token_days", self.auth.refresh_token_days),
@@ -457,6 +537,11 @@ impl Settings {
             ("limits.letters_per_hour", self.limits.letters_per_hour.into()),
             ("limits.searches_per_minute", self.limits.searches_per_minute.into()),
             ("limits.tickets_per_minute", self.limits.tickets_per_minute.into()),
+            ("limits.uploads_per_minute", self.limits.uploads_per_minute.into()),
+            ("attachments.max_pixels", self.attachments.max_pixels),
+            ("attachments.image_threads", self.attachments.image_threads as u64),
+            ("attachments.max_per_message", self.attachments.max_per_message as u64),
+            ("attachments.unclaimed_hours", self.attachments.unclaimed_hours),
             ("limits.contact_requests_per_minute", self.limits.contact_requests_per_minute.into()),
             ("limits.invites_per_minute", self.limits.invites_per_minute.into()),
             ("limits.redeems_per_minute", self.limits.redeems_per_minute.into()),
@@ -475,9 +560,22 @@ impl Settings {
         }
     }
 
+    /// Where files are: `attachments.url`, else `attachments` beside the embedded store's own files, else in `data`.
+    pub fn files_url(&self) -> FilesUrl {
+        self.attachments.url.clone().unwrap_or_else(|| match &self.store.url {
+            StoreUrl::Embedded(dir) => FilesUrl::Directory(dir.join("attachments")),
+            StoreUrl::Redis(_) | StoreUrl::RedisCluster(_) => FilesUrl::Directory("data/attachments".into()),
+        })
+    }
+
     /// `presence.grace_ms` as a duration.
     pub fn presence_grace(&self) -> Duration {
         Duration::from_millis(self.presence.grace_ms)
+    }
+
+    /// `presence.away_ms` as a duration.
+    pub fn presence_away(&self) -> Duration {
+        Duration::from_millis(self.presence.away_ms)
     }
 }
 

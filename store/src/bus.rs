@@ -48,10 +48,12 @@ pub enum BusEvent {
     Typing(Arc<TypingEvent>),
     User(UserId, Arc<UserEvent>),
     Presence(Arc<PresenceEvent>),
-    /// Whether `watcher` may watch `user` may have changed. On the presence topic of `user`.
+    /// Whether `watcher`, or anybody, may watch `user`, or what they may see, may have changed. On the presence topic of
+    /// `user`.
     AccessChanged {
         user: UserId,
-        watcher: UserId,
+        /// `None`: anybody.
+        watcher: Option<UserId>,
     },
 }
 

@@ -4,6 +4,7 @@
 //! is durable is in the database; connections, leases, instances, rates and tickets are in memory, as they end with the process.
 
 mod api_keys;
+mod attachments;
 mod backup;
 mod bus;
 mod codec;

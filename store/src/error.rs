@@ -39,6 +39,11 @@ pub enum StoreError {
     MessageNotFound,
     #[error("too many different reactions")]
     TooManyReactions,
+    /// Never there, of somebody else, in another message, or gone.
+    #[error("no such upload")]
+    UploadNotFound,
+    #[error("too many uploads that no message has")]
+    TooManyUploads,
     #[error("dedupe key used with another content")]
     IdempotencyConflict,
     /// The store cannot be reached, is loading, or did not answer in time. What was asked may have been done or not;

@@ -4,10 +4,11 @@
 //! "The store is down" is always [`StoreError::Unavailable`], never `false`, `None` or an empty list.
 //!
 //! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`secrets`] → [`rooms`] → [`room_admin`] →
-//! [`invites`] → [`log`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] → [`notify_settings`] → [`push`] →
+//! [`invites`] → [`log`] → [`attachments`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] → [`notify_settings`] → [`push`] →
 //! [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
+pub mod attachments;
 pub mod backup;
 pub mod bus;
 pub mod embedded;
@@ -31,6 +32,7 @@ pub mod users;
 use std::{sync::Arc, time::Duration};
 
 pub use api_keys::{ApiKeyRecord, ApiKeys};
+pub use attachments::{AttachmentRecord, Attachments, Orphan, UploadClaim, UploadQuota};
 pub use backup::{BackedUp, Backups};
 pub use bus::{Bus, BusEvent, Inbox, Signal, Subscriber, Subscriptions, Topic, UserEvent};
 pub use error::{Result, StoreError};
@@ -68,6 +70,7 @@ pub struct Store {
     pub room_admin: Arc<dyn RoomAdmin>,
     pub invites: Arc<dyn Invites>,
     pub log: Arc<dyn RoomLog>,
+    pub attachments: Arc<dyn Attachments>,
     pub user_log: Arc<dyn UserLog>,
     pub bus: Arc<dyn Bus>,
     pub presence: Arc<dyn Presence>,
@@ -90,7 +93,7 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: People + Secrets + PushSubscriptions + NotifyPreferences + 'static,
+        E: People + Secrets + PushSubscriptions + NotifyPreferences + Attachments + 'static,
     {
         Self {
             users: engine.clone(),
@@ -103,6 +106,7 @@ impl Store {
             room_admin: engine.clone(),
             invites: engine.clone(),
             log: engine.clone(),
+            attachments: engine.clone(),
             user_log: engine.clone(),
             bus: engine.clone(),
             presence: engine.clone(),

@@ -12,7 +12,7 @@ use shared::{
     protocol::{MessageType, Position, Role},
 };
 
-use crate::{Actor, Result, RoomRecord};
+use crate::{Actor, AttachmentRecord, Result, RoomRecord};
 
 /// Changes a room's log keeps; whoever is further behind fetches the room anew.
 pub const CHANGES_KEPT: u64 = 10_000;
@@ -67,6 +67,9 @@ pub struct StoredMessage {
     pub replies: u64,
     /// Only who is, or was, a member. Empty once deleted.
     pub mentions: Mentions,
+    /// At most as many as the domain lets in, which is why they do not count in a page's bytes. Empty once deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<AttachmentRecord>,
     /// In order of each emoji's first use; none without anybody. Empty once deleted.
     pub reactions: Vec<Tally>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +106,8 @@ pub struct NewMessage {
     pub reply_to: Option<MessageId>,
     /// Those who are no members of the room are left out of what is stored.
     pub mentions: Mentions,
+    /// Claimed for this message: they are the room's from the step on that stores it.
+    pub attachments: Vec<AttachmentRecord>,
     /// The room becomes due for notification so long after this message, unless it is due already.
     pub notify_after: Duration,
 }
@@ -279,7 +284,7 @@ pub enum Changes {
 #[async_trait]
 pub trait RoomLog: Send + Sync {
     /// One atomic step: dedupe key known → the first result (or
-    /// [`IdempotencyConflict`](crate::StoreError::IdempotencyConflict) for another kind, content or `reply_to`), looked
+    /// [`IdempotencyConflict`](crate::StoreError::IdempotencyConflict) for another kind, content, `reply_to` or attachments), looked
     /// up before every other check; author a member, else [`NotAMember`](crate::StoreError::NotAMember) or
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound); not [`Blocked`](crate::StoreError::Blocked) → `seq`, `rev` → written → author's read mark to the head →
     /// due for notification → published. O(1) whatever the room's size.
@@ -318,7 +323,8 @@ pub trait RoomLog: Send + Sync {
         limit: usize,
         max_bytes: usize,
     ) -> Result<(Vec<StoredMessage>, bool)>;
-    /// Removes content, mentions and reactions: one change. If it was a reply, the count of what it replied to goes down
+    /// Removes content, mentions and reactions: one change. Its attachments become
+    /// [orphans](crate::Attachments::orphans). If it was a reply, the count of what it replied to goes down
     /// (that one itself is no change). A message deleted before: `Ok(None)`, no change. `by_role`: the role that lets `by`
     /// delete what another wrote, [`RolesChanged`](crate::StoreError::RolesChanged) where they do not have it (any more);
     /// `None`: not checked, as for their own.

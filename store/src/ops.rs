@@ -93,7 +93,8 @@ pub trait Maintenance: Send + Sync {
     /// calls it every few seconds; doing it twice at once is harmless. Gives how many intents were settled.
     async fn sweep(&self, now: Timestamp) -> Result<usize>;
     /// Removes messages their room's retention no longer keeps, at most about `limit` of them: the floor rises, and with
-    /// the messages go their mentions, reactions, list of replies and marks of deletion. No change is recorded. Every
+    /// the messages go their mentions, reactions, list of replies and marks of deletion; their attachments become
+    /// [orphans](crate::Attachments::orphans). No change is recorded. Every
     /// process calls it; doing it twice at once is harmless. Gives how many were removed.
     ///
     /// By number all but the `max_messages` with the greatest `seq` go, deleted ones counted like others. By age those

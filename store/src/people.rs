@@ -12,6 +12,8 @@ pub struct Relation {
     pub has_me: bool,
     /// They have blocked the viewer.
     pub blocks_me: bool,
+    /// They have written to the viewer ([`People::note_written`]).
+    pub wrote_me: bool,
 }
 
 /// How many people the lists of one user may hold.
@@ -73,6 +75,8 @@ pub trait People: Send + Sync {
     async fn blocks(&self, owner: UserId) -> Result<Vec<UserId>>;
     /// Which of `owners` block which of `others`: (owner, other). One round trip, a look-up for each two.
     async fn blocks_among(&self, owners: &[UserId], others: &[UserId]) -> Result<Vec<(UserId, UserId)>>;
-    /// How each of the others stands to the viewer, in order: one round trip, two look-ups for each.
+    /// The owner has said something in the direct room of the two. Kept for ever; if it is new, published.
+    async fn note_written(&self, owner: UserId, to: UserId) -> Result<()>;
+    /// How each of the others stands to the viewer, in order: one round trip, three look-ups for each.
     async fn relations(&self, viewer: UserId, others: &[UserId]) -> Result<Vec<Relation>>;
 }

@@ -4,6 +4,7 @@
 //! and the sweep settle from the truth ([`intents`]). [`keys`] spells every key; `docs/redis.md` is its table.
 
 mod api_keys;
+mod attachments;
 mod backup;
 mod blocks;
 mod bus;

@@ -90,7 +90,8 @@ pub trait RoomAdmin: Send + Sync {
     /// Deletes the room with all that is in it: to every operation it is not there from this step on, as if it had never
     /// been, and its handle and name are free. Its last event is `Deleted`, which is in no log. From the lists of its
     /// members, and from the disk, it goes step by step: what one call does not manage is left to
-    /// [`sweep`](crate::Maintenance::sweep); each member's own log says `RoomRemoved`. For two days no room of that id
+    /// [`sweep`](crate::Maintenance::sweep); each member's own log says `RoomRemoved`, and
+    /// attachments become [orphans](crate::Attachments::orphans). For two days no room of that id
     /// can be made: [`create_room`](crate::Rooms::create_room) does nothing.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`RolesChanged`](crate::StoreError::RolesChanged).
     async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()>;

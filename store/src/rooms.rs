@@ -123,6 +123,10 @@ pub trait Rooms: Send + Sync {
     /// The rooms a user is a member of, pending intents settled from the rooms. In order of id. One that was deleted just
     /// now may still be among them.
     async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomId>>;
+    /// The rooms in each user's own list, in order of id: [`rooms_of`](Self::rooms_of), but what is under way is not
+    /// settled. Whenever such a list changes,
+    /// [`AccessChanged`](crate::BusEvent::AccessChanged) of its user is published in the same step. One round trip.
+    async fn listed_rooms(&self, users: &[UserId]) -> Result<Vec<Vec<RoomId>>>;
     /// One answer for each room, in order; `None` where they are no member. Round trips do not grow with `rooms`.
     async fn views(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>>;
     /// [`views`](Self::views) whose `last_message` is `None` without being read.

@@ -54,6 +54,9 @@ pub trait Users: Send + Sync {
     async fn user_id_by_email(&self, email: &str) -> Result<Option<UserId>>;
     /// The record after the change; [`UserNotFound`](crate::StoreError::UserNotFound).
     async fn update_profile(&self, id: UserId, patch: &ProfilePatch) -> Result<UserRecord>;
+    /// Sets where the avatar is, or that there is none; gives where it was.
+    /// [`UserNotFound`](crate::StoreError::UserNotFound).
+    async fn set_avatar(&self, id: UserId, url: Option<&str>) -> Result<Option<String>>;
     /// Puts `next` in the place of the password hash `old`, and ends all sessions but `keep`, in one step that also
     /// publishes their ends. Gives which ended; `None`: `old` is not the hash (any more), and nothing was done.
     /// [`UserNotFound`](crate::StoreError::UserNotFound).

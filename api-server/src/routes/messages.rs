@@ -10,7 +10,7 @@ use domain::{
 };
 use serde::Deserialize;
 use shared::{
-    MessageId, Problem,
+    AttachmentId, MessageId, Problem,
     protocol::{
         Message, MessageType,
         command::{EditMessage, SendMessage},
@@ -57,6 +57,8 @@ pub(super) async fn history(
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct NewMessage {
+    /// May be absent where there are attachments.
+    #[serde(default)]
     content: String,
     #[serde(rename = "type", default)]
     #[schema(default = "text")]
@@ -64,6 +66,9 @@ struct NewMessage {
     /// Makes a repeat give the first result; the header `Idempotency-Key` does the same.
     client_message_id: Option<String>,
     reply_to: Option<MessageId>,
+    /// Uploads of the caller's that no other message has, at most 10.
+    #[serde(default)]
+    attachments: Vec<AttachmentId>,
 }
 
 /// Sends a message; when it is answered, it is stored.
@@ -94,6 +99,7 @@ pub(super) async fn send(
         kind: input.kind,
         client_message_id: merge_keys(input.client_message_id, key.0)?,
         reply_to: input.reply_to,
+        attachments: input.attachments,
     };
     Ok(HttpResponse::Created().json(domain.messages.post(&caller.0, input).await?))
 }

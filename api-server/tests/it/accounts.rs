@@ -28,6 +28,7 @@ async fn signing_up_makes_an_account_and_logs_it_in(#[values(Engine::Embedded, E
           "email": "alice@example.org",
           "emailVerified": false,
           "id": "[id 1]",
+          "lastSeenFor": "everyone",
           "status": "offline",
           "username": "Alice"
         }
@@ -58,6 +59,7 @@ async fn logging_in_works_by_name_in_any_case_and_by_e_mail(#[values(Engine::Emb
           "email": "alice@example.org",
           "emailVerified": false,
           "id": "[id 1]",
+          "lastSeenFor": "everyone",
           "status": "offline",
           "username": "alice"
         }
@@ -171,6 +173,7 @@ async fn a_guest_may_choose_a_name_or_is_given_one(#[values(Engine::Embedded, En
           "displayName": "Gina",
           "guest": true,
           "id": "[id 1]",
+          "lastSeenFor": "everyone",
           "status": "offline",
           "username": "Gina"
         }
@@ -412,6 +415,7 @@ async fn a_profile_changes_in_what_is_given_and_keeps_the_rest(
         "email": "alice@example.org",
         "emailVerified": false,
         "id": "[id 1]",
+        "lastSeenFor": "everyone",
         "status": "offline",
         "username": "alice"
       }
@@ -421,7 +425,11 @@ async fn a_profile_changes_in_what_is_given_and_keeps_the_rest(
     assert_eq!((&changed.raw["displayName"], changed.raw.get("bio")), (&json!("Alice 🙂"), None));
     assert_eq!(alice.get("/api/profile").await.expect(200).raw, changed.raw);
     assert_eq!(alice.patch("/api/profile", json!({})).await.expect(200).raw, changed.raw, "nothing given");
+    let changed = alice.patch("/api/profile", json!({ "lastSeenFor": "contacts" })).await.expect(200);
+    assert_eq!((&changed.raw["lastSeenFor"], &changed.raw["displayName"]), (&json!("contacts"), &json!("Alice 🙂")));
+    assert_eq!(alice.get("/api/profile").await.expect(200).raw, changed.raw);
     for bad in [
+        json!({ "lastSeenFor": "friends" }),
         json!({ "displayName": "" }),
         json!({ "displayName": "x".repeat(65) }),
         json!({ "displayName": "a\nb" }),

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod accounts;
+mod attachments;
+mod avatars;
 mod bad_input;
 mod blocks;
 mod changes;

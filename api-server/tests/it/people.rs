@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Engine, TestServer, assert_answer};
+use crate::support::{Engine, Person, TestServer, assert_answer};
 
 #[rstest]
 #[tokio::test]
@@ -159,4 +159,44 @@ async fn contacts_are_added_and_removed_as_often_as_one_likes(
     alice.call("PUT", &stranger, None).await.refused(404, "USER_NOT_FOUND");
     alice.delete(&stranger).await.expect(204);
     alice.delete("/api/contacts/x").await.refused(404, "USER_NOT_FOUND");
+}
+
+#[rstest]
+#[tokio::test]
+async fn when_somebody_was_last_seen_is_shown_to_whom_they_chose_wherever_they_are_shown(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let server = TestServer::with(engine, |settings| settings.presence.grace_ms = 0).await;
+    let (alice, bob, carol) =
+        (server.account("alice").await, server.account("bob").await, server.account("carol").await);
+    for (owner, other) in [(&bob, &alice), (&alice, &bob), (&carol, &bob)] {
+        owner.put(format!("/api/contacts/{}", other.id), json!(null)).await.expect(204);
+    }
+    let presence = &server.domain.presence;
+    let viewer = server.domain.identity.authenticate(&bob.token).await.unwrap();
+    presence.connected(&viewer, 1, store::SocketKind::Presence).await.unwrap();
+    presence.disconnected(viewer.user, 1).await.unwrap();
+    let places = async |caller: &Person| {
+        let contacts = caller.get("/api/contacts").await.expect(200).raw["items"][0]["lastSeen"].clone();
+        let profile = caller.get(format!("/api/users/{}", bob.id)).await.expect(200).raw["lastSeen"].clone();
+        let status = caller.get(format!("/api/users/{}/status", bob.id)).await.expect(200).raw;
+        let found = caller.get("/api/users?query=bob").await.expect(200).raw["items"][0]["lastSeen"].clone();
+        let all = vec![contacts, profile, status["lastSeen"].clone(), status["data"]["lastSeen"].clone(), found];
+        assert!(all.iter().all(|place| *place == all[0]), "{all:?}");
+        all[0].is_string()
+    };
+    for (whom, told) in [("everyone", true), ("contacts", true), ("nobody", false)] {
+        bob.patch("/api/profile", json!({ "lastSeenFor": whom })).await.expect(200);
+        assert_eq!((places(&alice).await, places(&carol).await), (told, false), "{whom}");
+        let own = bob.get("/api/profile").await.expect(200).raw;
+        assert_eq!((own["lastSeen"].is_string(), &own["lastSeenFor"]), (true, &json!(whom)));
+    }
+    // What nobody could see leaves no trace: they come and go invisible.
+    bob.patch("/api/profile", json!({ "lastSeenFor": "everyone" })).await.expect(200);
+    let before = alice.get(format!("/api/users/{}", bob.id)).await.expect(200).raw;
+    let hide = serde_json::from_value(json!({ "status": "invisible" })).unwrap();
+    presence.choose(&viewer, &hide).await.unwrap();
+    presence.connected(&viewer, 2, store::SocketKind::Presence).await.unwrap();
+    presence.disconnected(viewer.user, 2).await.unwrap();
+    assert_eq!(alice.get(format!("/api/users/{}", bob.id)).await.expect(200).raw, before);
 }

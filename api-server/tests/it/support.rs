@@ -1,13 +1,13 @@
 //! Servers over a store of their own, people who ask them, and answers in a form that can be compared.
 
-use std::{collections::HashMap, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 
 use domain::{Domain, upkeep};
 use redis_fixture::{Kind, Redis};
 use reqwest::{Method, header::HeaderMap};
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::{MessageId, RoomId, Settings, Timestamp, UserId};
+use shared::{AttachmentId, MessageId, RoomId, Settings, Timestamp, UserId, settings::FilesUrl};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -47,16 +47,14 @@ impl TestServer {
     /// With other settings than the tests' own.
     pub async fn with(engine: Engine, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = settings();
-        let mut dir = None;
+        let dir = tempfile::tempdir().unwrap();
+        settings.attachments.url = Some(FilesUrl::Directory(dir.path().join("attachments")));
         settings.store.url = match engine {
-            Engine::Embedded => {
-                let made = dir.insert(tempfile::tempdir().unwrap());
-                format!("embedded:{}", made.path().display()).parse().unwrap()
-            }
+            Engine::Embedded => format!("embedded:{}", dir.path().display()).parse().unwrap(),
             Engine::Redis => Redis::shared(Kind::Node).url().parse().unwrap(),
         };
         change(&mut settings);
-        Self::run(settings, dir).await
+        Self::run(settings, Some(dir)).await
     }
 
     /// Over this Redis.
@@ -91,6 +89,23 @@ impl TestServer {
         let (domain, address) = told.await.unwrap();
         let http = client();
         Self { url: format!("http://{address}"), domain, http, threads: vec![thread], shutdown, _dir: dir }
+    }
+
+    /// Files there are where attachments and avatars are kept.
+    pub fn files(&self) -> Vec<String> {
+        fn walk(dir: &Path, found: &mut Vec<String>) {
+            for entry in std::fs::read_dir(dir).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => walk(&path, found),
+                    false => found.push(path.display().to_string()),
+                }
+            }
+        }
+        let FilesUrl::Directory(dir) = self.domain.settings.files_url() else { panic!("a directory") };
+        let mut found = Vec::new();
+        walk(&dir, &mut found);
+        found
     }
 
     /// Ends, as a process does that is told to stop, and starts again over the same store.
@@ -409,5 +424,8 @@ fn redact(value: Value, seen: &mut HashMap<String, usize>) -> Value {
 }
 
 fn is_id(text: &str) -> bool {
-    text.parse::<UserId>().is_ok() || text.parse::<RoomId>().is_ok() || text.parse::<MessageId>().is_ok()
+    text.parse::<AttachmentId>().is_ok()
+        || text.parse::<UserId>().is_ok()
+        || text.parse::<RoomId>().is_ok()
+        || text.parse::<MessageId>().is_ok()
 }

@@ -33,6 +33,7 @@ async fn refreshing_gives_the_next_pair_and_replaying_a_used_token_ends_the_sess
           "displayName": "alice",
           "guest": true,
           "id": "[id 1]",
+          "lastSeenFor": "everyone",
           "status": "offline",
           "username": "alice"
         }

@@ -37,6 +37,7 @@ pub fn new_message(room: RoomId, author: UserId, rev: u64) -> RoomEvent {
         reply_to: None,
         replies: 0,
         mentions: Mentions::default(),
+        attachments: Vec::new(),
         reactions: Vec::new(),
         edited_at: None,
         deleted_at: None,

@@ -145,6 +145,7 @@ pub fn message(room: RoomId, author: &Actor) -> NewMessage {
         client_message_id: Some(uuid::Uuid::new_v4().to_string()),
         reply_to: None,
         mentions: Mentions::default(),
+        attachments: Vec::new(),
         notify_after: Duration::from_secs(2),
     }
 }

@@ -16,6 +16,7 @@ pub fn hidden(event: &RoomEvent) -> RoomEvent {
     if let ChangeBody::Edited(message) = &mut event.change.body {
         message.content.clear();
         message.mentions = Mentions::default();
+        message.attachments.clear();
         message.reactions.clear();
     }
     event

@@ -66,7 +66,7 @@ impl Session {
             })
             .await
         };
-        if matches!(prepared, Ok(Prepared::Refused(..))) {
+        if prepared.as_ref().is_ok_and(Prepared::is_refused) {
             // What it repeats may be under way.
             self.finish_sends().await;
         }

@@ -1,6 +1,7 @@
 //! A real chat-server, over a store of its own, and real sockets.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod attachments;
 mod auth;
 mod bad_input;
 mod blocks;

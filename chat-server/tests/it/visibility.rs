@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use store::Topic;
 
 use crate::{
+    attachments::uploaded,
     resume::{position, say, viewer},
     slow::{LARGE, MISSED, begin_to_resume},
     support::{Client, Engine, World},
@@ -29,7 +30,9 @@ async fn an_edit_of_what_was_written_before_one_joined_shows_nothing_live_or_res
     let mut author = world.connect(&alice).await;
     let input = json!({"name": "tea", "type": "public", "historyVisibility": visibility});
     let room = author.ask("CREATE_ROOM", input).await["payload"]["room"]["id"].clone();
-    let (ack, _) = author.ask_among_events("SEND_MESSAGE", json!({"roomId": room, "content": "before"})).await;
+    let file = uploaded(&world, alice.id).await;
+    let input = json!({"roomId": room, "content": "before", "attachments": [file.id]});
+    let (ack, _) = author.ask_among_events("SEND_MESSAGE", input).await;
     let before = ack["payload"]["id"].clone();
     let mut reader = world.connect(&bob).await;
     assert_eq!(reader.ask("JOIN_ROOM", json!({"roomId": room})).await["type"], "ROOM_JOINED");
@@ -46,6 +49,7 @@ async fn an_edit_of_what_was_written_before_one_joined_shows_nothing_live_or_res
         let (first, last) = (client.next().await, client.next().await);
         assert_eq!((&first["type"], &first["payload"]["rev"]), (&json!("MESSAGE_EDITED"), &json!(5)));
         assert_eq!(first["payload"]["content"], shown("before, edited"));
+        assert_eq!(first["payload"]["attachments"].is_array(), visibility == "all", "{first}");
         assert_eq!(last["payload"]["content"], "after, edited");
         at = position(&last["payload"]);
     }

@@ -129,3 +129,20 @@ fn redis_is_looked_at_and_one_that_is_away_is_an_error() {
     drop(redis);
     one(&examine(dir.path(), &store), 2, "error", "store cannot be used");
 }
+
+#[test]
+fn files_need_a_place_that_takes_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = dir.path().join("files");
+    let place = format!("file:{}", files.display());
+    let settings = [("CHATAPP__ATTACHMENTS__URL", place.as_str())];
+    one(&examine(dir.path(), &settings), 0, "note", "holds no store yet");
+    assert!(!files.exists(), "looking makes nothing");
+    fs::create_dir(&files).unwrap();
+    one(&examine(dir.path(), &settings), 0, "note", "holds no store yet");
+    assert_eq!(fs::read_dir(&files).unwrap().count(), 0, "nothing is left");
+    fs::remove_dir(&files).unwrap();
+    fs::write(&files, "no directory").unwrap();
+    let (code, findings) = examine(dir.path(), &settings);
+    assert!(code == Some(2) && findings.iter().any(|(_, what)| what.contains("Files cannot be kept")), "{findings:?}");
+}

@@ -99,7 +99,7 @@ impl Accounts {
 
     async fn signed_in(&self, record: UserRecord, session: SessionId, secret: &str) -> Result<SignedIn> {
         let (token, lifetime) = self.identity.issue(&record, session).await?;
-        let presence = self.presence.own(record.id).await?;
+        let presence = self.presence.own_shown(record.id).await?;
         let refresh_token = format!("{}.{session}.{secret}", record.id);
         Ok(SignedIn { user: own_user(record, presence), token, refresh_token, expires_in: lifetime.as_secs() })
     }

@@ -21,11 +21,13 @@ const MAX_EMOJI: usize = 64;
 impl Messages {
     /// Gives a message another content, and gives the message as it is now. Only its author may.
     pub async fn edit(&self, viewer: &Viewer, input: EditMessage) -> Result<Message> {
-        self.check_content(&input.content)?;
+        // Whether it may be blank is known once the message is.
+        self.check_content(&input.content, true)?;
         let (message, _) = self.visible(viewer, input.message_id).await?;
         if message.author != viewer.user {
             return Err(DomainError::Forbidden("only its author may edit a message"));
         }
+        self.check_content(&input.content, !message.attachments.is_empty())?;
         self.rates.message(viewer.user).await?;
         let mentions = self.mentions(viewer.user, message.kind, &input.content).await?;
         let edit = Edit { id: input.message_id, by: actor(viewer), content: input.content, mentions };

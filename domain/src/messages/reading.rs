@@ -106,7 +106,7 @@ impl Messages {
 
     /// The message, if the viewer is a member and may see it; a deleted one comes without content. Every rule about one
     /// message starts here. Three reads.
-    pub(super) async fn visible(&self, viewer: &Viewer, id: MessageId) -> Result<(StoredMessage, Access)> {
+    pub(crate) async fn visible(&self, viewer: &Viewer, id: MessageId) -> Result<(StoredMessage, Access)> {
         let access = match self.rooms.access(viewer.user, id.room).await {
             Err(DomainError::RoomNotFound | DomainError::NotAMember) => return Err(DomainError::MessageNotFound),
             other => other?,

@@ -4,9 +4,12 @@ use shared::{
     MessageId, RoomId, Timestamp, UserId,
     protocol::{Message, command::SendMessage},
 };
-use store::{Appended, Mentions, NewMessage, StoredMessage};
+use store::{Appended, Mentions, NewMessage, StoredMessage, UploadClaim};
 
-use super::Messages;
+use super::{
+    Messages,
+    attaching::{Claimed, kind_with},
+};
 use crate::{DomainError, Result, Viewer, rooms::actor, validate::check_key};
 
 /// What came of sending.
@@ -21,15 +24,25 @@ pub struct Sent {
 }
 
 /// A message that was checked.
-pub enum Prepared {
-    New(NewMessage),
-    /// Refused, unless it turns out to be known already.
-    Refused(NewMessage, DomainError),
+pub struct Prepared {
+    message: NewMessage,
+    /// It is refused, unless it turns out to be known already.
+    refusal: Option<DomainError>,
+    /// On its attachments, to be taken back should it not be stored.
+    claim: Option<UploadClaim>,
+}
+
+impl Prepared {
+    /// Is it not to be stored?
+    pub fn is_refused(&self) -> bool {
+        self.refusal.is_some()
+    }
 }
 
 impl Messages {
     /// Stores and publishes a message; when it returns, the message is as durable as the store. One operation of the
-    /// store, and more where the rate's grant is used up, the text names somebody or it replies to something. A repeat
+    /// store, and more where the rate's grant is used up, the text names somebody, it replies to something or is the first
+    /// in a direct room. A repeat
     /// of a `clientMessageId` gives the first result, whatever else would refuse it by now.
     pub async fn send(&self, viewer: &Viewer, input: SendMessage) -> Result<Sent> {
         self.commit(self.prepare(viewer, input).await?).await
@@ -42,7 +55,7 @@ impl Messages {
 
     /// The second half of [`send`](Self::send). Where messages [keep their order](Self::keep_order), they are stored in
     /// that in which their commits are first polled, though none waits for those before it. One that is
-    /// [refused](Prepared::Refused) may repeat one of those: it is to be committed when they are done.
+    /// [refused](Prepared::is_refused) may repeat one of those: it is to be committed when they are done.
     pub async fn commit(&self, prepared: Prepared) -> Result<Sent> {
         Ok(sent(self.append(prepared).await?))
     }
@@ -64,7 +77,7 @@ impl Messages {
     }
 
     /// The first half of [`send`](Self::send): every check but those the store makes as it stores. An error is about
-    /// what no message can have.
+    /// what no message can have; what a repeat names can be claimed again for as long as it is known.
     pub async fn prepare(&self, viewer: &Viewer, input: SendMessage) -> Result<Prepared> {
         check_key("clientMessageId", input.client_message_id.as_deref())?;
         let (room, recipient) = match (input.room_id, input.recipient_id) {
@@ -72,42 +85,47 @@ impl Messages {
             (None, Some(other)) => (RoomId::direct(viewer.user, other), Some(other)),
             _ => return Err(DomainError::invalid("roomId", "give either roomId or recipientId")),
         };
+        let Claimed { attachments, passing: claim } =
+            self.claim(viewer.user, room, input.client_message_id.as_deref(), &input.attachments).await?;
         let mut message = NewMessage {
             room,
             author: actor(viewer),
-            kind: input.kind,
+            kind: kind_with(input.kind, &input.content, &attachments),
             content: input.content,
             client_message_id: input.client_message_id,
             reply_to: input.reply_to,
             mentions: Mentions::default(),
+            attachments,
             notify_after: self.notify_after,
         };
-        match self.check(viewer, recipient, &mut message).await {
-            Ok(()) => Ok(Prepared::New(message)),
-            Err(refusal) => Ok(Prepared::Refused(message, refusal)),
-        }
+        let refusal = self.check(viewer, recipient, &mut message).await.err();
+        Ok(Prepared { message, refusal, claim })
     }
 
     async fn append(&self, prepared: Prepared) -> Result<(NewMessage, Appended)> {
-        let message = match prepared {
-            Prepared::New(message) => message,
-            Prepared::Refused(message, refusal) => {
-                let first = self.first_result(&message, refusal).await?;
-                return Ok((message, first));
-            }
+        let Prepared { message, refusal, claim } = prepared;
+        let done = match refusal {
+            None => self.store.log.append(&message).await.map_err(DomainError::from),
+            Some(refusal) => Err(refusal),
         };
-        let done = match self.store.log.append(&message).await {
-            Ok(done) => done,
-            Err(e) => {
-                let refusal = self.rooms.hide(message.room, e.into()).await;
-                self.first_result(&message, refusal).await?
+        let refusal = match done {
+            Ok(done) => {
+                self.note_written(message.author.id, message.room).await;
+                return Ok((message, done));
             }
+            Err(refusal) => self.rooms.hide(message.room, refusal).await,
         };
-        Ok((message, done))
+        let refused = self.first_result(&message, refusal).await;
+        if let (Err(refusal), Some(claim)) = (&refused, &claim)
+            && !is_unknown(refusal)
+        {
+            self.give_back(message.author.id, &message.attachments, claim).await;
+        }
+        Ok((message, refused?))
     }
 
     async fn check(&self, viewer: &Viewer, recipient: Option<UserId>, message: &mut NewMessage) -> Result<()> {
-        self.check_content(&message.content)?;
+        self.check_content(&message.content, !message.attachments.is_empty())?;
         if let Some(other) = recipient {
             self.rooms.open_direct(viewer, other).await?;
         }
@@ -126,10 +144,7 @@ impl Messages {
     /// What a message about to be refused came to when it was sent first; else the refusal. Only who is refused pays
     /// for the look: the store knows the key of what it takes.
     async fn first_result(&self, message: &NewMessage, refusal: DomainError) -> Result<Appended> {
-        let settled = matches!(
-            refusal,
-            DomainError::IdempotencyConflict | DomainError::Unavailable(_) | DomainError::Unexpected(_)
-        );
+        let settled = matches!(refusal, DomainError::IdempotencyConflict) || is_unknown(&refusal);
         if message.client_message_id.is_none() || settled {
             return Err(refusal);
         }
@@ -140,6 +155,11 @@ impl Messages {
             Err(e) => Err(e.into()),
         }
     }
+}
+
+/// Was the message stored or not?
+fn is_unknown(refusal: &DomainError) -> bool {
+    matches!(refusal, DomainError::Unavailable(_) | DomainError::Unexpected(_))
 }
 
 fn sent((message, done): (NewMessage, Appended)) -> Sent {
@@ -164,6 +184,7 @@ fn as_sent(message: NewMessage, done: Appended) -> StoredMessage {
         reply_to: message.reply_to,
         replies: 0,
         mentions: message.mentions,
+        attachments: message.attachments,
         reactions: Vec::new(),
         edited_at: None,
         deleted_at: None,

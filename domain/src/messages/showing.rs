@@ -14,6 +14,7 @@ use store::{Store, StoredMessage, Tally};
 
 use crate::{
     Names, Result,
+    files::shown,
     names::{DELETED_USER, NameCard},
 };
 
@@ -69,8 +70,10 @@ pub(crate) fn name_of(cards: &HashMap<UserId, Arc<NameCard>>, user: UserId) -> S
 
 /// A stored message in an event: the same for whoever gets it.
 pub fn named_message(message: StoredMessage, username: String) -> Message {
+    let id = message.id();
+    let attachment = |record| shown(record, &format!("/api/messages/{id}/attachments"));
     Message {
-        id: message.id(),
+        id,
         room_id: message.room,
         seq: message.seq,
         user_id: message.author,
@@ -83,6 +86,7 @@ pub fn named_message(message: StoredMessage, username: String) -> Message {
         reply_count: message.replies,
         mentions: message.mentions.users,
         mention_all: message.mentions.all,
+        attachments: message.attachments.into_iter().map(attachment).collect(),
         reactions: message.reactions.into_iter().map(reaction).collect(),
         edited_at: message.edited_at,
         deleted_at: message.deleted_at,

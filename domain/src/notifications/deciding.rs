@@ -9,7 +9,7 @@ use store::{
 };
 
 use super::Notifications;
-use crate::{Result, names::DELETED_USER, pages::PAGE_BYTES};
+use crate::{Result, names::DELETED_USER, pages::PAGE_BYTES, presence::is_looking};
 
 /// Members decided on at once.
 const MEMBER_PAGE: usize = 200;
@@ -255,7 +255,7 @@ pub fn decide(recipient: Recipient, message: &StoredMessage) -> Decision {
         Decision::JoinedLater
     } else if message.seq <= read_seq {
         Decision::Read
-    } else if presence.devices.iter().any(|device| device.focused != Some(false)) {
+    } else if is_looking(&presence.devices) {
         Decision::Present
     } else if exceptions.blocks.contains(&(member.user, message.author)) {
         Decision::Blocked
@@ -329,6 +329,7 @@ mod tests {
             reply_to: None,
             replies: 0,
             mentions: store::Mentions::default(),
+            attachments: Vec::new(),
             reactions: Vec::new(),
             edited_at: None,
             deleted_at: None,
@@ -339,7 +340,14 @@ mod tests {
         let cases = [
             (message(5, other), vec![], 0, Decision::Notify, "away, unread"),
             (message(5, other), vec![device(Some(false))], 0, Decision::Notify, "an idle desktop does not eat it"),
-            (message(5, other), vec![device(Some(false)), device(None)], 0, Decision::Present, "a phone is open"),
+            (message(5, other), vec![device(None)], 0, Decision::Present, "a client that never says"),
+            (
+                message(5, other),
+                vec![device(Some(false)), device(None)],
+                0,
+                Decision::Notify,
+                "nor does the chat beside it",
+            ),
             (message(5, other), vec![device(Some(true))], 0, Decision::Present, "looking"),
             (message(5, other), vec![], 5, Decision::Read, "read meanwhile"),
             (message(5, other), vec![], 4, Decision::Notify, "read up to the one before"),

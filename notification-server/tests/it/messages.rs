@@ -83,7 +83,9 @@ async fn a_device_that_is_not_looked_at_does_not_eat_the_notification(
     let world = World::new(engine).await;
     let (alice, bob) = (world.person("alice").await, world.person("bob").await);
     let room = world.room(&[&alice, &bob]).await;
-    world.domain.presence.focus(&bob.viewer, 1, SocketKind::Presence, false).await.unwrap();
+    world.domain.presence.connected(&bob.viewer, 1, SocketKind::Presence).await.unwrap();
+    world.domain.presence.connected(&bob.viewer, 2, SocketKind::Chat).await.unwrap();
+    world.domain.presence.focus(&bob.viewer, 1, false).await.unwrap();
     let mut arrivals = world.watch(&bob).await;
     let server = world.serve().await;
     server.world.send(&alice, room, "Tea?").await;

@@ -64,7 +64,7 @@ async fn what_was_told_of_a_message_is_not_changed_by_what_is_decided_about_late
     assert_eq!(world.told(&alice, pushed).await, "delivered", "as before");
 
     // Two at once are one notification, which stands for both, and for nothing before them.
-    world.domain.presence.focus(&bob.viewer, 1, SocketKind::Chat, false).await.unwrap();
+    world.domain.presence.focus(&bob.viewer, 1, false).await.unwrap();
     let (one, two) = (world.send(&alice, room, "one").await, world.send(&alice, room, "two").await);
     assert_eq!(world.consider().await, 1);
     assert_eq!([world.told(&alice, one).await, world.told(&alice, two).await], ["queued", "queued"]);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Engine, Person, TestServer, assert_frame};
 
-async fn call(server: &TestServer, person: &Person, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+pub async fn call(server: &TestServer, person: &Person, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
     let url = server.url.replace("ws://", "http://").replace("/presence", path);
     let request = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = request.request(method.parse().unwrap(), url).bearer_auth(&person.token);
@@ -55,10 +55,11 @@ async fn who_is_invisible_sees_what_they_chose_and_others_see_nothing(
     let input = json!({ "status": "invisible", "text": "shh" });
     call(&server, &bob, "PUT", "/api/presence/me", Some(input)).await;
     let (_, own) = call(&server, &bob, "GET", "/api/presence/me", None).await;
-    assert_frame!(own, { ".seen.userId" => "[id]" }, @r#"
+    assert_frame!(own, { ".seen.userId" => "[id]", ".seen.lastSeen" => "[when they hid]" }, @r#"
     {
       "seen": {
         "devices": 0,
+        "lastSeen": "[when they hid]",
         "status": "offline",
         "userId": "[id]",
         "username": "bob"

@@ -50,9 +50,20 @@ impl TestServer {
     }
 
     pub async fn with(engine: Engine, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::over(engine, change, |_| {}).await
+    }
+
+    /// Over a store with something put in its place.
+    pub async fn over(
+        engine: Engine,
+        change: impl FnOnce(&mut Settings),
+        instead: impl FnOnce(&mut store::Store),
+    ) -> Self {
         let (mut settings, dir) = settings(engine);
         change(&mut settings);
-        Self::run(settings, dir, true).await
+        let mut store = store::open(&settings.store).await.unwrap();
+        instead(&mut store);
+        Self::run_over(store, settings, dir, true).await
     }
 
     /// One that also takes the tokens of this product.
@@ -75,6 +86,10 @@ impl TestServer {
 
     async fn run(settings: Settings, dir: Option<tempfile::TempDir>, upkeep: bool) -> Self {
         let store = store::open(&settings.store).await.unwrap();
+        Self::run_over(store, settings, dir, upkeep).await
+    }
+
+    async fn run_over(store: store::Store, settings: Settings, dir: Option<tempfile::TempDir>, upkeep: bool) -> Self {
         let keys = Arc::new(web::jwks::KeyReader::new().unwrap());
         let domain = Domain::with_keys(store, Arc::new(settings), keys);
         let shutdown = CancellationToken::new();
@@ -94,7 +109,11 @@ impl TestServer {
     }
 
     pub async fn person(&self, name: &str) -> Person {
-        let guest = Guest { username: Some(name.into()) };
+        self.person_named(name.into()).await
+    }
+
+    pub async fn person_named(&self, name: String) -> Person {
+        let guest = Guest { username: Some(name) };
         let token = self.domain.accounts.guest(guest, &"test".into()).await.unwrap().token;
         Person { viewer: self.domain.identity.authenticate(&token).await.unwrap(), token }
     }

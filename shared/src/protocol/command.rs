@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::object::{HistoryVisibility, MessageType, Position, Retention, Role, RoomType};
-use crate::{FieldProblem, MessageId, RoomId, UserId};
+use crate::{AttachmentId, FieldProblem, MessageId, RoomId, UserId};
 
 /// Longest `requestId` that is echoed, in bytes.
 const MAX_REQUEST_ID: usize = 128;
@@ -106,11 +106,16 @@ pub struct SetRole {
 pub struct SendMessage {
     pub room_id: Option<RoomId>,
     pub recipient_id: Option<UserId>,
+    /// May be absent where there are attachments.
+    #[serde(default)]
     pub content: String,
     #[serde(rename = "type", default)]
     pub kind: MessageType,
     pub client_message_id: Option<String>,
     pub reply_to: Option<MessageId>,
+    /// Uploads of one's own that no other message has.
+    #[serde(default)]
+    pub attachments: Vec<AttachmentId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{EventId, MessageId, RoomId, Timestamp, UserId};
+use crate::{AttachmentId, EventId, MessageId, RoomId, Timestamp, UserId};
 
 /// What others see of a user's presence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
@@ -16,7 +16,18 @@ pub enum Status {
     Offline,
 }
 
-/// A user as others see them; the owner also sees `email` and `emailVerified`.
+/// Who of those who may watch a user is told when they were last seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LastSeenFor {
+    #[default]
+    Everyone,
+    /// Who is in the user's contacts.
+    Contacts,
+    Nobody,
+}
+
+/// A user as others see them; the owner also sees `email`, `emailVerified` and `lastSeenFor`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
@@ -39,6 +50,8 @@ pub struct User {
     pub email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_verified: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen_for: Option<LastSeenFor>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -165,6 +178,28 @@ pub struct Receipt {
     pub read_seq: u64,
 }
 
+/// A file: of a message, or uploaded and not sent yet. Addresses are paths on api-server, and are asked with a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attachment {
+    pub id: AttachmentId,
+    pub url: String,
+    /// As its uploader called it; never a path.
+    pub name: String,
+    /// What the file was found to be, whatever was said of it.
+    pub mime: String,
+    /// Bytes.
+    pub size: u64,
+    /// Pixels; images have both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Images have one: at most 320 pixels wide and high.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail_url: Option<String>,
+}
+
 /// What a person wrote. A deleted one keeps id, seq and author; its content is empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -193,6 +228,9 @@ pub struct Message {
     /// It names everybody, by `@all`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mention_all: bool,
+    /// In the order in which they were named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// In order of each emoji's first use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reactions: Vec<Reaction>,

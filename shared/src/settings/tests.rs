@@ -73,6 +73,12 @@ fn a_bad_value_or_key_is_one_line_that_names_it() {
         ("CHATAPP__STORE__WAIT_REPLICAS", "1", "store.wait_replicas"),
         ("CHATAPP__STORE__WAIT_MS", "0", "store.wait_ms"),
         ("CHATAPP__NOTIFICATION__API_KEYS", "short", "notification.api_keys"),
+        ("CHATAPP__ATTACHMENTS__URL", "ftp://x", "attachments.url"),
+        ("CHATAPP__ATTACHMENTS__URL", "s3://", "attachments.url"),
+        ("CHATAPP__ATTACHMENTS__MAX_BYTES", "0", "attachments.max_bytes"),
+        ("CHATAPP__ATTACHMENTS__MAX_PER_MESSAGE", "0", "attachments.max_per_message"),
+        ("CHATAPP__ATTACHMENTS__UNCLAIMED_BYTES", "1", "attachments.unclaimed_bytes"),
+        ("CHATAPP__ATTACHMENTS__S3_ACCESS_KEY_ID", "x", "attachments.s3_secret_access_key"),
         ("CHATAPP__NOTIFICATION__SMTP_URL", "mail.example", "notification.smtp_url"),
         ("CHATAPP__NOTIFICATION__SMTP_URL", "smtp://mail.example", "notification.smtp_from: is needed"),
         ("CHATAPP__NOTIFICATION__SMTP_FROM", "Example", "notification.smtp_from"),
@@ -184,6 +190,21 @@ fn store_urls() {
     ] {
         assert_eq!(url.parse::<StoreUrl>().unwrap().server().as_deref(), server, "{url}");
     }
+}
+
+#[test]
+fn files_are_beside_the_store_or_where_the_url_says() {
+    let place = |vars: &[(&str, &str)]| load(vars).unwrap().files_url().to_string();
+    assert_eq!(place(&[]), "file:data/attachments");
+    assert_eq!(place(&[("CHATAPP__STORE__URL", "embedded:/var/x")]), "file:/var/x/attachments");
+    assert_eq!(place(&[("CHATAPP__STORE__URL", "redis://h")]), "file:data/attachments");
+    for (given, kept) in [("file:///srv/a", "file:/srv/a"), ("s3://b.c/d/e/", "s3://b.c/d/e"), ("s3://b", "s3://b")] {
+        assert_eq!(place(&[("CHATAPP__ATTACHMENTS__URL", given)]), kept);
+    }
+    let keys =
+        [("CHATAPP__ATTACHMENTS__S3_ACCESS_KEY_ID", "id"), ("CHATAPP__ATTACHMENTS__S3_SECRET_ACCESS_KEY", "hush")];
+    let settings = load(&keys).unwrap();
+    assert!(!format!("{settings:?}{}", serde_json::to_string(&settings).unwrap()).contains("hush"));
 }
 
 #[test]

@@ -103,6 +103,7 @@ fn new_message(room: RoomId, author: &Actor, key: Option<String>, content: Strin
         client_message_id: key,
         reply_to: None,
         mentions: Mentions::default(),
+        attachments: Vec::new(),
         notify_after,
     }
 }

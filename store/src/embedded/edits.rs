@@ -6,7 +6,7 @@ use shared::{
 };
 
 use super::{
-    counted,
+    attachments, counted,
     keys::{self, Counted},
     membership::{Recording, find_message, head, open_message, put_head, put_message, record_change, speaker_head},
     mentions, replies,
@@ -55,7 +55,9 @@ pub(super) fn delete(tx: &mut Tx, id: MessageId, by: &Actor, by_role: Option<Rol
     if !message.reactions.is_empty() {
         tx.put(keys::leaving(&keys::reactions_to(room, seq)), Vec::new())?;
     }
+    attachments::leave(tx, room, &message.attachments)?;
     message.content.clear();
+    message.attachments.clear();
     message.mentions = Default::default();
     message.reactions.clear();
     message.deleted_at = Some(at);

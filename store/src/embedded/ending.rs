@@ -9,15 +9,14 @@ use shared::{
 };
 
 use super::{
-    codec, keys,
+    attachments, codec, keys,
     kv::{Order, Read},
     maintenance::STEP,
-    membership::{Recording, head, record, record_change},
+    membership::{Recording, head, record, record_change, tell_listed},
     notify_queue::{move_due, nothing_in},
     room_admin::with_role,
     rooms::index_name,
     tx::Tx,
-    user_log::record_user_change,
 };
 use crate::{Actor, ChangeBody, Result, UserChangeBody, log::DEDUPE_KEPT};
 
@@ -56,7 +55,7 @@ fn tell_members(tx: &mut Tx, room: RoomId) -> Result<usize> {
         tx.delete(keys::joined(room, member.joined_rev));
         tx.delete(keys::member(room, member.user));
         tx.delete(keys::room_of(member.user, room));
-        record_user_change(tx, member.user, UserChangeBody::RoomRemoved(room))?;
+        tell_listed(tx, member.user, UserChangeBody::RoomRemoved(room))?;
     }
     Ok(members.len())
 }
@@ -66,7 +65,7 @@ pub(super) fn sweep(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     let first = tx.collect(&keys::ending_until(now), Order::Ascending, 1, |key, _| Ok(key.to_vec()))?.pop();
     let Some(bytes) = first else { return Ok(0) };
     let room = RoomId::from_slice(keys::last_id(&bytes)).ok_or_else(|| codec::corrupt("deleted room"))?;
-    if tell_members(tx, room)? > 0 {
+    if tell_members(tx, room)? > 0 || attachments::leave_some(tx, room)? > 0 {
         return Ok(STEP);
     }
     for span in keys::log_of(room) {

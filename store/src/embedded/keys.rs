@@ -13,6 +13,7 @@
 //! | state | `c` owner contact | empty |
 //! | state | `D` owner blocked | empty |
 //! | state | `O` owner direction user | empty; contact requests that wait, direction 0: outgoing, 1: incoming |
+//! | state | `7` owner user | empty; the owner wrote to them |
 //! | state | `S` user session | [`SessionRecord`](crate::SessionRecord), JSON |
 //! | state | `T` expiry user session | empty |
 //! | state | `l` 0 user | secrets sent to the user's address, JSON |
@@ -54,22 +55,28 @@
 //! | state | `N` user | items in the inbox (u64) |
 //! | state | `P` user | what presence remembers, JSON |
 //! | state | `Z` id | [`ApiKeyRecord`](crate::ApiKeyRecord), JSON |
+//! | state | `1` `u` user attachment | an upload that no message has, JSON |
+//! | state | `1` `c` user attachment | an upload claimed by a message, JSON |
+//! | state | `1` `r` room attachment | empty; files of a room's messages |
+//! | state | `1` `o` attachment | empty; files that nothing has any more |
+//! | state | `2` time user attachment | empty; uploads by when they are to be looked after |
 //! | state | `4` user id | [`PushSubscription`](crate::PushSubscription), JSON |
 //! | state | `5` id | user who has put the push endpoint last |
-//! | state | `7` user | [`Reach`](crate::Reach), JSON |
+//! | state | `9` user | [`Reach`](crate::Reach), JSON |
 //! | state | `8` user room | [`RoomLevel`](crate::RoomLevel), JSON |
 //! | state | `6` | private key for pushes, PKCS #8 |
 //! | log | `M` room seq | message row |
 //! | log | `C` room rev | change row |
 //! | log | `V` user rev | row of a change in the user's own log |
 
+mod attachments;
 mod counted;
 mod notify;
 
 use sha2::{Digest, Sha256};
 use shared::{RoomId, SessionId, Timestamp, UserId, token::Kid};
 
-pub(super) use self::{counted::*, notify::*};
+pub(super) use self::{attachments::*, counted::*, notify::*};
 use crate::{ExternalId, InviteHash};
 
 /// The two parts of the database: what is overwritten, and what is appended.
@@ -242,6 +249,10 @@ pub(super) fn request(owner: UserId, incoming: bool, user: UserId) -> Key {
 
 pub(super) fn requests(owner: UserId, incoming: bool) -> Span {
     state(b'O', &[owner.as_bytes(), &[u8::from(incoming)]]).prefix()
+}
+
+pub(super) fn wrote(owner: UserId, to: UserId) -> Key {
+    state(b'7', &[owner.as_bytes(), to.as_bytes()])
 }
 
 pub(super) fn blocks(owner: UserId) -> Span {
@@ -544,7 +555,7 @@ pub(super) fn push_key() -> Key {
 }
 
 pub(super) fn reach(user: UserId) -> Key {
-    state(b'7', &[user.as_bytes()])
+    state(b'9', &[user.as_bytes()])
 }
 
 pub(super) fn room_level(user: UserId, room: RoomId) -> Key {

@@ -3,7 +3,7 @@
 //! An append writes the head, the message, the change and the author's marks, and, when they apply, the dedupe key, the
 //! due index and the trimming of the oldest change: 4 to 7 keys, after 2 to 4 point reads, whatever the room's size.
 //! Only a message that names somebody pays for it (four reads and three writes for each user, three of each for
-//! everybody), and only a reply for its place (a read, two writes).
+//! everybody), only a reply for its place (a read, two writes), and only attachments for theirs (a write each).
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
@@ -13,7 +13,7 @@ use shared::{
 };
 
 use super::{
-    Embedded,
+    Embedded, attachments,
     codec::{self, Row, RowOut},
     edits,
     history::{self, Room},
@@ -38,13 +38,19 @@ pub(super) fn day(at: Timestamp) -> u32 {
     u32::try_from(at.as_millis().div_euclid(DAY_MS)).unwrap_or(0)
 }
 
-/// What a dedupe key stands for: the same kind, content and `reply_to` give the same fingerprint.
+/// What a dedupe key stands for: the same kind, content, `reply_to` and attachments give the same fingerprint.
 fn fingerprint(message: &NewMessage) -> [u8; 16] {
     let mut hasher = Sha256::new();
-    hasher.update([codec::kind_code(message.kind), u8::from(message.reply_to.is_some())]);
+    // Which of the two there are.
+    let has = u8::from(message.reply_to.is_some()) | u8::from(!message.attachments.is_empty()) << 1;
+    hasher.update([codec::kind_code(message.kind), has]);
     if let Some(reply) = message.reply_to {
         hasher.update(reply.room.as_bytes());
         hasher.update(reply.seq.to_be_bytes());
+    }
+    if !message.attachments.is_empty() {
+        hasher.update((message.attachments.len() as u64).to_be_bytes());
+        message.attachments.iter().for_each(|file| hasher.update(file.id.as_bytes()));
     }
     // Last, so that no length is needed.
     hasher.update(message.content.as_bytes());
@@ -106,6 +112,7 @@ pub(super) fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
         reply_to: message.reply_to,
         replies: 0,
         mentions: mentions::of_members(tx, room, message.mentions)?,
+        attachments: message.attachments,
         reactions: Vec::new(),
         edited_at: None,
         deleted_at: None,
@@ -113,6 +120,7 @@ pub(super) fn append(tx: &mut Tx, message: NewMessage) -> Result<Appended> {
     put_message(tx, &stored)?;
     mentions::enter(tx, &stored)?;
     replies::enter(tx, row.head.floor, &stored)?;
+    attachments::enter(tx, room, &stored.attachments)?;
     let body = ChangeBody::Message(stored);
     record_change(tx, &mut row.head, Recording { room, by: &message.author, at: now, body })?;
     put_marks(tx, room, author, seq)?;

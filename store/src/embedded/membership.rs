@@ -114,7 +114,7 @@ pub(super) fn add_member(tx: &mut Tx, head: &mut Head, room: RoomId, user: &Acto
     put_member(tx, room, &joined)?;
     tx.put(keys::room_of(user.id, room), Vec::new())?;
     put_marks(tx, room, user.id, head.seq)?;
-    record_user_change(tx, user.id, UserChangeBody::RoomAdded(room))?;
+    tell_listed(tx, user.id, UserChangeBody::RoomAdded(room))?;
     Ok(joined)
 }
 
@@ -147,7 +147,13 @@ pub(super) fn remove_member(
     tx.delete(keys::room_of(user.id, room));
     tx.delete(keys::marks(room, user.id));
     tx.delete(keys::outcome(room, user.id));
-    record_user_change(tx, user.id, UserChangeBody::RoomRemoved(room))?;
+    tell_listed(tx, user.id, UserChangeBody::RoomRemoved(room))
+}
+
+/// A room came to the user's list, or went: told to them, and to who watches them, as who has rooms in common may.
+pub(super) fn tell_listed(tx: &mut Tx, user: UserId, body: UserChangeBody) -> Result<()> {
+    record_user_change(tx, user, body)?;
+    tx.publish(BusEvent::AccessChanged { user, watcher: None });
     Ok(())
 }
 

@@ -157,13 +157,23 @@ fn set_request(tx: &mut Tx, owner: UserId, (user, incoming): (UserId, bool), pen
 /// Tells the owner's devices, and who watches the owner.
 fn tell(tx: &mut Tx, owner: UserId, other: UserId, body: UserChangeBody) -> Result<()> {
     record_user_change(tx, owner, body)?;
-    tx.publish(BusEvent::AccessChanged { user: owner, watcher: other });
+    tx.publish(BusEvent::AccessChanged { user: owner, watcher: Some(other) });
     Ok(())
 }
 
 fn relation(read: &impl Read, viewer: UserId, other: UserId) -> Result<Relation> {
     let has_me = read.get(&keys::contact(other, viewer))?.is_some();
-    Ok(Relation { has_me, blocks_me: read.get(&keys::block(other, viewer))?.is_some() })
+    let blocks_me = read.get(&keys::block(other, viewer))?.is_some();
+    Ok(Relation { has_me, blocks_me, wrote_me: read.get(&keys::wrote(other, viewer))?.is_some() })
+}
+
+fn note_written(tx: &mut Tx, owner: UserId, to: UserId) -> Result<()> {
+    let key = keys::wrote(owner, to);
+    if tx.get(&key)?.is_none() {
+        tx.put(key, Vec::new())?;
+        tx.publish(BusEvent::AccessChanged { user: owner, watcher: Some(to) });
+    }
+    Ok(())
 }
 
 impl Embedded {
@@ -225,6 +235,10 @@ impl People for Embedded {
             Ok(read.get(&keys::block(owner, other))?.map(|_| (owner, other)))
         };
         self.read(move |read| both.into_iter().filter_map(|both| blocks(read, both).transpose()).collect()).await
+    }
+
+    async fn note_written(&self, owner: UserId, to: UserId) -> Result<()> {
+        self.write(move |tx| note_written(tx, owner, to)).await
     }
 
     async fn relations(&self, viewer: UserId, others: &[UserId]) -> Result<Vec<Relation>> {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use shared::{InstanceId, Timestamp, UserId};
+use shared::{InstanceId, Timestamp, UserId, protocol::LastSeenFor};
 
 use super::{
     Embedded, codec, keys,
@@ -61,9 +61,8 @@ impl Embedded {
 
 #[async_trait]
 impl Presence for Embedded {
-    async fn beat(&self, instance: InstanceId, now: Timestamp, ttl: Duration) -> Result<()> {
-        self.presence.lock().beat(instance, now.after(ttl));
-        Ok(())
+    async fn beat(&self, instance: InstanceId, now: Timestamp, ttl: Duration) -> Result<bool> {
+        Ok(self.presence.lock().beat(instance, now.after(ttl)))
     }
 
     async fn put_device(&self, user: UserId, device: &Device, alone: &PresenceEvent) -> Result<PresenceState> {
@@ -85,13 +84,22 @@ impl Presence for Embedded {
         at: Timestamp,
         grace: Duration,
     ) -> Result<()> {
-        let last = self.presence.lock().remove_device(user, (instance, connection), at, grace);
-        if last { self.remember(vec![user]).await } else { Ok(()) }
+        let seen = self.presence.lock().remove_device(user, (instance, connection), at, grace);
+        if seen { self.remember(vec![user]).await } else { Ok(()) }
     }
 
     async fn set_chosen(&self, user: UserId, chosen: ChosenStatus, text: Option<&str>) -> Result<()> {
         let text = text.map(str::to_owned);
         self.with_user(user, |table| table.set_chosen(user, chosen, text)).await?;
+        self.remember(vec![user]).await
+    }
+
+    async fn set_last_seen_for(&self, user: UserId, whom: LastSeenFor) -> Result<()> {
+        self.with_user(user, |table| {
+            table.set_last_seen_for(user, whom);
+            self.dispatcher.deliver(&BusEvent::AccessChanged { user, watcher: None });
+        })
+        .await?;
         self.remember(vec![user]).await
     }
 
@@ -116,14 +124,24 @@ impl Presence for Embedded {
     }
 
     async fn publish(&self, event: &PresenceEvent, version: u64) -> Result<Publishing> {
-        self.with_user(event.user, |table| {
-            let publishing = table.publish(event, version);
-            if publishing == Publishing::Sent {
-                self.deliver(event);
-            }
-            publishing
-        })
-        .await
+        let (publishing, seen) = self
+            .with_user(event.user, |table| {
+                let before = table.last_seen(event.user);
+                let publishing = table.publish(event, version);
+                if publishing == Publishing::Sent {
+                    self.deliver(event);
+                }
+                (publishing, table.last_seen(event.user) != before)
+            })
+            .await?;
+        if seen {
+            self.remember(vec![event.user]).await?;
+        }
+        Ok(publishing)
+    }
+
+    async fn due_at(&self, user: UserId, at: Timestamp) -> Result<()> {
+        self.with_user(user, |table| table.note_due(user, at)).await
     }
 
     async fn due_users(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<UserId>> {

@@ -7,7 +7,10 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use shared::{InstanceId, Timestamp, UserId};
+use shared::{
+    InstanceId, Timestamp, UserId,
+    protocol::{LastSeenFor, Status},
+};
 
 use crate::{ChosenStatus, Device, PresenceState, Published, Publishing, presence::PresenceEvent};
 
@@ -20,12 +23,15 @@ pub(super) struct Remembered {
     pub(super) chosen: ChosenStatus,
     pub(super) text: Option<String>,
     pub(super) last_seen: Option<Timestamp>,
+    #[serde(default)]
+    pub(super) last_seen_for: LastSeenFor,
 }
 
 impl Remembered {
     /// The state of a user who is not in the table.
     pub(super) fn into_state(self) -> PresenceState {
-        PresenceState { chosen: self.chosen, text: self.text, last_seen: self.last_seen, ..PresenceState::default() }
+        let Self { chosen, text, last_seen, last_seen_for } = self;
+        PresenceState { chosen, text, last_seen, last_seen_for, ..PresenceState::default() }
     }
 }
 
@@ -36,6 +42,8 @@ pub(super) struct PresenceTable {
     users: HashMap<UserId, Box<Entry>>,
     /// Ends of leases.
     leases: HashMap<InstanceId, Timestamp>,
+    /// Instances whose lease ended, and whose connections are being removed.
+    dead: HashSet<InstanceId>,
     /// Users with a device of the instance.
     users_of: HashMap<InstanceId, HashSet<UserId>>,
     deadlines: BTreeSet<(Timestamp, UserId)>,
@@ -56,6 +64,14 @@ struct Due {
     taken: bool,
 }
 
+/// What came of removing devices.
+struct Removed {
+    /// The user's last, or one in focus.
+    left: bool,
+    /// The last of who did not look offline.
+    seen: bool,
+}
+
 impl PresenceTable {
     pub(super) fn contains(&self, user: UserId) -> bool {
         self.users.contains_key(&user)
@@ -65,10 +81,15 @@ impl PresenceTable {
         self.users.get(&user).map(|e| e.state.clone())
     }
 
+    pub(super) fn last_seen(&self, user: UserId) -> Option<Timestamp> {
+        self.users.get(&user)?.state.last_seen
+    }
+
     /// What to write down of a user; `None` when they are not here.
     pub(super) fn remembered(&self, user: UserId) -> Option<Remembered> {
         let state = &self.users.get(&user)?.state;
-        Some(Remembered { chosen: state.chosen, text: state.text.clone(), last_seen: state.last_seen })
+        let PresenceState { chosen, last_seen, last_seen_for, .. } = *state;
+        Some(Remembered { chosen, text: state.text.clone(), last_seen, last_seen_for })
     }
 
     /// Brings in a user as remembered, unless they are here.
@@ -89,8 +110,9 @@ impl PresenceTable {
         entry
     }
 
-    pub(super) fn beat(&mut self, instance: InstanceId, until: Timestamp) {
-        self.leases.insert(instance, until);
+    /// Had it a lease?
+    pub(super) fn beat(&mut self, instance: InstanceId, until: Timestamp) -> bool {
+        self.leases.insert(instance, until).is_some()
     }
 
     /// Gives the state with the device, and whether `alone` is to be sent, and is in it.
@@ -115,7 +137,7 @@ impl PresenceTable {
         (state, news)
     }
 
-    /// Was it the user's last?
+    /// Has what is written down of the user changed?
     pub(super) fn remove_device(
         &mut self,
         user: UserId,
@@ -123,24 +145,36 @@ impl PresenceTable {
         at: Timestamp,
         grace: Duration,
     ) -> bool {
-        let is_it = |d: &Device| d.instance == instance && d.connection == connection;
-        let had = self.users.get(&user).is_some_and(|e| e.state.devices.iter().any(is_it));
-        if !had {
-            return false;
-        }
-        let entry = self.change(user);
-        entry.state.devices.retain(|d| !is_it(d));
-        let last = entry.state.devices.is_empty();
-        if last {
-            entry.state.last_seen = Some(at);
-        }
-        if !entry.state.devices.iter().any(|d| d.instance == instance) {
+        let removed = self.drop_devices(user, at, |d| d.instance == instance && d.connection == connection);
+        let Some(removed) = removed else { return false };
+        let mut left = self.users.get(&user).into_iter().flat_map(|e| &e.state.devices);
+        if !left.any(|d| d.instance == instance) {
             self.leave_instance(user, instance);
         }
-        if last {
-            self.set_due(user, at.after(grace));
+        if removed.left {
+            self.note_due(user, at.after(grace));
         }
-        last
+        removed.seen
+    }
+
+    /// Removes these of the user's devices; `None`: there were none.
+    fn drop_devices(&mut self, user: UserId, at: Timestamp, is_it: impl Fn(&Device) -> bool) -> Option<Removed> {
+        let devices = &self.users.get(&user)?.state.devices;
+        let looked = devices.iter().any(|d| is_it(d) && d.focused == Some(true));
+        if !devices.iter().any(&is_it) {
+            return None;
+        }
+        let state = &mut self.change(user).state;
+        state.devices.retain(|d| !is_it(d));
+        let last = state.devices.is_empty();
+        let removed = Removed { left: last || looked, seen: last && state.published.status != Status::Offline };
+        if removed.left {
+            state.left = Some(at);
+        }
+        if removed.seen {
+            state.last_seen = Some(at);
+        }
+        Some(removed)
     }
 
     fn leave_instance(&mut self, user: UserId, instance: InstanceId) {
@@ -158,6 +192,10 @@ impl PresenceTable {
         state.text = text;
     }
 
+    pub(super) fn set_last_seen_for(&mut self, user: UserId, whom: LastSeenFor) {
+        self.change(user).state.last_seen_for = whom;
+    }
+
     /// Stale is told before unchanged: what was derived from an old state says nothing about the new one.
     pub(super) fn publish(&mut self, event: &PresenceEvent, version: u64) -> Publishing {
         self.admit(event.user, Remembered::default());
@@ -169,26 +207,32 @@ impl PresenceTable {
             return Publishing::Unchanged;
         }
         entry.state.published = event.published.clone();
+        entry.state.last_seen = event.last_seen.or(entry.state.last_seen);
         entry.touched = Timestamp::now();
         Publishing::Sent
     }
 
-    fn set_due(&mut self, user: UserId, at: Timestamp) {
+    /// At `at`, or as early as before. One that somebody has in hand counts no more: they may have looked already.
+    pub(super) fn note_due(&mut self, user: UserId, at: Timestamp) {
+        let due = self.users.get(&user).and_then(|e| e.due);
+        if !due.is_some_and(|due| !due.taken && due.at <= at) {
+            self.put_due(user, Due { at, taken: false });
+        }
+    }
+
+    fn put_due(&mut self, user: UserId, due: Due) {
         let Some(entry) = self.users.get_mut(&user) else { return };
-        if let Some(old) = entry.due.replace(Due { at, taken: false }) {
+        if let Some(old) = entry.due.replace(due) {
             self.deadlines.remove(&(old.at, user));
         }
-        self.deadlines.insert((at, user));
+        self.deadlines.insert((due.at, user));
     }
 
     pub(super) fn take_due(&mut self, now: Timestamp, lease: Duration, limit: usize) -> Vec<UserId> {
         let due = self.deadlines.iter().take_while(|(at, _)| *at <= now).take(limit);
         let due: Vec<UserId> = due.map(|(_, user)| *user).collect();
         for user in &due {
-            self.set_due(*user, now.after(lease));
-            if let Some(due) = self.users.get_mut(user).and_then(|e| e.due.as_mut()) {
-                due.taken = true;
-            }
+            self.put_due(*user, Due { at: now.after(lease), taken: true });
         }
         due
     }
@@ -202,25 +246,20 @@ impl PresenceTable {
 
     /// Removes connections of instances whose lease ended, of up to `limit` users; those users.
     pub(super) fn reap(&mut self, now: Timestamp, limit: usize) -> Vec<UserId> {
-        let ended = self.leases.iter().filter(|(_, until)| **until <= now);
-        let ended: Vec<InstanceId> = ended.map(|(instance, _)| *instance).collect();
+        self.dead.extend(self.leases.extract_if(|_, until| *until <= now).map(|(instance, _)| instance));
         let mut touched = Vec::new();
-        for instance in ended {
+        for instance in self.dead.iter().copied().collect::<Vec<_>>() {
             let room = limit.saturating_sub(touched.len());
             let users = self.users_of.get(&instance).into_iter().flatten();
             let users: Vec<UserId> = users.take(room).copied().collect();
             for user in &users {
-                let state = &mut self.change(*user).state;
-                state.devices.retain(|d| d.instance != instance);
-                if state.devices.is_empty() {
-                    state.last_seen = Some(now);
-                }
+                self.drop_devices(*user, now, |d| d.instance == instance);
                 self.leave_instance(*user, instance);
-                self.set_due(*user, now);
+                self.note_due(*user, now);
             }
             touched.extend(users);
             if !self.users_of.contains_key(&instance) {
-                self.leases.remove(&instance);
+                self.dead.remove(&instance);
             }
         }
         touched
@@ -238,8 +277,6 @@ impl PresenceTable {
 
 #[cfg(test)]
 mod tests {
-    use shared::protocol::Status;
-
     use super::*;
     use crate::{SocketKind, presence::silent};
 
@@ -258,11 +295,11 @@ mod tests {
     fn a_deadline_set_while_another_is_in_hand_survives_its_finish() {
         let (mut table, user, instance) = (PresenceTable::default(), UserId::new(), InstanceId::new());
         table.put_device(user, &device(instance, 1), &silent(user));
-        assert!(table.remove_device(user, (instance, 1), at(0), GRACE));
+        table.remove_device(user, (instance, 1), at(0), GRACE);
         assert_eq!(table.take_due(at(4), LEASE, 9), []);
         assert_eq!(table.take_due(at(5), LEASE, 9), [user]);
         table.put_device(user, &device(instance, 2), &silent(user));
-        assert!(table.remove_device(user, (instance, 2), at(6), GRACE));
+        table.remove_device(user, (instance, 2), at(6), GRACE);
         table.finish_due(user);
         assert_eq!(table.take_due(at(11), LEASE, 9), [user]);
         table.finish_due(user);
@@ -287,8 +324,8 @@ mod tests {
         assert_eq!(reaped, users);
         assert_eq!(table.reap(at(10), 9), []);
         assert_eq!(table.state(users[0]).unwrap().devices, [device(live, 1)]);
-        assert_eq!(table.state(users[0]).unwrap().last_seen, None);
-        assert_eq!(table.state(users[1]).unwrap().last_seen, Some(at(10)));
+        assert_eq!(table.state(users[0]).unwrap().left, None);
+        assert_eq!(table.state(users[1]).unwrap().left, Some(at(10)));
         assert_eq!(table.take_due(at(10), LEASE, 9).len(), 3);
     }
 
@@ -299,7 +336,7 @@ mod tests {
         table.set_chosen(gone, ChosenStatus::Busy, None);
         table.put_device(here, &device(instance, 1), &silent(here));
         let published = Published { status: Status::Online, text: None };
-        let event = PresenceEvent { user: shown, username: "s".into(), published, last_seen: None };
+        let event = PresenceEvent { user: shown, username: "s".into(), published, ..silent(shown) };
         assert_eq!(table.publish(&event, 0), Publishing::Sent);
         assert_eq!(table.publish(&event, 0), Publishing::Unchanged);
         assert_eq!(table.publish(&event, 1), Publishing::Stale);

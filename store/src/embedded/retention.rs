@@ -6,7 +6,7 @@ use std::{ops::ControlFlow, time::Duration};
 use shared::{MessageId, RoomId, Timestamp};
 
 use super::{
-    codec, counted,
+    attachments, codec, counted,
     keys::{self, Counted},
     kv::{Order, Read},
     membership::{find_head, find_message, find_record, put_head},
@@ -86,6 +86,7 @@ fn remove(tx: &mut Tx, floor: u64, id: MessageId) -> Result<()> {
     let MessageId { room, seq } = id;
     let Some(message) = find_message(tx, floor, id)? else { return Ok(()) };
     mentions::remove(tx, &message)?;
+    attachments::leave(tx, room, &message.attachments)?;
     for hanging in [keys::reactions_to(room, seq), keys::replies_to(room, seq)] {
         if !nothing_in(tx, &hanging)? {
             tx.put(keys::leaving(&hanging), Vec::new())?;

@@ -183,6 +183,11 @@ impl Rooms for Embedded {
         self.read(move |read| rooms_of(read, user, usize::MAX)).await
     }
 
+    async fn listed_rooms(&self, users: &[UserId]) -> Result<Vec<Vec<RoomId>>> {
+        let users = users.to_vec();
+        self.read(move |read| users.into_iter().map(|user| rooms_of(read, user, usize::MAX)).collect()).await
+    }
+
     async fn views(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>> {
         let rooms = rooms.to_vec();
         self.read(move |read| rooms.into_iter().map(|room| view(read, user, room, true)).collect()).await

@@ -66,6 +66,7 @@ fn message(room: RoomId, author: &Actor, content: &str) -> NewMessage {
         client_message_id: None,
         reply_to: None,
         mentions: Mentions::default(),
+        attachments: Vec::new(),
         notify_after: Duration::ZERO,
     }
 }

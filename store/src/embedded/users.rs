@@ -83,6 +83,13 @@ fn patch(tx: &mut Tx, id: UserId, patch: ProfilePatch) -> Result<UserRecord> {
     Ok(user)
 }
 
+fn set_avatar(tx: &mut Tx, id: UserId, url: Option<String>) -> Result<Option<String>> {
+    let mut user = read_user(tx, id)?.ok_or(StoreError::UserNotFound)?;
+    let before = std::mem::replace(&mut user.avatar_url, url);
+    tx.put(keys::user(id), codec::to_json(&user)?)?;
+    Ok(before)
+}
+
 fn change_password(
     tx: &mut Tx,
     id: UserId,
@@ -139,6 +146,11 @@ impl Users for Embedded {
     async fn update_profile(&self, id: UserId, changes: &ProfilePatch) -> Result<UserRecord> {
         let changes = changes.clone();
         self.write(move |tx| patch(tx, id, changes)).await
+    }
+
+    async fn set_avatar(&self, id: UserId, url: Option<&str>) -> Result<Option<String>> {
+        let url = url.map(str::to_owned);
+        self.write(move |tx| set_avatar(tx, id, url)).await
     }
 
     async fn change_password(

@@ -19,6 +19,8 @@ use crate::{BusEvent, Joined, Membership, Result, Topic, presence::PresenceEvent
 
 /// What begins the text of who may watch having changed, among those of presence, which are JSON.
 const ACCESS: &str = "a ";
+/// What follows it where it is not about one watcher.
+const ANYBODY: &str = "*";
 
 /// JSON of one of our own types.
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String> {
@@ -107,7 +109,8 @@ pub(super) fn bus_event(topic: Topic, text: &str) -> Result<BusEvent> {
         Topic::Room(id) => room::event(id, text)?,
         Topic::User(id) => BusEvent::User(id, Arc::new(user::event(text)?)),
         Topic::Presence(id) => match text.strip_prefix(ACCESS) {
-            Some(watcher) => BusEvent::AccessChanged { user: id, watcher: parse(watcher, "a watcher")? },
+            Some(ANYBODY) => BusEvent::AccessChanged { user: id, watcher: None },
+            Some(watcher) => BusEvent::AccessChanged { user: id, watcher: Some(parse(watcher, "a watcher")?) },
             None => BusEvent::Presence(Arc::new(from_json::<PresenceEvent>(text)?)),
         },
     })

@@ -14,7 +14,7 @@ use super::{
     intents::{Intent, millis, new_attempt, voided},
     keys::{SHARDS, public_name, shard_of},
     room_admin::TRIES,
-    scripts::{self, Call},
+    scripts::{self, Call, ENTRIES_A_STEP},
 };
 use crate::{Actor, Result, RoomRecord, StoreError, log::DEDUPE_KEPT};
 
@@ -82,7 +82,7 @@ impl Engine {
         }
     }
 
-    /// Lists of some former members follow. Gives how many are left; doing it twice at once is harmless.
+    /// Lists of some former members follow, and some of the room's files become orphans. Gives how many are left; doing it twice at once is harmless.
     async fn end_step(&self, room: RoomId) -> Result<usize> {
         let range = cmd("ZRANGE").arg(self.keys.former(room)).arg(0).arg(MEMBERS_A_STEP - 1).to_owned();
         let users: Vec<String> = self.connections.ask("list former members", &range).await?;
@@ -91,8 +91,10 @@ impl Engine {
         stream::iter(ids).map(settle).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
         let end = Call::new(&scripts::END_ROOM)
             .keys([self.keys.room(room), self.keys.former(room), self.keys.ending(shard_of(room))])
+            .keys([self.keys.files(room), self.keys.orphans(shard_of(room))])
             .arg(room.to_string())
             .arg(millis(ID_KEPT))
+            .arg(ENTRIES_A_STEP)
             .arg(&users);
         self.connections.run("end a room", end).await
     }

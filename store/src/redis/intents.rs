@@ -319,6 +319,7 @@ impl Engine {
         let keys = &self.keys;
         let apply = Call::new(&scripts::APPLY_MEMBERSHIP)
             .keys([keys.user_rooms(user), keys.user_intents(user), keys.user_log(user), keys.user_channel(user)])
+            .key(keys.presence_channel(user))
             .arg(room.to_string())
             .arg(attempt)
             .arg(u8::from(member))

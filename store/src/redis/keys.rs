@@ -10,6 +10,8 @@ use crate::{Service, Topic};
 pub(super) const SHARDS: u16 = 256;
 /// Sorted sets that pending intents are spread over.
 pub(super) const INTENT_SHARDS: u8 = 16;
+/// Sorted sets that uploads are spread over, by when they are to be looked after.
+pub(super) const UPLOAD_SHARDS: u8 = 16;
 
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
@@ -67,6 +69,7 @@ room_keys! {
     leaving() = ":leaving";
     replies() = ":replies";
     outcomes() = ":outcomes";
+    files() = ":files";
     dedupe(user: UserId, key: &str) = ":dedupe:{user}:{key}";
     void(attempt: &str) = ":void:{attempt}";
     room_channel() = ":events";
@@ -77,14 +80,18 @@ keys! {
     waited(shard: u16) = "{{s{shard:03}}}:waited";
     retention(shard: u16) = "{{s{shard:03}}}:retention";
     ending(shard: u16) = "{{s{shard:03}}}:ending";
+    orphans(shard: u16) = "{{s{shard:03}}}:orphans";
 
     user(user: UserId) = "{{u:{user}}}:user";
     user_rooms(user: UserId) = "{{u:{user}}}:rooms";
     user_intents(user: UserId) = "{{u:{user}}}:intents";
     contacts(user: UserId) = "{{u:{user}}}:contacts";
+    uploads(user: UserId) = "{{u:{user}}}:uploads";
+    claimed_uploads(user: UserId) = "{{u:{user}}}:claimed-uploads";
     blocks(user: UserId) = "{{u:{user}}}:blocks";
     outgoing(user: UserId) = "{{u:{user}}}:requests:outgoing";
     incoming(user: UserId) = "{{u:{user}}}:requests:incoming";
+    wrote(user: UserId) = "{{u:{user}}}:wrote";
     sessions(user: UserId) = "{{u:{user}}}:sessions";
     secrets(user: UserId) = "{{u:{user}}}:secrets";
     user_log(user: UserId) = "{{u:{user}}}:log";
@@ -107,6 +114,7 @@ keys! {
     guests() = "guests";
     public_rooms() = "public-rooms";
     intents(shard: u8) = "intents:{shard:02}";
+    uploads_due(shard: u8) = "uploads:{shard:02}";
 
     ticket(hash: &str) = "ticket:{hash}";
     signing_key(kid: &str) = "jwk:{kid}";

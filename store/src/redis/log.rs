@@ -25,11 +25,11 @@ use crate::{
     log::{CHANGES_KEPT, DEDUPE_KEPT},
 };
 
-/// How long an append without a key of its own is known by its event id, in a cluster, whose client may send twice
-/// what lost its answer.
+/// How long an append without a key of its own is known by its event id: in a cluster, whose client may send twice
+/// what lost its answer, and with attachments, for which the script wants a key.
 const RESEND_KEPT_MS: u64 = 60_000;
 
-/// Kind, content and `reply_to` of a message, as 64 hex digits.
+/// Kind, content, `reply_to` and attachments of a message, as 64 hex digits.
 fn content_hash(message: &NewMessage) -> String {
     let kind = match message.kind {
         MessageType::Text => "text",
@@ -38,7 +38,8 @@ fn content_hash(message: &NewMessage) -> String {
         MessageType::Encrypted => "encrypted",
     };
     let reply_to = message.reply_to.map(|id| id.to_string()).unwrap_or_default();
-    let digest = Sha256::digest(format!("{kind}\n{reply_to}\n{}", message.content));
+    let files: String = message.attachments.iter().map(|file| format!(" {}", file.id)).collect();
+    let digest = Sha256::digest(format!("{kind}\n{reply_to}{files}\n{}", message.content));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -115,7 +116,9 @@ impl RoomLog for Engine {
         let event_id = EventId::random();
         let dedupe = match &message.client_message_id {
             Some(key) => Some((dedupe_name(key), millis(DEDUPE_KEPT))),
-            None if self.connections.is_cluster() => Some((format!("e:{event_id}"), RESEND_KEPT_MS)),
+            None if self.connections.is_cluster() || !message.attachments.is_empty() => {
+                Some((format!("e:{event_id}"), RESEND_KEPT_MS))
+            }
             None => None,
         };
         let reply_to = message.reply_to.filter(|id| id.room == room);
@@ -133,11 +136,15 @@ impl RoomLog for Engine {
             .arg(CHANGES_KEPT)
             .arg(&mentions)
             .arg(reply_to.map_or(0, |id| id.seq));
-        if reply_to.is_some() || !mentions.is_empty() {
+        let files: Vec<String> = message.attachments.iter().map(|file| file.id.to_string()).collect();
+        if reply_to.is_some() || !mentions.is_empty() || !files.is_empty() {
             append = append.keys([keys.mentions(room), keys.replies(room)]);
         }
+        if !files.is_empty() {
+            append = append.key(keys.files(room));
+        }
         if let Some((name, kept)) = dedupe {
-            append = append.key(keys.dedupe(room, author, &name)).arg(content_hash(message)).arg(kept);
+            append = append.key(keys.dedupe(room, author, &name)).arg(content_hash(message)).arg(kept).arg(files);
         }
         let what = "append a message";
         let answer: Vec<String> = match &self.gather {

@@ -90,6 +90,14 @@ impl People for Engine {
         self.list_requests(owner).await
     }
 
+    async fn note_written(&self, owner: UserId, to: UserId) -> Result<()> {
+        let note = Call::new(&scripts::NOTE_WRITTEN)
+            .keys([self.keys.wrote(owner), self.keys.presence_channel(owner)])
+            .arg(to.to_string())
+            .arg(user::access_changed(to));
+        self.connections.run::<i64>("note whom a user wrote to", note).await.map(drop)
+    }
+
     async fn block(&self, owner: UserId, other: UserId, most: usize) -> Result<()> {
         self.change_block(owner, other, Change::Add(most)).await
     }
@@ -117,10 +125,11 @@ impl People for Engine {
     }
 
     async fn relations(&self, viewer: UserId, others: &[UserId]) -> Result<Vec<Relation>> {
-        let lists = others.iter().flat_map(|other| [self.keys.contacts(*other), self.keys.blocks(*other)]);
+        let keys = &self.keys;
+        let lists = others.iter().flat_map(|other| [keys.contacts(*other), keys.blocks(*other), keys.wrote(*other)]);
         let reads = lists.map(|list| is_in(list, viewer)).collect();
         let found: Vec<bool> = self.connections.ask_all("look for a user in lists", reads).await?;
-        let relation = |pair: &[bool]| Relation { has_me: pair[0], blocks_me: pair[1] };
-        Ok(found.chunks_exact(2).map(relation).collect())
+        let relation = |is: &[bool]| Relation { has_me: is[0], blocks_me: is[1], wrote_me: is[2] };
+        Ok(found.chunks_exact(3).map(relation).collect())
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::{Cmd, cmd};
 use serde::Deserialize;
-use shared::{InstanceId, Timestamp, UserId};
+use shared::{InstanceId, Timestamp, UserId, protocol::LastSeenFor};
 
 use super::{
     Engine,
@@ -53,8 +53,10 @@ fn state(fields: &[(String, String)]) -> Result<PresenceState> {
     let mut state = PresenceState::default();
     for (name, value) in fields {
         match name.as_str() {
-            "chosen" => state.chosen = chosen(value)?,
+            "chosen" => state.chosen = named(value, "a chosen status")?,
+            "last_seen_for" => state.last_seen_for = named(value, "who is told")?,
             "text" => state.text = Some(value.clone()),
+            "left" => state.left = Some(Timestamp::from_millis(parse(value, "a time")?)),
             "last_seen" => state.last_seen = Some(Timestamp::from_millis(parse(value, "a time")?)),
             "published" => state.published = from_json(value)?,
             "version" => state.version = parse(value, "a version")?,
@@ -66,33 +68,57 @@ fn state(fields: &[(String, String)]) -> Result<PresenceState> {
     Ok(state)
 }
 
-fn chosen(name: &str) -> Result<ChosenStatus> {
+fn named<'a, T: Deserialize<'a>>(name: &'a str, what: &'static str) -> Result<T> {
     let name = serde::de::value::StrDeserializer::new(name);
-    ChosenStatus::deserialize(name).map_err(|_: serde::de::value::Error| corrupt("a chosen status"))
+    T::deserialize(name).map_err(|_: serde::de::value::Error| corrupt(what))
+}
+
+fn whom_text(whom: LastSeenFor) -> &'static str {
+    match whom {
+        LastSeenFor::Everyone => "everyone",
+        LastSeenFor::Contacts => "contacts",
+        LastSeenFor::Nobody => "nobody",
+    }
+}
+
+/// How a claimed process stands among the leases: its own beat renews nothing then.
+fn claimed(instance: InstanceId) -> String {
+    format!("{instance} dead")
+}
+
+/// What came of removing devices.
+struct Removed {
+    /// Devices of the instance that are left.
+    of_instance: u64,
+    /// It was the last, or one in focus.
+    left: bool,
 }
 
 impl Engine {
-    /// Removes a device, or all of an instance; gives how many were removed, are left, are left of the instance.
+    /// Removes a device, or all of an instance.
     async fn drop_devices(
         &self,
         user: UserId,
         instance: InstanceId,
         connection: Option<u64>,
         at: Timestamp,
-    ) -> Result<(u64, u64, u64)> {
+    ) -> Result<Removed> {
         let mut remove = Call::new(&scripts::REMOVE_DEVICE)
             .key(self.keys.presence(user))
             .arg(devices_of(instance))
-            .arg(at.as_millis());
+            .arg(at.as_millis())
+            .arg(json(&Published::default())?);
         if let Some(connection) = connection {
             remove = remove.arg(device_name(instance, connection));
         }
-        self.connections.run("remove a device", remove).await
+        let (of_instance, left) = self.connections.run("remove a device", remove).await?;
+        Ok(Removed { of_instance, left })
     }
 
     async fn note_due(&self, user: UserId, at: Timestamp) -> Result<()> {
-        let add = cmd("ZADD").arg(self.keys.presence_due()).arg(at.as_millis()).arg(user.to_string()).to_owned();
-        self.connections.ask::<i64>("note an end of grace", &add).await.map(drop)
+        let mut add = cmd("ZADD");
+        add.arg(self.keys.presence_due()).arg("LT").arg(at.as_millis()).arg(user.to_string());
+        self.connections.ask::<i64>("note when a user is due", &add).await.map(drop)
     }
 
     fn on_instance_users(&self, verb: &str, instance: InstanceId, user: UserId) -> Cmd {
@@ -128,11 +154,9 @@ impl Engine {
             }
             for user in users {
                 let user: UserId = parse(&user, "a user")?;
-                let (removed, left, _) = self.drop_devices(user, instance, None, now).await?;
-                // Nothing removed and nothing left: the process died between removing the last and noting it.
-                if removed > 0 || left == 0 {
-                    self.note_due(user, now).await?;
-                }
+                self.drop_devices(user, instance, None, now).await?;
+                // Also where nothing was removed: the process may have died between removing and noting it.
+                self.note_due(user, now).await?;
                 let remove = self.on_instance_users("SREM", instance, user);
                 self.connections.ask::<i64>("forget a user of an instance", &remove).await?;
                 touched += 1;
@@ -143,10 +167,11 @@ impl Engine {
 
 #[async_trait]
 impl Presence for Engine {
-    async fn beat(&self, instance: InstanceId, now: Timestamp, ttl: Duration) -> Result<()> {
+    async fn beat(&self, instance: InstanceId, now: Timestamp, ttl: Duration) -> Result<bool> {
         let mut add = cmd("ZADD");
         add.arg(self.keys.leases()).arg(now.after(ttl).as_millis()).arg(instance.to_string());
-        self.connections.ask::<i64>("renew a lease", &add).await.map(drop)
+        let added: bool = self.connections.ask("renew a lease", &add).await?;
+        Ok(!added)
     }
 
     async fn put_device(&self, user: UserId, device: &Device, alone: &PresenceEvent) -> Result<PresenceState> {
@@ -181,16 +206,23 @@ impl Presence for Engine {
         at: Timestamp,
         grace: Duration,
     ) -> Result<()> {
-        let (removed, left, of_instance) = self.drop_devices(user, instance, Some(connection), at).await?;
-        if removed > 0 && left == 0 {
+        let gone = self.drop_devices(user, instance, Some(connection), at).await?;
+        if gone.left {
             self.note_due(user, at.after(grace)).await?;
         }
-        if of_instance == 0 { self.forget_user(instance, user).await } else { Ok(()) }
+        if gone.of_instance == 0 { self.forget_user(instance, user).await } else { Ok(()) }
     }
 
     async fn set_chosen(&self, user: UserId, chosen: ChosenStatus, text: Option<&str>) -> Result<()> {
         let set = Call::new(&scripts::SET_CHOSEN).key(self.keys.presence(user)).arg(chosen_text(chosen)).arg(text);
         self.connections.run::<i64>("choose a status", set).await.map(drop)
+    }
+
+    async fn set_last_seen_for(&self, user: UserId, whom: LastSeenFor) -> Result<()> {
+        let set = Call::new(&scripts::SET_LAST_SEEN_FOR)
+            .keys([self.keys.presence(user), self.keys.presence_channel(user)])
+            .arg(whom_text(whom));
+        self.connections.run::<i64>("choose who is told of last seen", set).await.map(drop)
     }
 
     async fn presence(&self, users: &[UserId]) -> Result<Vec<PresenceState>> {
@@ -205,7 +237,8 @@ impl Presence for Engine {
             .arg(version)
             .arg(json(&event.published)?)
             .arg(json(event)?)
-            .arg(json(&Published::default())?);
+            .arg(json(&Published::default())?)
+            .arg(event.last_seen.map(Timestamp::as_millis));
         let answer: String = self.connections.run("publish presence", publish).await?;
         match answer.as_str() {
             "SENT" => Ok(Publishing::Sent),
@@ -213,6 +246,10 @@ impl Presence for Engine {
             "STALE" => Ok(Publishing::Stale),
             _ => Err(corrupt("an answer")),
         }
+    }
+
+    async fn due_at(&self, user: UserId, at: Timestamp) -> Result<()> {
+        self.note_due(user, at).await
     }
 
     async fn due_users(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<UserId>> {
@@ -248,7 +285,7 @@ impl Presence for Engine {
                 // More to walk: for whoever calls next.
                 lease.arg(now.as_millis());
             }
-            lease.arg(&dead);
+            lease.arg(claimed(instance));
             self.connections.ask::<i64>("end a lease", &lease).await?;
         }
         Ok(touched)

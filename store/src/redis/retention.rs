@@ -64,7 +64,7 @@ impl Engine {
         Call::new(&scripts::TRIM)
             .keys([keys.room(room), keys.messages(room), keys.deleted(room), keys.mentions(room)])
             .keys([keys.reactions(room), keys.replies(room), keys.retention(shard_of(room))])
-            .key(keys.leaving(room))
+            .keys([keys.leaving(room), keys.files(room), keys.orphans(shard_of(room))])
             .arg(room.to_string())
             .arg(now.as_millis())
             .arg(most)

@@ -363,6 +363,17 @@ impl Rooms for Engine {
         self.settled_rooms(user, &intents, &rooms).await
     }
 
+    async fn listed_rooms(&self, users: &[UserId]) -> Result<Vec<Vec<RoomId>>> {
+        let reads = users.iter().map(|user| cmd("SMEMBERS").arg(self.keys.user_rooms(*user)).to_owned()).collect();
+        let lists: Vec<Vec<String>> = self.connections.ask_all("list users' rooms", reads).await?;
+        let parsed = |list: Vec<String>| {
+            let mut rooms: Vec<RoomId> = list.iter().map(|room| parse(room, "a room")).collect::<Result<_>>()?;
+            rooms.sort_unstable();
+            Ok(rooms)
+        };
+        lists.into_iter().map(parsed).collect()
+    }
+
     async fn views(&self, user: UserId, rooms: &[RoomId]) -> Result<Vec<Option<RoomView>>> {
         self.see_rooms(user, rooms, true).await
     }

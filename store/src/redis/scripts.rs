@@ -51,6 +51,10 @@ scripts! {
     REACT = "react";
     REPLIES = "replies";
     TRIM = "trim";
+    PUT_UPLOAD = "put_upload";
+    CLAIM_UPLOADS = "claim_uploads";
+    RELEASE_UPLOADS = "release_uploads";
+    DROP_UPLOADS = "drop_uploads";
     HISTORY = "history";
     CHANGES = "changes";
     VIEW = "view";
@@ -70,6 +74,7 @@ scripts! {
     TAKE_TICKET = "take_ticket";
     REMOVE_DEVICE = "remove_device";
     SET_CHOSEN = "set_chosen";
+    SET_LAST_SEEN_FOR = "set_last_seen_for";
     PUBLISH_PRESENCE = "publish_presence";
     TAKE_PRESENCE_DUE = "take_presence_due";
     CLAIM_LEASE = "claim_lease";
@@ -83,6 +88,7 @@ scripts! {
     NOTE_USER_CHANGE = "note_user_change";
     CHANGE_PEOPLE = "change_people";
     CHANGE_REQUESTS = "change_requests";
+    NOTE_WRITTEN = "note_written";
     SET_BLOCKED = "set_blocked";
     TYPING = "typing";
     MARK_INBOX_READ = "mark_inbox_read";

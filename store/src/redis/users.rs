@@ -95,6 +95,20 @@ impl Engine {
         record(text.as_deref())
     }
 
+    /// Changes the record, whatever else does meanwhile.
+    async fn change_user<T>(&self, id: UserId, change: impl Fn(&mut UserRecord) -> T) -> Result<T> {
+        let key = self.keys.user(id);
+        for _ in 0..CONTENDERS {
+            let text: Option<String> = self.connections.ask("read a user", cmd("GET").arg(&key)).await?;
+            let mut user = record(text.as_deref())?.ok_or(StoreError::UserNotFound)?;
+            let changed = change(&mut user);
+            if self.replace(&key, text.as_deref().unwrap_or_default(), &json(&user)?).await? {
+                return Ok(changed);
+            }
+        }
+        Err(StoreError::Unavailable(anyhow::anyhow!("too many changes of one profile at once")))
+    }
+
     /// Whose name it is. A claim that is still pending is settled from the record.
     async fn owner_of(
         &self,
@@ -194,21 +208,20 @@ impl Users for Engine {
     }
 
     async fn update_profile(&self, id: UserId, patch: &ProfilePatch) -> Result<UserRecord> {
-        let key = self.keys.user(id);
-        for _ in 0..CONTENDERS {
-            let text: Option<String> = self.connections.ask("read a user", cmd("GET").arg(&key)).await?;
-            let mut user = record(text.as_deref())?.ok_or(StoreError::UserNotFound)?;
+        self.change_user(id, |user| {
             if let Some(name) = &patch.display_name {
                 user.display_name.clone_from(name);
             }
             if let Some(bio) = &patch.bio {
                 user.bio.clone_from(bio);
             }
-            if self.replace(&key, text.as_deref().unwrap_or_default(), &json(&user)?).await? {
-                return Ok(user);
-            }
-        }
-        Err(StoreError::Unavailable(anyhow::anyhow!("too many changes of one profile at once")))
+            user.clone()
+        })
+        .await
+    }
+
+    async fn set_avatar(&self, id: UserId, url: Option<&str>) -> Result<Option<String>> {
+        self.change_user(id, |user| std::mem::replace(&mut user.avatar_url, url.map(str::to_owned))).await
     }
 
     async fn change_password(

@@ -3,14 +3,14 @@
 use std::{fmt::Debug, pin::Pin, time::Duration};
 
 use shared::{
-    InstanceId, NotificationId, RoomId, SessionId, Timestamp, UserId,
-    protocol::{Position, Role},
+    AttachmentId, InstanceId, NotificationId, RoomId, SessionId, Timestamp, UserId,
+    protocol::{LastSeenFor, Position, Role},
     token::Kid,
 };
 use store::{
-    ChosenStatus, Exchange, Login, Most, NewInvite, NotifySettings, Outcome, PageFrom, ProfilePatch, PushKind,
-    PushSubscription, Removal, RoleChange, RoomPatch, RoomUpdate, Secret, SecretKind, Service, SessionRecord, Store,
-    StoreError, Ticket, TypingEvent,
+    AttachmentRecord, ChosenStatus, Exchange, Login, Most, NewInvite, NotifySettings, Orphan, Outcome, PageFrom,
+    ProfilePatch, PushKind, PushSubscription, Removal, RoleChange, RoomPatch, RoomUpdate, Secret, SecretKind, Service,
+    SessionRecord, Store, StoreError, Ticket, TypingEvent, UploadClaim, UploadQuota,
 };
 
 use crate::{
@@ -47,6 +47,7 @@ pub async fn every_operation_of_a_store_that_is_down_is_unavailable(s: &Fixture)
         wrong.retain(|said| {
             let in_memory = [
                 "due_users: ",
+                "beat: ",
                 "instances: ",
                 "take: ",
                 "give_back: ",
@@ -99,6 +100,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("user_id_by_name", s.users.user_id_by_name("alice")),
         down("user_id_by_email", s.users.user_id_by_email("a@x.org")),
         down("change_password", s.users.change_password(user, "old", "new", session)),
+        down("set_avatar", s.users.set_avatar(user, None)),
         down("update_profile", s.users.update_profile(user, &patch)),
         down("search_users", s.users.search_users("a", None, 9)),
         down("count_users", s.users.count_users()),
@@ -112,6 +114,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("unblock", s.people.unblock(user, user)),
         down("blocks", s.people.blocks(user)),
         down("blocks_among", s.people.blocks_among(&ids, &ids)),
+        down("note_written", s.people.note_written(user, user)),
         down("relations", s.people.relations(user, &ids)),
         down("user_positions", s.user_log.user_positions(&ids)),
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
@@ -154,6 +157,15 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
     let change = RoleChange { room, by, by_role, user, from: Role::Member, to: Role::Admin };
     let (lifetime, by) = (Duration::from_secs(60), alice.id);
     let invite = NewInvite { room, by, by_role, hash: [0; 32], lifetime, max_uses: None };
+    let upload = AttachmentRecord {
+        id: AttachmentId::new(),
+        name: "a".into(),
+        mime: "text/plain".into(),
+        size: 1,
+        pixels: None,
+    };
+    let (quota, claim) = (UploadQuota { uploads: 9, bytes: 9 }, UploadClaim { room, attempt: "x".into() });
+    let (uploads, orphans) = ([upload.id], [Orphan { id: upload.id, shard: 0 }]);
     let update = RoomUpdate { room, by: alice.clone(), by_role, patch: RoomPatch::default() };
     together![
         down("create_room", s.rooms.create_room(&record, &members)),
@@ -174,6 +186,7 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("bans", s.room_admin.bans(room, None, 9)),
         down("membership", s.rooms.membership(room, alice.id)),
         down("members", s.rooms.members(room, 0, 9)),
+        down("listed_rooms", s.rooms.listed_rooms(&users)),
         down("rooms_of", s.rooms.rooms_of(alice.id)),
         down("views", s.rooms.views(alice.id, &ids)),
         down("standings", s.rooms.standings(alice.id, &ids)),
@@ -191,6 +204,14 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("mark_read", s.log.mark_read(room, alice.id, 1)),
         down("mark_delivered", s.log.mark_delivered(room, alice.id, 1)),
         down("publish_typing", s.bus.publish_typing(&typing)),
+        down("put_upload", s.attachments.put_upload(alice.id, &upload, Timestamp::now(), quota)),
+        down("upload", s.attachments.upload(alice.id, upload.id, Timestamp::now())),
+        down("claim_uploads", s.attachments.claim_uploads(alice.id, &uploads, &claim, Timestamp::now())),
+        down("release_uploads", s.attachments.release_uploads(alice.id, &uploads, &claim)),
+        down("drop_uploads", s.attachments.drop_uploads(alice.id, None)),
+        down("sweep_uploads", s.attachments.sweep_uploads(Timestamp::now(), 9)),
+        down("orphans", s.attachments.orphans(9)),
+        down("forget_orphans", s.attachments.forget_orphans(&orphans)),
         down("marks", s.log.marks(room, &users)),
         down("changes", s.log.changes(room, after, 9, 9)),
     ]
@@ -214,6 +235,9 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("mark_inbox_all_read", s.inboxes.mark_inbox_all_read(user, now)),
         down("presence", s.presence.presence(&ids)),
         down("set_chosen", s.presence.set_chosen(user, ChosenStatus::Away, None)),
+        down("set_last_seen_for", s.presence.set_last_seen_for(user, LastSeenFor::Nobody)),
+        down("due_at", s.presence.due_at(user, now)),
+        down("beat", s.presence.beat(me, now, second)),
         down("due_users", s.presence.due_users(now, second, 9)),
         down("signing_key", s.signing_keys.signing_key(&kid)),
         down("signing_keys", s.signing_keys.signing_keys()),

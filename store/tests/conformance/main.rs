@@ -11,6 +11,7 @@ mod engine;
 mod model;
 mod support;
 
+mod attachments;
 mod bus;
 mod changes;
 mod crash;
@@ -80,6 +81,7 @@ conformance! {
         a_user_of_another_product_whose_name_is_taken_is_not_made,
         a_patch_changes_what_it_names_and_no_more,
         patches_of_two_fields_at_once_both_stay,
+        an_avatar_takes_the_place_of_the_one_before,
         a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
         search_goes_by_the_bytes_of_the_folded_name,
     }
@@ -88,6 +90,7 @@ conformance! {
         a_list_of_people_is_bounded,
         who_watches_is_told_that_access_changed_and_only_where_it_did,
         how_others_stand_to_a_viewer_is_told_in_order,
+        whom_somebody_wrote_to_is_kept_one_way_and_told_once,
         who_blocks_whom_is_told_of_many_at_once,
         a_block_is_told_to_its_owner_alone,
         nothing_is_said_in_a_direct_room_while_one_blocks_the_other,
@@ -130,6 +133,19 @@ conformance! {
         a_login_with_what_is_not_the_password_any_more_begins_no_session,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
+    }
+    attachments {
+        an_upload_is_its_uploader_s_until_it_is_claimed,
+        uploads_are_claimed_all_or_none_and_again_by_the_same_claim_alone,
+        of_many_claims_of_one_upload_at_once_one_wins,
+        what_no_message_has_is_bounded_for_each_user,
+        a_message_has_its_attachments_wherever_it_is_read,
+        a_repeat_is_of_the_same_attachments,
+        a_deleted_message_s_files_are_orphans_and_their_names_are_gone,
+        what_retention_removes_leaves_its_files_as_orphans,
+        a_deleted_room_leaves_all_its_files_as_orphans,
+        the_sweep_knows_what_was_sent_from_what_was_not,
+        dropped_uploads_cannot_be_claimed_and_go_with_the_next_sweep,
     }
     secrets {
         a_secret_is_good_until_it_ends_or_is_taken,
@@ -197,6 +213,7 @@ conformance! {
         joins_and_leaves_at_once_leave_both_sides_agreeing,
         members_come_in_pages_in_order_of_joining,
         a_user_s_rooms_come_in_order_of_id,
+        whoever_watches_is_told_when_a_users_list_of_rooms_changes,
     }
     views {
         unread_is_what_came_after_the_read_mark,
@@ -316,13 +333,18 @@ conformance! {
         a_user_never_seen_has_the_default,
         devices_come_change_and_go,
         the_last_connection_s_end_is_seen_and_due_after_the_grace,
+        the_end_of_a_connection_in_focus_is_due_as_the_last_one_s,
+        a_user_is_due_at_the_earliest_of_what_was_noted,
         each_due_user_is_given_to_one_caller,
+        who_looks_offline_is_not_seen_to_come_and_go,
         what_a_user_chose_stays,
         the_first_connection_of_who_chose_nothing_is_published_with_it,
         a_change_is_published_once_and_only_a_change,
         a_state_that_changed_meanwhile_is_not_published,
         of_many_publishers_of_one_state_exactly_one_sends,
         a_dead_process_s_connections_are_removed,
+        a_beat_tells_whether_the_lease_was_lost,
+        who_is_told_of_last_seen_is_kept_and_watchers_look_again,
         many_reapers_at_once_do_it_once,
     }
     notify {

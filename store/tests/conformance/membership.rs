@@ -6,13 +6,13 @@ use shared::{
     RoomId, Timestamp, UserId,
     protocol::{Position, Role},
 };
-use store::{ChangeBody, StoreError, Topic, UserChangeBody};
+use store::{BusEvent, ChangeBody, Removal, Signal, StoreError, Topic, UserChangeBody};
 
 use crate::{
     engine::Fixture,
     support::{
-        MANY, actor, actors, all_changes, at_once, both, changes, fails, follow, head, join, marks, public_room,
-        room_event, room_of, send, user_change, user_log, view,
+        MANY, actor, actors, all_changes, at_once, both, changes, fails, follow, head, join, marks, private_room,
+        public_room, room_event, room_of, send, signal, user_change, user_log, view,
     },
 };
 
@@ -227,4 +227,39 @@ pub async fn a_user_s_rooms_come_in_order_of_id(s: &Fixture) {
     assert_eq!(s.rooms.rooms_of(alice.id).await.unwrap(), left);
     assert_eq!(s.rooms.rooms_of(bob.id).await.unwrap(), ids);
     assert_eq!(s.rooms.rooms_of(UserId::new()).await.unwrap(), []);
+}
+
+pub async fn whoever_watches_is_told_when_a_users_list_of_rooms_changes(s: &Fixture) {
+    let (alice, bob, carol) = (actor("alice"), actor("bob"), actor("carol"));
+    let mut inbox = follow(&s.store, &[Topic::Presence(alice.id)]).await;
+    let listed = async || s.rooms.listed_rooms(&[carol.id, alice.id, UserId::new()]).await.unwrap();
+    let mut told = async || match signal(&mut inbox).await {
+        Signal::Event(BusEvent::AccessChanged { user, watcher: None }) => assert_eq!(user, alice.id),
+        other => panic!("expected a change of access, got {other:?}"),
+    };
+    let room = private_room("room");
+    s.rooms.create_room(&room, &[bob.clone(), alice.clone()]).await.unwrap();
+    told().await;
+    assert_eq!(listed().await, [vec![], vec![room.id], vec![]]);
+    s.rooms.leave(room.id, &alice).await.unwrap();
+    told().await;
+    join(&s.store, room.id, &carol).await;
+    assert_eq!(listed().await, [vec![room.id], vec![], vec![]]);
+    join(&s.store, room.id, &alice).await;
+    told().await;
+    let kick = Removal {
+        room: room.id,
+        by: bob.clone(),
+        by_role: Role::Owner,
+        user: alice.clone(),
+        role: Some(Role::Member),
+        ban: false,
+    };
+    s.room_admin.remove_member(&kick).await.unwrap();
+    told().await;
+    join(&s.store, room.id, &alice).await;
+    told().await;
+    s.room_admin.delete_room(room.id, &bob, Role::Owner).await.unwrap();
+    told().await;
+    assert_eq!(listed().await, [vec![], vec![], vec![]]);
 }

@@ -17,7 +17,7 @@ use crate::{
 /// Who is asked about by the next event on somebody's presence topic.
 async fn access(inbox: &mut Inbox) -> (UserId, UserId) {
     match signal(inbox).await {
-        Signal::Event(BusEvent::AccessChanged { user, watcher }) => (user, watcher),
+        Signal::Event(BusEvent::AccessChanged { user, watcher: Some(watcher) }) => (user, watcher),
         other => panic!("expected a change of access, got {other:?}"),
     }
 }
@@ -94,12 +94,25 @@ pub async fn how_others_stand_to_a_viewer_is_told_in_order(s: &Fixture) {
     let asked = [others[2], others[1], others[0], others[1]];
     s.people.block(others[0], viewer, 9).await.unwrap();
     s.people.block(viewer, others[2], 9).await.unwrap();
-    let has_me = Relation { has_me: true, blocks_me: false };
-    let blocks_me = Relation { has_me: false, blocks_me: true };
+    let has_me = Relation { has_me: true, ..Relation::default() };
+    let blocks_me = Relation { blocks_me: true, ..Relation::default() };
     let expected = [Relation::default(), has_me, blocks_me, has_me];
     assert_eq!(s.people.relations(viewer, &asked).await.unwrap(), expected);
     assert_eq!(s.people.relations(viewer, &asked[1..2]).await.unwrap(), [has_me]);
     assert_eq!(s.people.relations(viewer, &[]).await.unwrap(), []);
+}
+
+pub async fn whom_somebody_wrote_to_is_kept_one_way_and_told_once(s: &Fixture) {
+    let (owner, to, other) = (UserId::new(), UserId::new(), UserId::new());
+    let mut watching = follow(&s.store, &[Topic::Presence(owner), Topic::Presence(to)]).await;
+    for to in [to, to, other] {
+        s.people.note_written(owner, to).await.unwrap();
+    }
+    assert_eq!(access(&mut watching).await, (owner, to));
+    assert_eq!(access(&mut watching).await, (owner, other));
+    let wrote_me = Relation { wrote_me: true, ..Relation::default() };
+    assert_eq!(s.people.relations(to, &[owner, other]).await.unwrap(), [wrote_me, Relation::default()]);
+    assert_eq!(s.people.relations(owner, &[to]).await.unwrap(), [Relation::default()]);
 }
 
 pub async fn who_blocks_whom_is_told_of_many_at_once(s: &Fixture) {

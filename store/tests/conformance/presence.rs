@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use shared::{InstanceId, Timestamp, UserId, protocol::Status};
+use shared::{
+    InstanceId, Timestamp, UserId,
+    protocol::{LastSeenFor, Status},
+};
 use store::{
     BusEvent, ChosenStatus, Device, PresenceState, Published, Publishing, Signal, SocketKind, Topic,
     presence::PresenceEvent,
@@ -28,7 +31,7 @@ async fn state(s: &Fixture, user: UserId) -> PresenceState {
 
 fn event(user: UserId, status: Status, text: Option<&str>) -> PresenceEvent {
     let published = Published { status, text: text.map(Into::into) };
-    PresenceEvent { user, username: "alice".into(), published, last_seen: None }
+    PresenceEvent { user, username: "alice".into(), published, last_seen: None, last_seen_for: LastSeenFor::default() }
 }
 
 /// Of which there is nothing to tell.
@@ -83,7 +86,7 @@ pub async fn devices_come_change_and_go(s: &Fixture) {
     grew(&now_there);
     devices.retain(|d| (d.instance, d.connection) != (one, 1));
     assert_eq!(sorted(now_there.devices), devices);
-    assert_eq!(now_there.last_seen, None, "others are still there");
+    assert_eq!(now_there.left, None, "others are still there");
     s.presence.remove_device(user, one, 77, now, GRACE).await.unwrap();
     assert_eq!(sorted(state(s, user).await.devices), devices);
     assert_eq!(due(s, now.after(TTL)).await, []);
@@ -95,7 +98,7 @@ pub async fn the_last_connection_s_end_is_seen_and_due_after_the_grace(s: &Fixtu
     let ended = now.after(MS);
     s.presence.remove_device(user, instance, 1, ended, GRACE).await.unwrap();
     let gone = state(s, user).await;
-    assert_eq!((gone.devices.len(), gone.last_seen), (0, Some(ended)));
+    assert_eq!((gone.devices.len(), gone.left), (0, Some(ended)));
     let at = ended.after(GRACE);
     assert_eq!(due(s, at.before(MS)).await, []);
     assert_eq!(due(s, at).await, [user]);
@@ -106,7 +109,100 @@ pub async fn the_last_connection_s_end_is_seen_and_due_after_the_grace(s: &Fixtu
     s.presence.put_device(user, &device(instance, 2, now), &silent(user)).await.unwrap();
     s.presence.remove_device(user, instance, 2, at, Duration::ZERO).await.unwrap();
     assert_eq!(due(s, at).await, [user]);
-    assert_eq!(state(s, user).await.last_seen, Some(at));
+    assert_eq!(state(s, user).await.left, Some(at));
+}
+
+pub async fn the_end_of_a_connection_in_focus_is_due_as_the_last_one_s(s: &Fixture) {
+    let (user, instance, now) = (UserId::new(), InstanceId::new(), Timestamp::now());
+    let with = |connection, focused| Device { focused, ..device(instance, connection, now) };
+    for device in [with(1, Some(true)), with(2, Some(false)), with(3, None), with(4, Some(false))] {
+        s.presence.put_device(user, &device, &silent(user)).await.unwrap();
+    }
+    let ended = now.after(MS);
+    for connection in [2, 3] {
+        s.presence.remove_device(user, instance, connection, ended, GRACE).await.unwrap();
+    }
+    assert_eq!((state(s, user).await.left, due(s, ended.after(TTL)).await), (None, vec![]));
+    s.presence.remove_device(user, instance, 1, ended, GRACE).await.unwrap();
+    assert_eq!(state(s, user).await.left, Some(ended));
+    assert_eq!(due(s, ended.after(GRACE).before(MS)).await, []);
+    assert_eq!(due(s, ended.after(GRACE)).await, [user]);
+}
+
+pub async fn a_user_is_due_at_the_earliest_of_what_was_noted(s: &Fixture) {
+    let (user, now) = (UserId::new(), Timestamp::now());
+    let at = |seconds| now.after(Duration::from_secs(seconds));
+    for seconds in [60, 20, 40] {
+        s.presence.due_at(user, at(seconds)).await.unwrap();
+    }
+    assert_eq!(due(s, at(20).before(MS)).await, []);
+    assert_eq!(due(s, at(20)).await, [user]);
+    // Noted while somebody has the user in hand: not lost when they finish.
+    s.presence.due_at(user, at(50)).await.unwrap();
+    s.presence.finish_due_user(user).await.unwrap();
+    assert_eq!(due(s, at(50).before(MS)).await, []);
+    assert_eq!(due(s, at(50)).await, [user]);
+    s.presence.finish_due_user(user).await.unwrap();
+    assert_eq!(due(s, at(1000)).await, []);
+}
+
+pub async fn who_looks_offline_is_not_seen_to_come_and_go(s: &Fixture) {
+    let (user, instance, now) = (UserId::new(), InstanceId::new(), Timestamp::now());
+    let at = |seconds| now.after(Duration::from_secs(seconds));
+    let online = event(user, Status::Online, None);
+    s.presence.put_device(user, &device(instance, 1, now), &online).await.unwrap();
+    assert_eq!(state(s, user).await.last_seen, None);
+    s.presence.remove_device(user, instance, 1, at(1), GRACE).await.unwrap();
+    assert_eq!(state(s, user).await.last_seen, Some(at(1)), "who looked online was seen until then");
+    // They hide: that is when they were seen last, as the event says.
+    s.presence.put_device(user, &device(instance, 2, at(2)), &online).await.unwrap();
+    let version = state(s, user).await.version;
+    let hidden = PresenceEvent { last_seen: Some(at(3)), ..silent(user) };
+    assert_eq!(s.presence.publish(&hidden, version).await.unwrap(), Publishing::Sent);
+    assert_eq!(state(s, user).await.last_seen, Some(at(3)));
+    let later = PresenceEvent { last_seen: Some(at(9)), ..hidden };
+    assert_eq!(s.presence.publish(&later, version).await.unwrap(), Publishing::Unchanged, "they look offline already");
+    s.presence.set_chosen(user, ChosenStatus::Invisible, None).await.unwrap();
+    s.presence.remove_device(user, instance, 2, at(4), GRACE).await.unwrap();
+    s.presence.put_device(user, &device(instance, 3, at(5)), &online).await.unwrap();
+    s.presence.remove_device(user, instance, 3, at(6), GRACE).await.unwrap();
+    let gone = state(s, user).await;
+    assert_eq!((gone.last_seen, gone.left), (Some(at(3)), Some(at(6))));
+}
+
+pub async fn who_is_told_of_last_seen_is_kept_and_watchers_look_again(s: &Fixture) {
+    let user = UserId::new();
+    let mut inbox = follow(&s.store, &[Topic::Presence(user)]).await;
+    assert_eq!(state(s, user).await.last_seen_for, LastSeenFor::Everyone);
+    for whom in [LastSeenFor::Nobody, LastSeenFor::Contacts, LastSeenFor::Everyone] {
+        let version = state(s, user).await.version;
+        s.presence.set_last_seen_for(user, whom).await.unwrap();
+        let now = state(s, user).await;
+        assert_eq!((now.last_seen_for, now.version > version), (whom, true));
+        match signal(&mut inbox).await {
+            Signal::Event(BusEvent::AccessChanged { user: of, watcher: None }) => assert_eq!(of, user),
+            other => panic!("expected a change of access, got {other:?}"),
+        }
+    }
+}
+
+pub async fn a_beat_tells_whether_the_lease_was_lost(s: &Fixture) {
+    let (instance, now) = (InstanceId::new(), Timestamp::now());
+    let users: Vec<UserId> = (0..3).map(|_| UserId::new()).collect();
+    let beat = async |at| s.presence.beat(instance, at, TTL).await.unwrap();
+    assert!(!beat(now).await, "the first");
+    assert!(beat(now.after(MS)).await);
+    for user in &users {
+        s.presence.put_device(*user, &device(instance, 1, now), &silent(*user)).await.unwrap();
+    }
+    let late = now.after(TTL * 2);
+    assert!(beat(late).await, "it had ended, but nobody has reaped it");
+    let end = late.after(TTL + MS);
+    assert_eq!(s.presence.reap(end, 2).await.unwrap(), 2);
+    assert!(!beat(end).await, "others have begun to remove its connections");
+    assert_eq!(s.presence.reap(end, 2).await.unwrap(), 1, "and go on");
+    assert!(beat(end.after(MS)).await, "it has the lease that the last beat began");
+    assert_eq!(s.presence.reap(end.after(TTL), 9).await.unwrap(), 0);
 }
 
 pub async fn each_due_user_is_given_to_one_caller(s: &Fixture) {
@@ -275,7 +371,7 @@ pub async fn a_dead_process_s_connections_are_removed(s: &Fixture) {
     assert_eq!(touched, 6);
     for user in &users {
         let gone = state(s, *user).await;
-        assert_eq!((gone.devices.len(), gone.last_seen), (0, Some(end)));
+        assert_eq!((gone.devices.len(), gone.left), (0, Some(end)));
     }
     let mut found = due(s, end).await;
     found.retain(|user| *user != both);
@@ -304,7 +400,7 @@ pub async fn many_reapers_at_once_do_it_once(s: &Fixture) {
     }))
     .await;
     for state in s.presence.presence(&users).await.unwrap() {
-        assert_eq!((state.devices.len(), state.last_seen), (0, Some(end)));
+        assert_eq!((state.devices.len(), state.left), (0, Some(end)));
     }
     assert_eq!(due(s, end).await.len(), 12);
 }

@@ -67,7 +67,7 @@ pub async fn a_request_waits_until_it_is_accepted(s: &Fixture) {
     let mut changed = Vec::new();
     while changed.len() < 2 {
         match signal(&mut watching).await {
-            Signal::Event(BusEvent::AccessChanged { user, watcher }) => changed.push((user, watcher)),
+            Signal::Event(BusEvent::AccessChanged { user, watcher: Some(watcher) }) => changed.push((user, watcher)),
             other => panic!("{other:?}"),
         }
     }

@@ -99,6 +99,7 @@ pub fn text(room: RoomId, author: &Actor, content: &str) -> NewMessage {
         client_message_id: None,
         reply_to: None,
         mentions: Mentions::default(),
+        attachments: Vec::new(),
         notify_after: Duration::from_secs(2),
     }
 }

@@ -270,3 +270,14 @@ pub async fn search_goes_by_the_bytes_of_the_folded_name(s: &Fixture) {
         assert_eq!(found(odd, None, 9).await, [""; 0], "{odd:?}");
     }
 }
+
+pub async fn an_avatar_takes_the_place_of_the_one_before(s: &Fixture) {
+    let alice = account("alice");
+    s.users.create_user(&alice).await.unwrap();
+    assert_eq!(s.users.set_avatar(alice.id, Some("/a")).await.unwrap(), None);
+    assert_eq!(s.users.set_avatar(alice.id, Some("/b")).await.unwrap().as_deref(), Some("/a"));
+    assert_eq!(s.users.user(alice.id).await.unwrap().unwrap().avatar_url.as_deref(), Some("/b"));
+    assert_eq!(s.users.set_avatar(alice.id, None).await.unwrap().as_deref(), Some("/b"));
+    assert_eq!(s.users.user(alice.id).await.unwrap().unwrap(), alice);
+    fails!(s.users.set_avatar(UserId::new(), None).await, UserNotFound);
+}

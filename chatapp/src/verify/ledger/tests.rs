@@ -45,6 +45,7 @@ impl Scene {
             reply_count: 0,
             mentions: Vec::new(),
             mention_all: false,
+            attachments: Vec::new(),
             reactions: Vec::new(),
             edited_at: None,
             deleted_at: None,

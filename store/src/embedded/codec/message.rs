@@ -3,7 +3,7 @@
 
 use shared::{MessageId, RoomId, UserId, protocol::MessageType};
 
-use super::{Row, RowOut, corrupt};
+use super::{Row, RowOut, corrupt, from_json, to_json};
 use crate::{Mentions, Result, StoredMessage, Tally};
 
 const HAS_CLIENT_ID: u8 = 1;
@@ -14,6 +14,8 @@ const HAS_REPLIES: u8 = 16;
 const NAMES_USERS: u8 = 32;
 const NAMES_ALL: u8 = 64;
 const HAS_REACTIONS: u8 = 128;
+/// In the byte of the kind: the other one is full.
+const HAS_ATTACHMENTS: u8 = 128;
 
 pub(in crate::embedded) const fn kind_code(kind: MessageType) -> u8 {
     match kind {
@@ -48,7 +50,8 @@ fn flags(m: &StoredMessage) -> u8 {
 
 /// A message without its room and seq.
 pub(in crate::embedded) fn encode_message(m: &StoredMessage) -> Result<Vec<u8>> {
-    let mut row = RowOut::default().byte(flags(m)).byte(kind_code(m.kind)).bytes(m.author.as_bytes()).time(m.at);
+    let kind = kind_code(m.kind) | if m.attachments.is_empty() { 0 } else { HAS_ATTACHMENTS };
+    let mut row = RowOut::default().byte(flags(m)).byte(kind).bytes(m.author.as_bytes()).time(m.at);
     if let Some(id) = &m.client_message_id {
         row = row.length(id.len())?.bytes(id.as_bytes());
     }
@@ -70,6 +73,10 @@ pub(in crate::embedded) fn encode_message(m: &StoredMessage) -> Result<Vec<u8>> 
             row = row.length(tally.emoji.len())?.bytes(tally.emoji.as_bytes()).number(tally.count);
             row = put_users(row, &tally.users)?;
         }
+    }
+    if !m.attachments.is_empty() {
+        let files = to_json(&m.attachments)?;
+        row = row.length(files.len())?.bytes(&files);
     }
     Ok(row.bytes(m.content.as_bytes()).done())
 }
@@ -93,7 +100,8 @@ pub(in crate::embedded) fn decode_message(room: RoomId, seq: u64, bytes: &[u8]) 
     let mut row = Row::new(bytes, "message");
     let flags = row.byte()?;
     let has = |flag: u8| flags & flag != 0;
-    let (kind, author, at) = (kind(row.byte()?)?, row.user()?, row.time()?);
+    let of_kind = row.byte()?;
+    let (kind, author, at) = (kind(of_kind & !HAS_ATTACHMENTS)?, row.user()?, row.time()?);
     let mut client_message_id = None;
     if has(HAS_CLIENT_ID) {
         let len = row.length()?;
@@ -113,6 +121,11 @@ pub(in crate::embedded) fn decode_message(room: RoomId, seq: u64, bytes: &[u8]) 
             reactions.push(take_tally(&mut row)?);
         }
     }
+    let mut attachments = Vec::new();
+    if of_kind & HAS_ATTACHMENTS != 0 {
+        let len = row.length()?;
+        attachments = from_json(row.text(len)?.as_bytes())?;
+    }
     let content = row.text(row.rest().len())?;
     Ok(StoredMessage {
         room,
@@ -125,6 +138,7 @@ pub(in crate::embedded) fn decode_message(room: RoomId, seq: u64, bytes: &[u8]) 
         reply_to,
         replies,
         mentions: Mentions { users, all: has(NAMES_ALL) },
+        attachments,
         reactions,
         edited_at,
         deleted_at,

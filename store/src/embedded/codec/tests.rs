@@ -1,10 +1,10 @@
 //! That rows come back as they were written, and that bytes which are no row are an error.
 
 use proptest::{collection::vec, option, prelude::*};
-use shared::{MessageId, protocol::MessageType};
+use shared::{AttachmentId, MessageId, protocol::MessageType};
 
 use super::*;
-use crate::{Mentions, StoredMessage, Tally};
+use crate::{AttachmentRecord, Mentions, StoredMessage, Tally};
 
 fn users(most: usize) -> impl Strategy<Value = Vec<UserId>> {
     vec(Just(()), 0..most).prop_map(|users| users.into_iter().map(|()| UserId::new()).collect())
@@ -12,6 +12,12 @@ fn users(most: usize) -> impl Strategy<Value = Vec<UserId>> {
 
 fn tallies() -> impl Strategy<Value = Vec<Tally>> {
     vec((".+", any::<u64>(), users(3)).prop_map(|(emoji, count, users)| Tally { emoji, count, users }), 0..4)
+}
+
+fn files() -> impl Strategy<Value = Vec<AttachmentRecord>> {
+    let file = (".*", ".*", any::<u64>(), option::of(any::<(u32, u32)>()))
+        .prop_map(|(name, mime, size, pixels)| AttachmentRecord { id: AttachmentId::new(), name, mime, size, pixels });
+    vec(file, 0..3)
 }
 
 fn times() -> impl Strategy<Value = Option<Timestamp>> {
@@ -25,14 +31,14 @@ proptest! {
         (reply, replies) in (option::of(1u64..), any::<u64>()),
         (deleted_at, edited_at, at) in (times(), times(), any::<i64>()),
         (kind, all) in (0usize..4, any::<bool>()),
-        (users, reactions) in (users(4), tallies()),
+        (users, reactions, attachments) in (users(4), tallies(), files()),
     ) {
         let kinds = [MessageType::Text, MessageType::Image, MessageType::File, MessageType::Encrypted];
         let room = RoomId::new();
         let message = StoredMessage {
             room, seq: 7, author: UserId::new(), kind: kinds[kind], content, at: Timestamp::from_millis(at),
             client_message_id: id, reply_to: reply.map(|seq| MessageId { room: RoomId::new(), seq }),
-            replies, mentions: Mentions { users, all }, reactions, edited_at, deleted_at,
+            replies, mentions: Mentions { users, all }, attachments, reactions, edited_at, deleted_at,
         };
         let row = encode_message(&message).unwrap();
         prop_assert_eq!(decode_message(room, 7, &row).unwrap(), message);

@@ -1,7 +1,8 @@
 //! A message's text: what scripts change stands on lines of its own, so that they need not read the rest.
 //!
-//! `at deletedAt|- editedAt|- replies parent` (of whose replies it is one; 0: none), then the JSON of what never changes, the mentions, the tallies, and the
-//! content, which comes last, so that it may hold anything.
+//! `at deletedAt|- editedAt|- replies parent` (of whose replies it is one; 0: none), then the JSON of what never changes
+//! and, each after a tab, which JSON does not hold, that of the attachments; the mentions, the tallies, and the content,
+//! which comes last, so that it may hold anything.
 
 use std::collections::HashSet;
 
@@ -26,12 +27,17 @@ struct Meta {
 
 /// The second line of a message's text.
 pub(in crate::redis) fn meta(message: &NewMessage) -> Result<String> {
-    json(&Meta {
+    let mut line = json(&Meta {
         author: message.author.id,
         kind: message.kind,
         client_message_id: message.client_message_id.clone(),
         reply_to: message.reply_to,
-    })
+    })?;
+    for file in &message.attachments {
+        line.push('\t');
+        line.push_str(&json(file)?);
+    }
+    Ok(line)
 }
 
 /// `*` for everybody, and users, each once, a space between two.
@@ -82,7 +88,8 @@ pub(in crate::redis) fn message(room: RoomId, seq: u64, text: &str) -> Result<St
     let [numbers, meta, mentions, reactions, content] = lines[..] else { return Err(corrupt(what)) };
     let [at, deleted_at, edited_at, replies, _parent] = fields(numbers, what)?;
     let sometime = |text: &str| if text == "-" { Ok(None) } else { millis(text).map(Some) };
-    let meta: Meta = from_json(meta)?;
+    let mut metas = meta.split('\t');
+    let meta: Meta = from_json(metas.next().unwrap_or_default())?;
     Ok(StoredMessage {
         room,
         seq,
@@ -94,6 +101,7 @@ pub(in crate::redis) fn message(room: RoomId, seq: u64, text: &str) -> Result<St
         reply_to: meta.reply_to,
         replies: parse(replies, what)?,
         mentions: read_mentions(mentions)?,
+        attachments: metas.map(from_json).collect::<Result<_>>()?,
         reactions: tallies(reactions)?,
         edited_at: sometime(edited_at)?,
         deleted_at: sometime(deleted_at)?,

@@ -1,7 +1,8 @@
 #!lua
--- KEYS room members messages changes marks due channel; with mentions or replyTo: mentions replies; with a key: dedupe
+-- KEYS room members messages changes marks due channel; with mentions, replyTo or files: mentions replies; with files:
+-- files; with a key: dedupe
 -- ARGV author eventId meta content name(JSON) room notifyAfter(ms) changesKept mentions replyTo(0: none)
--- and, with a key, contentHash dedupeKept(ms)
+-- and, with a key, contentHash dedupeKept(ms); with files, for which there is a key: their ids
 -- Lua hashes every byte of a string it is given or makes, so what is not needed is not passed.
 local call = redis.call
 local author, eid, mentions = ARGV[1], ARGV[2], ARGV[9]
@@ -42,6 +43,7 @@ if ARGV[10] ~= '0' then
     call('ZADD', KEYS[9], 0, string.format('%016d %016d', parent, seqn))
   end
 end
+if ARGV[13] then call('SADD', KEYS[10], unpack(ARGV, 13)) end
 local change = 'm ' .. eid .. ' ' .. at .. ' ' .. author .. ' ' .. seq
 local message = at .. ' - - 0 ' .. parent .. '\n' .. ARGV[3] .. '\n' .. named .. '\n\n' .. ARGV[4]
 call('HSET', KEYS[1], 'seq', seq, 'rev', rev, 'eid', eid)

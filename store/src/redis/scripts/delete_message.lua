@@ -1,5 +1,5 @@
 #!lua
--- KEYS room messages changes deleted mentions reactions channel leaving retention members
+-- KEYS room messages changes deleted mentions reactions channel leaving retention files orphans members
 -- ARGV seq user eventId name(JSON) changesKept room mostEntries role('': not compared)
 -- Gives OK (or GONE: it was before) and the room's position.
 local seq, user, eid = ARGV[1], ARGV[2], ARGV[3]
@@ -14,7 +14,7 @@ if gone ~= '-' then
   if head[2] == eid then return {'OK', head[1], eid} end
   return {'GONE', head[1], head[2]}
 end
-if ARGV[8] ~= '' and string.match(redis.call('HGET', KEYS[10], user) or '', '^%S*') ~= ARGV[8] then
+if ARGV[8] ~= '' and string.match(redis.call('HGET', KEYS[12], user) or '', '^%S*') ~= ARGV[8] then
   return {'ROLES_CHANGED'}
 end
 for word in string.gmatch(named, '%S+') do
@@ -31,6 +31,11 @@ if tallies ~= '' then
     redis.call('ZADD', KEYS[9], 'NX', 0, ARGV[6])
   end
 end
+local kept = string.match(meta, '^[^\t]*')
+for file in string.gmatch(meta, '\t{"id":"([^"]*)"') do
+  redis.call('SREM', KEYS[10], file)
+  redis.call('SADD', KEYS[11], file)
+end
 local answered = parent ~= '0' and redis.call('HGET', KEYS[2], parent)
 if answered then
   local before, count, after = string.match(answered, '^(%S+ %S+ %S+ )(%d+)(.*)$')
@@ -40,7 +45,7 @@ local t = redis.call('TIME')
 local now = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))
 local revn = tonumber(head[1]) + 1
 local rev = string.format('%d', revn)
-redis.call('HSET', KEYS[2], seq, at .. ' ' .. now .. ' ' .. edited .. ' ' .. replies .. ' ' .. parent .. '\n' .. meta .. '\n\n\n')
+redis.call('HSET', KEYS[2], seq, at .. ' ' .. now .. ' ' .. edited .. ' ' .. replies .. ' ' .. parent .. '\n' .. kept .. '\n\n\n')
 redis.call('ZADD', KEYS[4], seq, seq)
 redis.call('HSET', KEYS[1], 'rev', rev, 'eid', eid)
 redis.call('HSET', KEYS[3], rev, 'd ' .. eid .. ' ' .. now .. ' ' .. user .. ' ' .. seq)

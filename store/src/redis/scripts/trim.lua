@@ -1,5 +1,5 @@
 #!lua
--- KEYS room messages deleted mentions reactions replies retention leaving | ARGV room now most mostEntries
+-- KEYS room messages deleted mentions reactions replies retention leaving files orphans | ARGV room now most mostEntries
 -- Removes messages, the oldest ones, which the room's retention no longer keeps, and index entries of what is removed or
 -- deleted. Gives how many messages, how many entries, and 1 where entries are left.
 local head = redis.call('HMGET', KEYS[1], 'seq', 'floor', 'maxAge', 'maxMessages')
@@ -15,13 +15,17 @@ local removed, most = 0, tonumber(ARGV[3])
 while removed < most and floor < last do
   local seq = string.format('%d', floor + 1)
   local message = redis.call('HGET', KEYS[2], seq)
-  local at, named = string.match(message, '^(%d+)[^\n]*\n[^\n]*\n([^\n]*)')
+  local at, meta, named = string.match(message, '^(%d+)[^\n]*\n([^\n]*)\n([^\n]*)')
   local over = kept and last - floor > kept or age and now - at > age
   if not over then break end
   redis.call('HDEL', KEYS[2], seq)
   for word in string.gmatch(named, '%S+') do
     redis.call('ZREM', KEYS[4], string.format('%s %016d', word, seq))
     if word == '*' then break end
+  end
+  for file in string.gmatch(meta, '\t{"id":"([^"]*)"') do
+    redis.call('SREM', KEYS[9], file)
+    redis.call('SADD', KEYS[10], file)
   end
   floor = floor + 1
   removed = removed + 1

@@ -24,6 +24,7 @@ pub(super) fn message(room: &RoomRecord, author: &Actor, content: &str) -> NewMe
         client_message_id: None,
         reply_to: None,
         mentions: crate::Mentions::default(),
+        attachments: Vec::new(),
         notify_after: Duration::ZERO,
     }
 }

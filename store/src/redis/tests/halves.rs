@@ -351,6 +351,7 @@ async fn is_blocked(engine: &Engine, room: RoomId, author: &Actor) -> bool {
         client_message_id: None,
         reply_to: None,
         mentions: Mentions::default(),
+        attachments: Vec::new(),
         notify_after: Duration::ZERO,
     };
     match engine.append(&message).await {

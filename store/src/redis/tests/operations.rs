@@ -206,7 +206,7 @@ async fn presence_is_published_once_and_survives_a_dead_process(#[case] kind: Ki
     let state = engine.presence(&[user]).await.unwrap().remove(0);
     assert_eq!((state.devices.len(), state.version), (1, 1));
     let online = Published { status: Status::Online, text: None };
-    let event = PresenceEvent { user, username: "ann".into(), published: online, last_seen: None };
+    let event = PresenceEvent { published: online, ..silent(user) };
     assert_eq!(engine.publish(&event, 0).await.unwrap(), Publishing::Stale);
     assert_eq!(engine.publish(&event, 1).await.unwrap(), Publishing::Sent);
     assert_eq!(engine.publish(&event, 1).await.unwrap(), Publishing::Unchanged);
@@ -216,7 +216,7 @@ async fn presence_is_published_once_and_survives_a_dead_process(#[case] kind: Ki
     assert_eq!(engine.reap(end, 9).await.unwrap(), 1);
     assert_eq!(engine.reap(end.after(MINUTE), 9).await.unwrap(), 0);
     let state = engine.presence(&[user]).await.unwrap().remove(0);
-    assert_eq!((state.devices.len(), state.last_seen), (0, Some(end)));
+    assert_eq!((state.devices.len(), state.last_seen, state.left), (0, Some(end), Some(end)));
     assert_eq!(engine.due_users(end, MINUTE, 9).await.unwrap(), [user]);
     assert_eq!(engine.due_users(end, MINUTE, 9).await.unwrap(), []);
     assert_eq!(engine.due_users(end.after(MINUTE), MINUTE, 9).await.unwrap(), [user]);

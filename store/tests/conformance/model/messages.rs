@@ -39,6 +39,7 @@ impl Model {
             reply_to: new.reply_to,
             replies: 0,
             mentions: room.of_members(&new.mentions),
+            attachments: new.attachments.clone(),
             reactions: Vec::new(),
             edited_at: None,
             deleted_at: None,
