@@ -100,6 +100,9 @@ impl Gateway {
         body: Bytes,
         repeatable: bool,
     ) -> ApiResult<HttpResponse> {
+        if !is_plain(request.uri().path()) {
+            return Err(WebError(DomainError::NotFound("there is nothing at this path")));
+        }
         let ends = Instant::now() + self.patience;
         let address = address::of(request).and_then(|address| HeaderValue::from_str(&address.to_string()).ok());
         let passing = Passing { request, address, body };
@@ -220,6 +223,13 @@ fn base(live: &Live) -> String {
     }
 }
 
+/// Does a path lead where it seems to lead? Where it is parsed as a URL, `\` is a `/`, and segments of one or two dots, also
+/// percent-encoded ones, are folded (WHATWG URL §4.4): a route of ours would become any path of the instance's.
+fn is_plain(path: &str) -> bool {
+    let path = path.to_ascii_lowercase().replace("%2e", ".").replace("%5c", "\\").replace("%2f", "/");
+    !path.contains('\\') && !path.split('/').any(|segment| segment == "." || segment == "..")
+}
+
 async fn read(mut answer: reqwest::Response) -> Tried {
     let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(status);
@@ -266,6 +276,29 @@ mod tests {
     use shared::InstanceId;
 
     use super::*;
+
+    #[test]
+    fn a_path_that_leads_elsewhere_is_not_passed_on() {
+        for plain in
+            ["/", "/notify", "/notify/ABC", "/api/presence/me", "/notify/...", "/notify/.a", "/notify/%20", "//x"]
+        {
+            assert!(is_plain(plain), "{plain}");
+            assert_eq!(reqwest::Url::parse(&format!("http://h{plain}")).unwrap().path(), plain);
+        }
+        for other in [
+            "/notify/..\\metrics",
+            "/notify\\..\\metrics",
+            "/notify/../metrics",
+            "/notify/./x",
+            "/notify/%2e%2E/metrics",
+            "/notify/.%2e/metrics",
+            "/notify/..%5Cmetrics",
+            "/notify/..%2Fmetrics",
+            "/notify/..",
+        ] {
+            assert!(!is_plain(other), "{other}");
+        }
+    }
 
     #[test]
     fn requests_go_where_an_instance_can_be_reached_from_here() {

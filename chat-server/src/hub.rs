@@ -17,6 +17,8 @@ mod repair;
 pub mod room;
 mod room_set;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod ticker;
 mod topics;
 mod typing;
@@ -39,7 +41,7 @@ use members::{Item, Member, Mode};
 use own::Own;
 use receipts::Receipts;
 pub use repair::{FIRST_RETRY, LAST_RETRY, is_outage};
-use room::Room;
+use room::{Followed, Room};
 use room_set::RoomSet;
 use shared::{
     RoomId, UserId,
@@ -249,8 +251,8 @@ impl State {
         if left.is_some() || matches!(event.change.body, ChangeBody::Message(_)) {
             self.end_typing(event.room, event.change.user);
         }
-        if matches!(event.change.body, ChangeBody::Updated(_)) {
-            self.forget_bounds(event.room);
+        if let ChangeBody::Updated(now) = &event.change.body {
+            self.room_changed(event.room, now.history_visibility);
         }
         if let Some(user) = left {
             self.user_left(event.room, user, rev);
@@ -341,7 +343,7 @@ impl State {
         let Some(entry) = self.rooms.get_mut(&room) else { return false };
         let begins = entry.track.suspect();
         if begins {
-            entry.latch = Rc::default();
+            entry.latch.set(Followed::NotYet);
         }
         begins
     }

@@ -27,6 +27,9 @@ use crate::{
 /// Users a search gives at most.
 const MAX_SEARCH: usize = 100;
 
+/// A wrong name and a wrong password cannot be told apart.
+const WRONG_LOGIN: DomainError = DomainError::Unauthorized("wrong name or password");
+
 /// Where a request comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
@@ -173,7 +176,6 @@ impl Accounts {
             (Some(given), None) | (None, Some(given)) => given,
             _ => return Err(DomainError::invalid("username", "give either username or email")),
         };
-        let attempt = self.rates.password(&account_key(given)).await?;
         // What cannot be a name is nobody's, and is no key for the store, whose keys have a longest length.
         let mut check = Check::default();
         let id = match (&input.username, &input.email) {
@@ -185,16 +187,22 @@ impl Accounts {
             }
             _ => None,
         };
+        // However it is named, an account has one count; nobody's name has one of its own, so that none can be told from it.
+        let account = id.map_or_else(|| account_key(given), |id| id.to_string());
+        let attempt = self.rates.password(&account).await?;
         // Nobody's id takes as long to look up as somebody's.
         let record = self.store.users.user(id.unwrap_or_else(UserId::new)).await?;
         let hash = record.as_ref().and_then(|r| r.password_hash.clone());
         let right = self.passwords.verify(input.password, hash).await?;
         match record {
             Some(record) if right => {
-                self.rates.was_right(attempt).await?;
+                attempt.was_right().await;
                 self.start_session(record, source).await
             }
-            _ => Err(DomainError::Unauthorized("wrong name or password")),
+            _ => {
+                attempt.was_wrong();
+                Err(WRONG_LOGIN)
+            }
         }
     }
 
@@ -234,9 +242,10 @@ impl Accounts {
         };
         let attempt = self.rates.password(&viewer.user.to_string()).await?;
         if !self.passwords.verify(input.old, Some(old.clone())).await? {
+            attempt.was_wrong();
             return Err(DomainError::Forbidden("the old password is wrong"));
         }
-        self.rates.was_right(attempt).await?;
+        attempt.was_right().await;
         let next = self.passwords.hash(input.new).await?;
         let ended = self.store.users.change_password(viewer.user, &old, &next, session).await?;
         // Changed meanwhile: what was given is not the old one any more.
@@ -324,7 +333,7 @@ fn unless_sent(queued: Result<()>) {
     }
 }
 
-/// Whose password is tried, existing or not: of a fixed length, and nobody's name.
+/// What was given as a name or address, existing or not, as a key to count by: of a fixed length, and nobody's id.
 fn account_key(given: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(given.to_ascii_lowercase()))
 }

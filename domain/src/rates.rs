@@ -10,6 +10,7 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 use shared::{UserId, settings};
 use store::Limits;
+use tokio::{runtime::Handle, task::JoinHandle};
 
 use crate::{DomainError, Result};
 
@@ -23,8 +24,45 @@ const WRONG_PASSWORDS_PER: Duration = Duration::from_secs(15 * 60);
 /// The time in which so many letters may be asked for to one e-mail address.
 const LETTERS_PER: Duration = Duration::from_secs(3600);
 
-/// A try at a password.
-pub struct Attempt(String);
+/// A try at a password, which counts only where it [was wrong](Self::was_wrong): else it is given back, also where the password was not looked at, or nobody waits for it any more.
+pub struct Attempt {
+    limits: Arc<dyn Limits>,
+    /// `None`: it counts, or nothing does.
+    bucket: Option<(String, u32)>,
+}
+
+impl Attempt {
+    /// It counts.
+    pub fn was_wrong(mut self) {
+        self.bucket = None;
+    }
+
+    /// It does not, and has been given back when this returns.
+    pub async fn was_right(mut self) {
+        if let Some(given) = self.give_back() {
+            // It logs what goes wrong.
+            let _ = given.await;
+        }
+    }
+
+    /// A task of its own: who asked may go away. As many at once as tries that end.
+    fn give_back(&mut self) -> Option<JoinHandle<()>> {
+        let (key, burst) = self.bucket.take()?;
+        let limits = self.limits.clone();
+        let given = async move {
+            if let Err(e) = limits.give_back(&key, burst, WRONG_PASSWORDS_PER, 1).await {
+                DomainError::from(e).log();
+            }
+        };
+        Some(Handle::try_current().ok()?.spawn(given))
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        drop(self.give_back());
+    }
+}
 
 struct Grant {
     left: u32,
@@ -77,38 +115,26 @@ impl Rates {
         self.per_minute("login", address, self.settings.logins_per_minute).await
     }
 
-    /// One try at the password of this account, to be [given back](Self::was_right) when it was right: it counts wrong
-    /// ones. Taken before, so that many at once are no more than they may be. Who goes on guessing keeps the owner from
-    /// logging in by password as long, never from the sessions they have.
+    /// One try at the password of this account: it counts wrong ones. Taken before, so that many at once are no more than
+    /// they may be. Who goes on guessing keeps the owner from logging in by password as long, never from the sessions they
+    /// have.
     pub async fn password(&self, account: &str) -> Result<Attempt> {
-        let attempt = Attempt(format!("password:{account}"));
+        let mut attempt = Attempt { limits: self.limits.clone(), bucket: None };
         if self.settings.enabled {
-            let (burst, refill) = self.wrong_passwords();
-            let taken = self.limits.take(&attempt.0, burst, refill, 1).await?;
+            let (key, burst) = (format!("password:{account}"), self.settings.wrong_passwords);
+            let taken = self.limits.take(&key, burst, WRONG_PASSWORDS_PER, 1).await?;
             if taken.granted == 0 {
                 return Err(DomainError::RateLimited { retry_after: taken.retry_after });
             }
+            attempt.bucket = Some((key, burst));
         }
         Ok(attempt)
     }
 
-    /// The password was right.
-    pub async fn was_right(&self, attempt: Attempt) -> Result<()> {
-        if self.settings.enabled {
-            let (burst, refill) = self.wrong_passwords();
-            self.limits.give_back(&attempt.0, burst, refill, 1).await?;
-        }
-        Ok(())
-    }
-
     /// The account has another password: who could not remember the old one may try as if they never had.
     pub async fn forget_wrong_passwords(&self, account: &str) -> Result<()> {
-        let (burst, refill) = self.wrong_passwords();
-        Ok(self.limits.give_back(&format!("password:{account}"), burst, refill, burst).await?)
-    }
-
-    fn wrong_passwords(&self) -> (u32, Duration) {
-        (self.settings.wrong_passwords, WRONG_PASSWORDS_PER)
+        let burst = self.settings.wrong_passwords;
+        Ok(self.limits.give_back(&format!("password:{account}"), burst, WRONG_PASSWORDS_PER, burst).await?)
     }
 
     /// One search for people by this user.
@@ -166,5 +192,59 @@ impl Rates {
             return Err(DomainError::RateLimited { retry_after: taken.retry_after });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+    use store::Taken;
+
+    use super::*;
+
+    /// One bucket that gains nothing.
+    struct Bucket(AtomicU32);
+
+    #[async_trait]
+    impl Limits for Bucket {
+        async fn take(&self, _: &str, _: u32, refill: Duration, _: u32) -> store::Result<Taken> {
+            let granted = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            Ok(Taken { granted: granted.map_or(0, |_| 1), retry_after: refill })
+        }
+
+        async fn give_back(&self, _: &str, _: u32, _: Duration, count: u32) -> store::Result<()> {
+            self.0.fetch_add(count, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_wrong_password_counts() {
+        let bucket = Arc::new(Bucket(AtomicU32::new(2)));
+        let rates = Rates::new(bucket.clone(), settings::Limits::default());
+        let left = async |count| {
+            while bucket.0.load(Ordering::SeqCst) != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        drop(rates.password("a").await.unwrap());
+        left(2).await;
+        // Whoever asked has gone while it was looked at.
+        let mut asking = Box::pin(async {
+            let _attempt = rates.password("a").await;
+            std::future::pending::<()>().await;
+        });
+        assert!(futures_util::poll!(&mut asking).is_pending());
+        left(1).await;
+        drop(asking);
+        left(2).await;
+        rates.password("a").await.unwrap().was_right().await;
+        assert_eq!(bucket.0.load(Ordering::SeqCst), 2);
+        rates.password("a").await.unwrap().was_wrong();
+        rates.password("a").await.unwrap().was_wrong();
+        left(0).await;
+        assert!(matches!(rates.password("a").await, Err(DomainError::RateLimited { .. })));
     }
 }

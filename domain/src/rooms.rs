@@ -1,7 +1,7 @@
 //! Rooms and membership: who may see, join and leave what.
 
 mod creating;
-mod governing;
+pub(crate) mod governing;
 mod inviting;
 mod reading;
 pub(crate) mod roles;

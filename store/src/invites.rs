@@ -54,9 +54,9 @@ pub trait Invites: Send + Sync {
     /// In order of making; those that have expired may be there still.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound).
     async fn invites(&self, room: RoomId) -> Result<Vec<Invite>>;
-    /// Withdraws one; who came by it stays. [`RoomNotFound`](crate::StoreError::RoomNotFound),
-    /// [`InviteNotFound`](crate::StoreError::InviteNotFound).
-    async fn remove_invite(&self, room: RoomId, hash: &InviteHash) -> Result<()>;
+    /// Withdraws one, where `by` has this role; who came by it stays. [`RoomNotFound`](crate::StoreError::RoomNotFound),
+    /// [`RolesChanged`](crate::StoreError::RolesChanged), [`InviteNotFound`](crate::StoreError::InviteNotFound).
+    async fn remove_invite(&self, room: RoomId, by: UserId, by_role: Role, hash: &InviteHash) -> Result<()>;
     /// What [`join`](crate::Rooms::join) does, as a member, and one use of the invite in the same step; a refusal is no
     /// use. Also [`InviteNotFound`](crate::StoreError::InviteNotFound), where it is not [good](Invite::is_good) too, or who
     /// made it is neither owner nor admin now.

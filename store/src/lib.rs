@@ -54,7 +54,7 @@ pub use push::{PushKind, PushSubscription, PushSubscriptions, WebPushKeys};
 pub use room_admin::{Ban, Removal, RoleChange, RoomAdmin, RoomPatch, RoomUpdate};
 pub use rooms::{Actor, Head, Joined, Membership, RoomRecord, RoomView, Rooms};
 pub use secrets::{Secret, SecretKind, Secrets};
-pub use sessions::{Arrival, Exchange, Login, Rotation, SessionRecord, Sessions, Ticket, Tickets};
+pub use sessions::{Arrival, Exchange, Login, Replaced, Rotation, SessionRecord, Sessions, Ticket, Tickets};
 use shared::settings::StoreUrl;
 pub use user_log::{UserChange, UserChangeBody, UserChanges, UserLog};
 pub use users::{ExternalId, ProfilePatch, UserRecord, Users};

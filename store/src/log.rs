@@ -323,10 +323,13 @@ pub trait RoomLog: Send + Sync {
         limit: usize,
         max_bytes: usize,
     ) -> Result<(Vec<StoredMessage>, bool)>;
-    /// Removes content, mentions and reactions: one change. Its attachments become [orphans](crate::Attachments::orphans). If it was a reply, the count of what it replied to goes down
-    /// (that one itself is no change). A message deleted before: `Ok(None)`, no change. Does not check `by`.
+    /// Removes content, mentions and reactions: one change. Its attachments become
+    /// [orphans](crate::Attachments::orphans). If it was a reply, the count of what it replied to goes down
+    /// (that one itself is no change). A message deleted before: `Ok(None)`, no change. `by_role`: the role that lets `by`
+    /// delete what another wrote, [`RolesChanged`](crate::StoreError::RolesChanged) where they do not have it (any more);
+    /// `None`: not checked, as for their own.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`MessageNotFound`](crate::StoreError::MessageNotFound).
-    async fn delete_message(&self, id: MessageId, by: &Actor) -> Result<Option<Position>>;
+    async fn delete_message(&self, id: MessageId, by: &Actor, by_role: Option<Role>) -> Result<Option<Position>>;
     /// `None` below the floor too.
     async fn message(&self, id: MessageId) -> Result<Option<StoredMessage>>;
     /// A page in O(page). [`RoomNotFound`](crate::StoreError::RoomNotFound).

@@ -46,7 +46,7 @@ pub struct Outcome {
 #[async_trait]
 pub trait NotifyQueue: Send + Sync {
     /// Keeps the last outcome for each of these members, for whoever asks what became of a message. Leaving the room
-    /// removes it.
+    /// removes it; of a room that is gone nothing is kept.
     async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()>;
     /// The last outcome for each of these members, in order.
     async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>>;

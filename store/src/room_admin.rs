@@ -105,8 +105,9 @@ pub trait RoomAdmin: Send + Sync {
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`RolesChanged`](crate::StoreError::RolesChanged),
     /// [`TooManyBans`](crate::StoreError::TooManyBans) beyond [`BANS_A_ROOM`].
     async fn remove_member(&self, removal: &Removal) -> Result<Position>;
-    /// Lets somebody in again; who is not banned stays so. [`RoomNotFound`](crate::StoreError::RoomNotFound).
-    async fn unban(&self, room: RoomId, user: UserId) -> Result<()>;
+    /// Lets somebody in again, where `by` has this role; who is not banned stays so.
+    /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`RolesChanged`](crate::StoreError::RolesChanged).
+    async fn unban(&self, room: RoomId, by: UserId, by_role: Role, user: UserId) -> Result<()>;
     /// In order of user, those strictly after `after`. [`RoomNotFound`](crate::StoreError::RoomNotFound).
     async fn bans(&self, room: RoomId, after: Option<UserId>, limit: usize) -> Result<Vec<Ban>>;
 }

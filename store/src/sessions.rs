@@ -13,8 +13,15 @@ use crate::Result;
 pub struct SessionRecord {
     pub id: SessionId,
     pub user: UserId,
-    /// SHA-256 of the refresh token that is valid now.
+    /// SHA-256 of the refresh secret that is valid now.
     pub refresh_hash: [u8; 32],
+    /// SHA-256 of what all its secrets have in common: who presents it has had one of them. Zeros, which is no hash of
+    /// anything, where it began without.
+    #[serde(default)]
+    pub family_hash: [u8; 32],
+    /// The secret that was valid before.
+    #[serde(default)]
+    pub replaced: Option<Replaced>,
     pub created_at: Timestamp,
     /// When a token of it was last issued.
     pub used_at: Timestamp,
@@ -36,26 +43,40 @@ pub enum Login {
     Host { until: Timestamp },
 }
 
-/// A refresh token that is presented, and what takes its place.
+/// A refresh secret that is valid no more.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// SHA-256 of it.
+    pub hash: [u8; 32],
+    /// When it was first exchanged.
+    pub at: Timestamp,
+}
+
+/// A refresh secret that is presented, and what takes its place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Exchange {
     /// SHA-256 of the one presented.
     pub presented: [u8; 32],
+    /// SHA-256 of its part that names its family.
+    pub family: [u8; 32],
     /// SHA-256 of the one that follows.
     pub next: [u8; 32],
     pub at: Timestamp,
+    /// How long after its first exchange a secret may be exchanged once more: the answer may have been lost.
+    pub grace: Duration,
     /// When the session then expires.
     pub expires_at: Timestamp,
 }
 
-/// What came of presenting a refresh token.
+/// What came of presenting a refresh secret.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rotation {
-    /// It was the valid one; the new hash is in place.
-    Rotated(SessionRecord),
-    /// It was not: somebody replays an old one. The session has been ended, and that published.
+    /// It was the valid one, or within the grace the one before; the new hash is in place.
+    Rotated(Box<SessionRecord>),
+    /// It is of the session's family and valid no more: somebody replays an old one. The session has been ended, and that
+    /// published.
     Reused,
-    /// No such session (any more).
+    /// No such session (any more), or never a secret of it: nothing was done.
     Unknown,
 }
 
@@ -72,9 +93,10 @@ pub struct Arrival {
 /// one that expires is gone without a word.
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// Of more than `keep`, those not used for the longest end; the new one stays. O(sessions of the user).
+    /// Of more than `keep`, those not used for the longest end; the new one stays. `password`: the hash the login was
+    /// verified with; `false`: it is not the account's (any more), and nothing was done. O(sessions of the user).
     /// [`UserNotFound`](crate::StoreError::UserNotFound): their account was deleted.
-    async fn create_session(&self, session: &SessionRecord, keep: usize) -> Result<()>;
+    async fn create_session(&self, session: &SessionRecord, keep: usize, password: Option<&str>) -> Result<bool>;
     /// Those of the user that live, the oldest login first.
     async fn sessions(&self, user: UserId) -> Result<Vec<SessionRecord>>;
     /// `None` once it ended or expired.
@@ -85,7 +107,7 @@ pub trait Sessions: Send + Sync {
     /// What a user of this login who connects is shown of themselves, in one round trip; `None` once it does not live,
     /// as [`live`](Self::live) says. Nothing that happens after falls between: it has a later `rev` in the user's own log.
     async fn arrival(&self, user: UserId, login: Login) -> Result<Option<Arrival>>;
-    /// Compares and replaces the hash in one step.
+    /// Compares and replaces the hash in one step. The same call again, within the grace, gives the same.
     async fn rotate_refresh(&self, user: UserId, id: SessionId, exchange: &Exchange) -> Result<Rotation>;
     /// `false`: there was none that lives. Ending one twice is fine.
     async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool>;

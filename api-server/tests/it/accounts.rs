@@ -367,11 +367,18 @@ async fn wrong_passwords_are_counted_for_each_account_and_right_ones_are_not(
     }
     log_in("bob", "correct horse").await.expect(200);
     alice.get("/api/profile").await.expect(200);
-    let change = async |old: &str| alice.post("/api/password", json!({ "old": old, "new": "battery staple" })).await;
-    for _ in 0..3 {
-        change("wrong horse").await.refused(403, "FORBIDDEN");
-    }
+    // However the account is named, it is one.
+    let carol = server.account("carol").await;
+    let change = async |old: &str| carol.post("/api/password", json!({ "old": old, "new": "battery staple" })).await;
+    let by_email = async |password: &str| {
+        server.anyone().post("/api/login", json!({ "email": "carol@example.org", "password": password })).await
+    };
+    log_in("Carol", "wrong horse").await.refused(401, "UNAUTHORIZED");
+    by_email("wrong horse").await.refused(401, "UNAUTHORIZED");
+    change("wrong horse").await.refused(403, "FORBIDDEN");
     change("correct horse").await.refused(429, "RATE_LIMIT_EXCEEDED");
+    log_in("carol", "correct horse").await.refused(429, "RATE_LIMIT_EXCEEDED");
+    by_email("correct horse").await.refused(429, "RATE_LIMIT_EXCEEDED");
 }
 
 #[rstest]

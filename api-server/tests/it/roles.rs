@@ -61,6 +61,11 @@ async fn an_owner_makes_admins_who_run_the_room_and_not_each_other(
     assert_eq!(roles(&dave, &room).await, all);
 
     set_role(&bob, &room, &dave, "admin").await.refused(403, "FORBIDDEN");
+    // Nobody else is told by the answer who is what.
+    for (by, of, role) in [(&dave, &bob, "admin"), (&bob, &carol, "admin"), (&bob, &alice, "owner")] {
+        set_role(by, &room, of, role).await.refused(403, "FORBIDDEN");
+    }
+    set_role(&bob, &room, &bob, "admin").await.expect(204);
     set_role(&bob, &room, &carol, "member").await.refused(403, "FORBIDDEN");
     set_role(&bob, &room, &bob, "owner").await.refused(403, "FORBIDDEN");
     bob.delete(member(&room, &carol)).await.refused(403, "FORBIDDEN");
@@ -203,7 +208,9 @@ async fn in_a_direct_room_nobody_has_a_say_over_the_other(#[values(Engine::Embed
     let his = bob.send(&room, "his").await["id"].as_str().unwrap().to_owned();
     for (person, other, message) in [(&alice, &bob, &his), (&bob, &alice, &hers)] {
         person.delete(format!("/api/messages/{message}")).await.refused(403, "FORBIDDEN");
-        set_role(person, &room, other, "admin").await.refused(403, "FORBIDDEN");
+        for (whom, role) in [(other, "admin"), (other, "member"), (person, "member")] {
+            set_role(person, &room, whom, role).await.refused(403, "FORBIDDEN");
+        }
         person.delete(member(&room, other)).await.refused(403, "FORBIDDEN");
         person.call("PUT", &ban(&room, other), None).await.refused(403, "FORBIDDEN");
         person.get(format!("/api/rooms/{room}/bans")).await.refused(403, "FORBIDDEN");

@@ -122,7 +122,7 @@ async fn of_more_logins_than_fifty_the_least_used_ends(#[values(Engine::Embedded
     for n in 1..50 {
         let used_at = record.used_at.after(Duration::from_secs(n));
         let another = store::SessionRecord { id: shared::SessionId::new(), used_at, ..record.clone() };
-        server.domain.store.sessions.create_session(&another, 100).await.unwrap();
+        server.domain.store.sessions.create_session(&another, 100, None).await.unwrap();
     }
     let (phone, _) = log_in(&server, "Phone/1").await;
     alice.get("/api/sessions").await.refused(401, "UNAUTHORIZED");

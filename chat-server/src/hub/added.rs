@@ -49,10 +49,16 @@ pub async fn add_room(hub: &Rc<Hub>, user: UserId, room: RoomId, position: Optio
     }
 }
 
-/// The same for rooms that had to wait. Tried again while the store is away: going on without the room would be silent.
-pub(super) async fn add_waiting_room(hub: Rc<Hub>, user: UserId, room: RoomId) {
+/// A room that changed for the user while a connection was busy: it is added where it is lacking, and taken away where
+/// they are no member any more, as the command may have put the connection in behind the change that said so. Tried again
+/// while the store is away: going on as it is would be silent.
+pub(super) async fn settle_room(hub: Rc<Hub>, user: UserId, room: RoomId) {
+    let settle = async || {
+        add_room(&hub, user, room, None).await?;
+        verify_member(&hub, user, room, None).await
+    };
     let mut wait = FIRST_RETRY;
-    while let Err(e) = add_room(&hub, user, room, None).await {
+    while let Err(e) = settle().await {
         e.log();
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LAST_RETRY);

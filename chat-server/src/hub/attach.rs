@@ -107,7 +107,7 @@ impl Hub {
             return;
         }
         for room in peer.later.take() {
-            actix_web::rt::spawn(added::add_waiting_room(self.clone(), peer.viewer.user, room));
+            actix_web::rt::spawn(added::settle_room(self.clone(), peer.viewer.user, room));
         }
     }
 

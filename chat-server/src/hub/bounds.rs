@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use domain::Result;
-use shared::{RoomId, UserId};
+use shared::{RoomId, UserId, protocol::HistoryVisibility};
 use store::{ChangeBody, RoomEvent};
 
 use super::{Hub, State, room::Room};
@@ -18,11 +18,22 @@ impl State {
         lacks_bounds(room)
     }
 
-    /// Who may see what may have changed.
-    pub(super) fn forget_bounds(&mut self, room: RoomId) {
-        if let Some(room) = self.rooms.get_mut(&room) {
-            room.members.iter_mut().for_each(|member| member.visible_after = None);
+    /// The room was changed: where that may have changed who sees what, it is to be asked anew.
+    pub(super) fn room_changed(&mut self, room: RoomId, history: HistoryVisibility) {
+        if let Some(room) = self.rooms.get_mut(&room)
+            && room.history != Some(history)
+        {
+            room.forget_bounds();
+            room.history = Some(history);
         }
+    }
+}
+
+impl Room {
+    /// Who may see what may have changed.
+    pub(super) fn forget_bounds(&mut self) {
+        self.history = None;
+        self.members.iter_mut().for_each(|member| member.visible_after = None);
     }
 }
 

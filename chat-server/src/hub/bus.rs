@@ -8,7 +8,11 @@ use socket::CloseCode;
 use store::{BusEvent, Inbox, Signal, UserEvent};
 use tokio::time::Instant;
 
-use super::{Hub, State, repair, room::Verdict, users};
+use super::{
+    Hub, State, repair,
+    room::{Followed, Verdict},
+    users,
+};
 
 /// Serves the worker's inbox until the store closes or the worker ends.
 pub(super) async fn run(hub: Rc<Hub>, mut inbox: Inbox) {
@@ -72,7 +76,7 @@ impl State {
                     Verdict::Deliver => self.deliver(&event),
                     Verdict::Old | Verdict::Held => {}
                     Verdict::Gap => {
-                        room.latch = Rc::default();
+                        room.latch.set(Followed::NotYet);
                         todo.gaps.push(event.room);
                     }
                 }

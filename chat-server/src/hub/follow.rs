@@ -7,7 +7,11 @@ use shared::{RoomId, UserId, protocol::Position};
 use store::Topic;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Hub, Peer, User, repair, room::Room, users};
+use super::{
+    Hub, Peer, User, repair,
+    room::{Followed, Latch, Room},
+    users,
+};
 
 /// Longest wait until rooms are followed: a store that does not answer, or a gap that is long.
 const FOLLOWED: Duration = Duration::from_secs(10);
@@ -15,26 +19,33 @@ const FOLLOWED: Duration = Duration::from_secs(10);
 /// Keeps rooms followed until members have been added, or not.
 pub struct Pins {
     hub: Rc<Hub>,
-    /// Room and epoch.
-    rooms: Vec<(RoomId, u64)>,
+    pins: Vec<Pin>,
+}
+
+struct Pin {
+    room: RoomId,
+    epoch: u64,
+    /// The entry's, which may go before anybody looks at it.
+    latch: Rc<Latch>,
 }
 
 impl Pins {
+    /// Those that were asked for; of some there may be no entry.
     pub(super) fn rooms(&self) -> impl ExactSizeIterator<Item = RoomId> {
-        self.rooms.iter().map(|(id, _)| *id)
+        self.pins.iter().map(|pin| pin.room)
     }
 }
 
 impl Drop for Pins {
     fn drop(&mut self) {
-        let rooms = std::mem::take(&mut self.rooms);
+        let pins = std::mem::take(&mut self.pins);
         self.hub.update(|state| {
-            for (id, epoch) in rooms {
-                if let Some(room) = state.rooms.get_mut(&id)
-                    && room.epoch == epoch
+            for pin in pins {
+                if let Some(room) = state.rooms.get_mut(&pin.room)
+                    && room.epoch == pin.epoch
                 {
                     room.pins -= 1;
-                    state.drop_idle(id);
+                    state.drop_idle(pin.room);
                 }
             }
         });
@@ -70,7 +81,8 @@ impl Hub {
     }
 
     /// Follows these rooms: when it returns, every change after each room's last delivered one will be delivered to
-    /// members that are added while the pins are held. `Unavailable` after [`FOLLOWED`], and when the server stops.
+    /// members that are added while the pins are held. A room that does not exist (any more) is passed over: it has no
+    /// entry then, and nobody can be added. `Unavailable` after [`FOLLOWED`], and when the server stops.
     pub async fn follow(self: &Rc<Self>, rooms: &[RoomId]) -> Result<Pins> {
         let (pins, fresh) = self.pin(rooms);
         if !fresh.is_empty() {
@@ -78,26 +90,20 @@ impl Hub {
             actix_web::rt::spawn(start(self.clone(), fresh));
         }
         let until = Instant::now() + FOLLOWED;
-        for (id, epoch) in &pins.rooms {
-            loop {
-                let latch = match self.state.borrow().rooms.get(id) {
-                    Some(room) if room.epoch == *epoch => room.latch.clone(),
-                    _ => return Err(unfollowed()),
-                };
-                if latch.is_open() {
-                    break;
-                }
-                tokio::select! {
-                    waited = timeout_at(until, latch.wait()) => waited.map_err(|_| unfollowed())?,
-                    () = self.drain.begun().cancelled() => return Err(unfollowed()),
-                }
+        for pin in &pins.pins {
+            let followed = tokio::select! {
+                followed = timeout_at(until, pin.latch.settled()) => followed.unwrap_or(Followed::Failed),
+                () = self.drain.begun().cancelled() => Followed::Failed,
+            };
+            if followed == Followed::Failed {
+                return Err(unfollowed());
             }
         }
         Ok(pins)
     }
 
     fn pin(self: &Rc<Self>, rooms: &[RoomId]) -> (Pins, Vec<(RoomId, u64)>) {
-        let mut pins = Pins { hub: self.clone(), rooms: Vec::with_capacity(rooms.len()) };
+        let mut pins = Pins { hub: self.clone(), pins: Vec::with_capacity(rooms.len()) };
         let mut fresh = Vec::new();
         let mut state = self.state.borrow_mut();
         for id in rooms {
@@ -108,21 +114,21 @@ impl Hub {
             }
             if let Some(room) = state.rooms.get_mut(id) {
                 room.pins += 1;
-                pins.rooms.push((*id, room.epoch));
+                pins.pins.push(Pin { room: *id, epoch: room.epoch, latch: room.latch.clone() });
             }
         }
         drop(state);
         (pins, fresh)
     }
 
-    /// Ends an entry, whoever waits for it.
-    pub(super) fn abandon(&self, rooms: &[(RoomId, u64)]) {
+    /// Ends entries and tells whoever waits for them why.
+    pub(super) fn abandon(&self, rooms: &[(RoomId, u64)], why: Followed) {
         self.update(|state| {
             for (id, epoch) in rooms {
                 if state.rooms.get(id).is_some_and(|room| room.epoch == *epoch)
                     && let Some(room) = state.rooms.remove(id)
                 {
-                    room.latch.open();
+                    room.latch.set(why);
                     state.stale.insert(Topic::Room(*id));
                 }
             }
@@ -146,12 +152,12 @@ async fn start(hub: Rc<Hub>, rooms: Vec<(RoomId, u64)>) {
         Ok(heads) => heads,
         Err(e) => {
             e.log();
-            return hub.abandon(&rooms);
+            return hub.abandon(&rooms, Followed::Failed);
         }
     };
     for ((id, epoch), head) in rooms.into_iter().zip(heads) {
         let Some(head) = head else {
-            hub.abandon(&[(id, epoch)]);
+            hub.abandon(&[(id, epoch)], Followed::NoRoom);
             continue;
         };
         let live = hub.update(|state| {

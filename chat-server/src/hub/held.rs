@@ -101,11 +101,12 @@ impl Hub {
 
     /// Puts the connection into a followed room, for the events after `from`, all it has been told. `false`: more than
     /// that has been delivered here; read the log from there first. One step, so nothing comes in between.
-    pub fn open_at(&self, peer: &Rc<Peer>, room: RoomId, from: Position, visible_after: u64) -> bool {
+    /// `visible_after`: as [`Member`](super::members::Member)'s, as of `from` or later.
+    pub fn open_at(&self, peer: &Rc<Peer>, room: RoomId, from: Position, visible_after: Option<u64>) -> bool {
         self.update(|state| {
             let last = state.rooms.get(&room).and_then(|r| r.track.last());
             let open = last.is_some_and(|last| last == from || last.rev < from.rev);
-            open && state.insert_member(peer, room, Mode::Live { after: from.rev }, Some(visible_after)).is_some()
+            open && state.insert_member(peer, room, Mode::Live { after: from.rev }, visible_after).is_some()
         })
     }
 
@@ -116,10 +117,10 @@ impl Hub {
     }
 
     /// Puts the connection into a followed room where its delivery stands now, and tells it to fetch the room anew.
-    pub fn open_anew(&self, peer: &Rc<Peer>, room: RoomId, visible_after: u64) {
+    pub fn open_anew(&self, peer: &Rc<Peer>, room: RoomId) {
         self.update(|state| {
             let Some(last) = state.rooms.get(&room).and_then(|r| r.track.last()) else { return };
-            if state.insert_member(peer, room, Mode::Live { after: last.rev }, Some(visible_after)).is_some() {
+            if state.insert_member(peer, room, Mode::Live { after: last.rev }, None).is_some() {
                 let frame = peer.dialect.encode(&ServerFrame::Reset { room_id: room, position: last }, None);
                 state.out.push(peer, frame);
             }

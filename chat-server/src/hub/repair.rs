@@ -11,7 +11,10 @@ use socket::CloseCode;
 use store::RoomEvent;
 use tokio::time::Instant;
 
-use super::{CONCURRENT_READS, Hub, State, added, room::Settled};
+use super::{
+    CONCURRENT_READS, Hub, State, added,
+    room::{Followed, Settled},
+};
 use crate::dialect::Encoded;
 
 /// Changes read at once; fewer than a connection's queue holds.
@@ -43,6 +46,7 @@ pub(super) async fn repair(hub: Rc<Hub>, room: RoomId) {
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LAST_RETRY);
             }
+            Err(DomainError::RoomNotFound) => return end(&hub, room, epoch),
             // It will not be read the next time either.
             Err(e) => {
                 e.log();
@@ -59,7 +63,7 @@ pub fn is_outage(e: &DomainError) -> bool {
     matches!(e, DomainError::Unavailable(_))
 }
 
-/// One page. `true`: the room is live again, or there is nothing to do.
+/// One page. `true`: the room is live again, or there is nothing to do. `RoomNotFound`: it was deleted.
 async fn step(hub: &Rc<Hub>, room: RoomId, epoch: u64, read: &mut usize) -> Result<bool> {
     let Some(last) = hub.state.borrow().rooms.get(&room).and_then(|r| r.track.last()) else { return Ok(true) };
     match hub.missed(room, last).await? {
@@ -84,38 +88,44 @@ async fn step(hub: &Rc<Hub>, room: RoomId, epoch: u64, read: &mut usize) -> Resu
             reset(hub, room, head);
             Ok(false)
         }
-        Missed::Gone => {
-            hub.update(|state| {
-                let peers: Vec<_> = match state.rooms.get(&room) {
-                    Some(entry) => entry.members.iter().map(|m| m.peer.clone()).collect(),
-                    None => Vec::new(),
-                };
-                peers.iter().for_each(|peer| state.remove_from_room(peer, room, None));
-            });
-            hub.abandon(&[(room, epoch)]);
-            Ok(true)
-        }
+        Missed::Gone => Err(DomainError::RoomNotFound),
     }
 }
 
-/// Delivers what was read, a turn at a time; the sockets send in between.
+/// The room is not there any more, and its log can say so to nobody: its members lose it.
+fn end(hub: &Hub, room: RoomId, epoch: u64) {
+    hub.update(|state| {
+        let entry = state.rooms.get(&room).filter(|entry| entry.epoch == epoch);
+        let peers: Vec<_> = entry.iter().flat_map(|entry| entry.members.iter()).map(|m| m.peer.clone()).collect();
+        peers.iter().for_each(|peer| state.remove_from_room(peer, room, None));
+    });
+    hub.abandon(&[(room, epoch)], Followed::NoRoom);
+}
+
+/// Delivers what was read, a turn at a time; the sockets send in between, and what members may see of an edit is asked.
 async fn deliver(hub: &Rc<Hub>, room: RoomId, epoch: u64, events: Vec<RoomEvent>) -> Result<()> {
-    hub.update(|state| events.iter().for_each(|event| _ = state.lacks_bounds(event)));
     let mut events = events.iter().peekable();
     while events.peek().is_some() && hub.epoch(room) == Some(epoch) {
         hub.learn_bounds(room).await?;
         hub.update(|state| {
             while !state.turn.is_over()
-                && let Some(event) = events.next()
+                && let Some(event) = events.next_if(|event| !state.lacks_bounds(event))
             {
-                if state.rooms.get_mut(&room).is_some_and(|r| r.track.read(event)) {
-                    state.deliver(event);
-                }
+                state.read(event);
             }
         });
         hub.let_send(room).await;
     }
     Ok(())
+}
+
+impl State {
+    /// Delivers an event of the log where it is the next one.
+    fn read(&mut self, event: &RoomEvent) {
+        if self.rooms.get_mut(&event.room).is_some_and(|room| room.track.read(event)) {
+            self.deliver(event);
+        }
+    }
 }
 
 impl Hub {
@@ -138,16 +148,22 @@ impl Hub {
     }
 }
 
-/// Delivers what was held, no more than a turn's. `true`: nothing is missing any more.
+/// Delivers what was held, no more than a turn's, and no edit before it is known who may see it. `true`: nothing is
+/// missing any more.
 pub(super) fn settle(state: &mut State, room: RoomId) -> bool {
     while !state.turn.is_over()
         && let Some(entry) = state.rooms.get_mut(&room)
     {
         match entry.track.settle() {
-            Settled::Next(event) => state.deliver(&event),
+            Settled::Next(event) => {
+                if state.lacks_bounds(&event) {
+                    return false;
+                }
+                state.read(&event);
+            }
             Settled::Again => return false,
             Settled::Live => {
-                entry.latch.open();
+                entry.latch.set(Followed::Live);
                 return true;
             }
         }
@@ -157,7 +173,7 @@ pub(super) fn settle(state: &mut State, room: RoomId) -> bool {
 
 /// The room's log cannot be read here: it goes on from its head, or, where not even that can be read, its members are
 /// closed. `false`: the room has ended.
-async fn skip(hub: &Rc<Hub>, room: RoomId, epoch: u64) -> bool {
+pub(super) async fn skip(hub: &Rc<Hub>, room: RoomId, epoch: u64) -> bool {
     let mut wait = FIRST_RETRY;
     while hub.epoch(room) == Some(epoch) {
         match hub.domain.rooms.positions(&[room]).await.map(|mut heads| heads.pop().flatten()) {
@@ -168,6 +184,10 @@ async fn skip(hub: &Rc<Hub>, room: RoomId, epoch: u64) -> bool {
                     return true;
                 }
                 break;
+            }
+            Ok(None) => {
+                end(hub, room, epoch);
+                return false;
             }
             Err(e) if is_outage(&e) => {
                 tokio::time::sleep(wait).await;
@@ -182,7 +202,7 @@ async fn skip(hub: &Rc<Hub>, room: RoomId, epoch: u64) -> bool {
             member.peer.outbound.close(CloseCode::InternalError);
         }
     });
-    hub.abandon(&[(room, epoch)]);
+    hub.abandon(&[(room, epoch)], Followed::Failed);
     false
 }
 
@@ -194,6 +214,8 @@ fn reset(hub: &Rc<Hub>, room: RoomId, head: Position) {
     let members = hub.update(|state| {
         let Some(entry) = state.rooms.get_mut(&room) else { return HashSet::new() };
         entry.track.jump(head);
+        // What is jumped over may have said who sees what.
+        entry.forget_bounds();
         let mut members = HashSet::new();
         for member in entry.members.iter_mut() {
             member.mode.reset(head.rev);

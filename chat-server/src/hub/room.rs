@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, collections::VecDeque, rc::Rc, sync::Arc};
 
-use shared::protocol::Position;
+use shared::protocol::{HistoryVisibility, Position};
 use store::RoomEvent;
 use tokio::sync::Notify;
 
@@ -39,7 +39,7 @@ pub struct Track {
 /// What comes after the log has been read.
 #[derive(Debug)]
 pub enum Settled {
-    /// This was held and is next: deliver it.
+    /// This was held and is the next one to [`read`](Track::read).
     Next(Arc<RoomEvent>),
     /// Something is still missing.
     Again,
@@ -96,7 +96,7 @@ impl Track {
         }
     }
 
-    /// An event read from the log. `true`: deliver it.
+    /// An event of the log, or one that was held. `true`: it has been counted, deliver it.
     pub fn read(&mut self, event: &RoomEvent) -> bool {
         let next = self.last.is_some_and(|last| event.change.rev == last.rev + 1);
         if next {
@@ -118,11 +118,10 @@ impl Track {
             if rev > last + 1 {
                 return Settled::Again;
             }
-            let Some(event) = self.held.pop_front() else { break };
             if rev == last + 1 {
-                self.last = Some(position(&event));
-                return Settled::Next(event);
+                return Settled::Next(event.clone());
             }
+            self.held.pop_front();
         }
         if std::mem::take(&mut self.dropped) {
             return Settled::Again;
@@ -146,16 +145,18 @@ pub struct Room {
     pub authors: Authors,
     /// Those who are about to add members.
     pub pins: u32,
-    /// Opens when the track is no longer reading.
+    /// Live when the track is not reading.
     pub latch: Rc<Latch>,
     /// A message has been edited here: what members may see is to be known.
     pub edited: bool,
+    /// What the last change of the room said; `None`: there was none since the room is followed.
+    pub history: Option<HistoryVisibility>,
 }
 
 impl Room {
     pub fn new(epoch: u64) -> Self {
         let (track, members, authors) = (Track::starting(), Members::default(), Authors::default());
-        Self { epoch, track, members, authors, pins: 0, latch: Rc::default(), edited: false }
+        Self { epoch, track, members, authors, pins: 0, latch: Rc::default(), edited: false, history: None }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -163,27 +164,37 @@ impl Room {
     }
 }
 
-/// Waited for by many, opened once.
+/// What has come of following a room; waited for by many.
 #[derive(Default)]
 pub struct Latch {
-    open: Cell<bool>,
-    opened: Notify,
+    state: Cell<Followed>,
+    changed: Notify,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Followed {
+    /// Its log is being read.
+    #[default]
+    NotYet,
+    Live,
+    /// There is no such room: its entry is gone.
+    NoRoom,
+    /// It cannot be read: its entry is gone.
+    Failed,
 }
 
 impl Latch {
-    pub fn open(&self) {
-        self.open.set(true);
-        self.opened.notify_waiters();
+    pub fn set(&self, state: Followed) {
+        self.state.set(state);
+        self.changed.notify_waiters();
     }
 
-    pub fn is_open(&self) -> bool {
-        self.open.get()
-    }
-
-    pub async fn wait(&self) {
-        while !self.open.get() {
-            self.opened.notified().await;
+    /// Waits until it is anything but [`Followed::NotYet`].
+    pub async fn settled(&self) -> Followed {
+        while self.state.get() == Followed::NotYet {
+            self.changed.notified().await;
         }
+        self.state.get()
     }
 }
 
@@ -216,7 +227,10 @@ mod tests {
         let mut revs = Vec::new();
         loop {
             match track.settle() {
-                Settled::Next(event) => revs.push(event.change.rev),
+                Settled::Next(event) => {
+                    assert!(track.read(&event));
+                    revs.push(event.change.rev);
+                }
                 Settled::Again => return (revs, false),
                 Settled::Live => return (revs, true),
             }

@@ -82,7 +82,8 @@ struct Line {
     room: RoomId,
     /// Told up to here.
     at: Position,
-    visible_after: u64,
+    /// Messages up to this `seq` are hidden from the user; `None`: what was told may have changed that.
+    visible_after: Option<u64>,
     /// The page after `at`, where it has been read already.
     ahead: Option<Result<Missed>>,
     /// Nothing is left to do: it is open, or not the user's any more.
@@ -91,7 +92,7 @@ struct Line {
 
 impl Line {
     fn new(room: RoomId, at: Position, visible_after: u64) -> Self {
-        Self { room, at, visible_after, ahead: None, ended: false }
+        Self { room, at, visible_after: Some(visible_after), ahead: None, ended: false }
     }
 }
 
@@ -206,7 +207,7 @@ impl Replay<'_> {
             line.ended = telling != Telling::Done;
             match telling {
                 Telling::Done => {}
-                Telling::Reset => self.hub.open_anew(self.peer, line.room, line.visible_after),
+                Telling::Reset => self.hub.open_anew(self.peer, line.room),
                 Telling::Left => {
                     self.push(&ServerFrame::RoomRemoved { room_id: line.room, user_position: None }, None).await?;
                 }

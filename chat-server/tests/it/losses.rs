@@ -128,7 +128,7 @@ async fn a_login_that_expires_takes_its_sockets_along(#[values(Engine::Embedded,
     let (viewer, sessions) = (viewer(&world, &alice).await, &world.domain.store.sessions);
     let login = sessions.session(viewer.user, viewer.session().unwrap()).await.unwrap().unwrap();
     let expires_at = Timestamp::now().after(Duration::from_millis(100));
-    sessions.create_session(&SessionRecord { expires_at, ..login }, 50).await.unwrap();
+    sessions.create_session(&SessionRecord { expires_at, ..login }, 50, None).await.unwrap();
     assert_eq!(client.closed().await, 4401);
     other.quiet().await;
 }

@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::json;
 use shared::protocol::Role;
 
-use crate::support::{Engine, World, assert_frame};
+use crate::support::{Engine, User, World, assert_frame};
 
 #[rstest]
 #[tokio::test]
@@ -141,4 +141,33 @@ async fn a_deletion_whose_event_was_lost_is_found_all_the_same(
     world.domain.rooms.delete(&viewer, room).await.unwrap();
     assert_eq!(b.until("ROOM_REMOVED").await.len(), 1);
     b.quiet().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_former_member_connects_though_their_list_still_names_the_deleted_room(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let others: Vec<User> =
+        (0..300).map(|n| User { id: shared::UserId::new(), name: format!("u{n}"), token: String::new() }).collect();
+    // Who joined first is told first.
+    let members: Vec<&User> = [&alice].into_iter().chain(&others).chain([&bob]).collect();
+    let room = world.room_of("tea", &members).await;
+    let other = world.room_of("coffee", &[&alice, &bob]).await;
+    let viewer = world.domain.identity.authenticate(&alice.token).await.unwrap();
+    world.domain.rooms.delete(&viewer, room).await.unwrap();
+    assert!(world.domain.store.rooms.rooms_of(bob.id).await.unwrap().contains(&room), "they are told later");
+
+    let mut b = world.connect(&bob).await;
+    let sent = b.ask_among_events("SEND_MESSAGE", json!({"roomId": other, "content": "here"})).await.0;
+    assert_eq!(sent["type"], "MESSAGE_ACK", "{sent}");
+    let refused = b.ask_among_events("JOIN_ROOM", json!({"roomId": room})).await.0;
+    assert_eq!(refused["payload"]["code"], "ROOM_NOT_FOUND");
+    let mut held = world.held(0, &bob).await;
+    let synced = held.ask("SYNC", json!({})).await;
+    let ids: Vec<&str> =
+        synced["payload"]["rooms"].as_array().unwrap().iter().map(|room| room["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [other.to_string()]);
 }

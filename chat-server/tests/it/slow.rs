@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// Bytes of one message's content, and how many were missed: together ten times what a queue may hold.
-const LARGE: usize = 32_000;
-const MISSED: usize = 320;
+pub const LARGE: usize = 32_000;
+pub const MISSED: usize = 320;
 
 /// A user who has missed all that, and their position.
 async fn far_behind(world: &World) -> (User, domain::Viewer, String, Value) {
@@ -30,7 +30,7 @@ async fn far_behind(world: &World) -> (User, domain::Viewer, String, Value) {
     (alice, author, room, at)
 }
 
-async fn begin_to_resume(world: &World, user: &User, room: &str, at: &Value) -> Client {
+pub async fn begin_to_resume(world: &World, user: &User, room: &str, at: &Value) -> Client {
     let mut client = world.held(0, user).await;
     client.tell("RESUME", json!({"rooms": {room: at}})).await;
     client

@@ -64,9 +64,10 @@ pub async fn serve(dir: &Path, store: Store, shutdown: CancellationToken) -> any
     removed.with_context(|| format!("remove {}", path.display()))
 }
 
-/// Bound inside a directory of its own and then moved: nobody else can connect before its mode is set.
+/// Bound inside a directory of its own and then moved: nobody else can connect before its mode is set. What it is bound
+/// at is no longer than where it is moved to.
 fn listen(dir: &Path, path: &Path) -> io::Result<UnixListener> {
-    let making = dir.join("admin.new");
+    let making = dir.join("admin.d");
     if making.try_exists()? {
         fs::remove_dir_all(&making)?;
     }
@@ -102,6 +103,17 @@ mod tests {
         assert_eq!(path(Path::new(&long)).unwrap().as_os_str().len(), LONGEST_PATH);
         let error = path(Path::new(&format!("{long}x"))).unwrap_err().to_string();
         assert!(error.contains("108 bytes") && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn the_longest_path_that_is_taken_can_be_listened_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = dir.path().join("x".repeat(LONGEST_PATH - NAME.len() - 2 - dir.path().as_os_str().len()));
+        fs::create_dir(&long).unwrap();
+        let path = path(&long).unwrap();
+        assert_eq!(path.as_os_str().len(), LONGEST_PATH);
+        let _listening = listen(&long, &path).unwrap();
+        std::os::unix::net::UnixStream::connect(&path).unwrap();
     }
 
     #[test]

@@ -38,9 +38,10 @@ impl Accounts {
             let password = input.password.ok_or_else(|| DomainError::invalid("password", "give your password"))?;
             let attempt = self.rates.password(&viewer.user.to_string()).await?;
             if !self.passwords.verify(password, Some(hash)).await? {
+                attempt.was_wrong();
                 return Err(DomainError::Forbidden("the password is wrong"));
             }
-            self.rates.was_right(attempt).await?;
+            attempt.was_right().await;
         }
         self.close(viewer.user, None).await?;
         Ok(())

@@ -61,12 +61,7 @@ impl Accounts {
         for session in ended.ok_or_else(refused)? {
             self.identity.forget_session(session).await;
         }
-        if let Some(record) = self.store.users.user(user).await? {
-            let names = [Some(record.username.as_str()), record.email.as_deref()].into_iter().flatten();
-            for account in names.map(account_key).chain([user.to_string()]) {
-                self.rates.forget_wrong_passwords(&account).await?;
-            }
-        }
+        self.rates.forget_wrong_passwords(&user.to_string()).await?;
         unless_sent(self.letters.password_changed(user).await);
         Ok(())
     }

@@ -1,19 +1,23 @@
 //! Login sessions: begun, refreshed, listed, ended.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use shared::{SessionId, Timestamp, UserId, protocol::User};
 use store::{Exchange, Rotation, SessionRecord, StoreError, UserRecord};
 use utoipa::ToSchema;
 
-use super::{Accounts, Source, own_user};
+use super::{Accounts, Source, WRONG_LOGIN, own_user};
 use crate::{DomainError, Result, Viewer, identity::TICKET_LIFETIME, secret};
 
 /// Sessions of one user; of more, those not used for the longest end.
 const MAX_SESSIONS: usize = 50;
 /// Characters kept of what a client calls itself.
 const MAX_AGENT: usize = 200;
-/// Bytes of a refresh token: two ids, a secret, two dots. Longer ones are refused unread.
-const MAX_REFRESH: usize = 36 + 1 + 36 + 1 + secret::LENGTH;
+/// Bytes of a refresh token: two ids and two secrets, with a dot between each. Longer ones are refused unread.
+const MAX_REFRESH: usize = 36 + 1 + 36 + 1 + secret::LENGTH + 1 + secret::LENGTH;
+/// How long a refresh token may be exchanged once more: an answer that was lost is asked for again.
+const GRACE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -28,7 +32,7 @@ pub struct SignedIn {
     pub user: User,
     /// Access token: `Authorization: Bearer`.
     pub token: String,
-    /// Gives the next pair, once.
+    /// Gives the next pair, once; asked again within 10 seconds, another in its place.
     pub refresh_token: String,
     /// Lifetime of `token`, in seconds.
     pub expires_in: u64,
@@ -70,23 +74,30 @@ pub struct WsTicket {
 }
 
 impl Accounts {
+    /// Begins a session of an account as it was read: where its password is another by now, that was the wrong one.
     pub(super) async fn start_session(&self, record: UserRecord, source: &Source) -> Result<SignedIn> {
-        let (id, secret) = (SessionId::new(), secret::random());
+        let (id, secret) = (SessionId::new(), next_secret(&secret::random()));
         let now = Timestamp::now();
         let session = SessionRecord {
             id,
             user: record.id,
             refresh_hash: secret::hash(&secret),
+            family_hash: secret::hash(family(&secret)),
+            replaced: None,
             created_at: now,
             used_at: now,
             expires_at: now.after(self.refresh_lifetime),
             agent: source.agent.as_deref().map(printable).filter(|agent| !agent.is_empty()),
             address: Some(source.address.clone()),
         };
-        match self.store.sessions.create_session(&session, MAX_SESSIONS).await {
+        let password = record.password_hash.as_deref();
+        match self.store.sessions.create_session(&session, MAX_SESSIONS, password).await {
+            Ok(true) => {}
+            // Changed since it was verified.
+            Ok(false) => return Err(WRONG_LOGIN),
             // It was deleted after it was looked up.
             Err(StoreError::UserNotFound) => return Err(DomainError::AccountClosed),
-            begun => begun?,
+            Err(e) => return Err(e.into()),
         }
         self.signed_in(record, id, &secret).await
     }
@@ -98,24 +109,28 @@ impl Accounts {
         Ok(SignedIn { user: own_user(record, presence), token, refresh_token, expires_in: lifetime.as_secs() })
     }
 
-    /// Exchanges a refresh token for the next pair. A token used twice ends its session: one of the two users of it
-    /// is a thief (RFC 9700 §4.14.2).
+    /// Exchanges a refresh token for the next pair. An old one ends its session: one of the two who have it is a thief
+    /// (RFC 9700 §4.14.2). Only who had one of the session can show an old one: the family is a secret like the rest, and
+    /// a wrong guess is refused and ends nothing. Within [`GRACE`] the one before is exchanged once more: an answer may
+    /// be lost, and the pair it held is void then.
     pub async fn refresh(&self, input: &Refresh, source: &Source) -> Result<SignedIn> {
         const REFUSED: DomainError = DomainError::Unauthorized("the refresh token is not valid");
         self.rates.login(&source.network).await?;
         let (user, session, secret) = parse_refresh(&input.refresh_token).ok_or(REFUSED)?;
-        let (next, now) = (secret::random(), Timestamp::now());
+        let (next, now) = (next_secret(family(secret)), Timestamp::now());
+        // What can fail comes first: once the token is exchanged, nothing keeps the next one from being answered.
+        let record = self.store.users.user(user).await?.ok_or(REFUSED)?;
+        let signed_in = self.signed_in(record, session, &next).await?;
         let exchange = Exchange {
             presented: secret::hash(secret),
+            family: secret::hash(family(secret)),
             next: secret::hash(&next),
             at: now,
+            grace: GRACE,
             expires_at: now.after(self.refresh_lifetime),
         };
         match self.store.sessions.rotate_refresh(user, session, &exchange).await? {
-            Rotation::Rotated(_) => {
-                let record = self.store.users.user(user).await?.ok_or(REFUSED)?;
-                self.signed_in(record, session, &next).await
-            }
+            Rotation::Rotated(_) => Ok(signed_in),
             Rotation::Reused => {
                 self.identity.forget_session(session).await;
                 Err(REFUSED)
@@ -166,13 +181,23 @@ impl Accounts {
     }
 }
 
-/// `USER.SESSION.SECRET`.
+/// `USER.SESSION.SECRET`; the secret is `FAMILY.OWN`.
 fn parse_refresh(token: &str) -> Option<(UserId, SessionId, &str)> {
     if token.len() > MAX_REFRESH {
         return None;
     }
     let mut parts = token.splitn(3, '.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?))
+}
+
+/// What all secrets of a session have in common.
+fn family(secret: &str) -> &str {
+    secret.split_once('.').map_or(secret, |(family, _)| family)
+}
+
+/// The next secret of the family.
+fn next_secret(family: &str) -> String {
+    format!("{family}.{}", secret::random())
 }
 
 /// What anybody sent, as one short line.
@@ -186,10 +211,13 @@ mod tests {
 
     #[test]
     fn a_refresh_token_is_read_only_in_its_own_form() {
-        let (user, session, secret) = (UserId::new(), SessionId::new(), secret::random());
+        let (user, session) = (UserId::new(), SessionId::new());
+        let first = next_secret(&secret::random());
+        let secret = next_secret(family(&first));
         let token = format!("{user}.{session}.{secret}");
         assert_eq!(token.len(), MAX_REFRESH);
         assert_eq!(parse_refresh(&token), Some((user, session, secret.as_str())));
+        assert!(family(&secret) == family(&first) && secret != first);
         let short = format!("{session}.{secret}");
         for bad in ["", ".", "..", short.as_str(), &format!("{token}x"), &format!("{user}.{secret}.{session}")] {
             assert_eq!(parse_refresh(bad), None, "{bad}");

@@ -8,7 +8,7 @@ use shared::{
 };
 use store::{Actor, RoomRecord, StoreError};
 
-use super::{Rooms, actor, reading::outside_view};
+use super::{Rooms, actor};
 use crate::{
     DomainError, Result, Viewer,
     validate::{Check, check_key},
@@ -56,17 +56,14 @@ impl Rooms {
         }
     }
 
-    /// The room of this id, if it is there and was asked for in the same words.
+    /// The room of this id, if it is there and was asked for in the same words; `RoomNotFound` where its maker may not see
+    /// it any more.
     async fn made_before(&self, viewer: &Viewer, asked: &RoomRecord) -> Result<Option<Room>> {
-        let Some((first, head)) = self.store.rooms.room(asked.id).await? else { return Ok(None) };
+        let Some((first, _)) = self.store.rooms.room(asked.id).await? else { return Ok(None) };
         if first.asked != asked.asked {
             return Err(DomainError::IdempotencyConflict);
         }
-        match self.view(viewer, asked.id).await {
-            // They have left it, and made it all the same.
-            Err(DomainError::RoomNotFound) => Ok(Some(outside_view(first, head))),
-            other => other.map(Some),
-        }
+        self.view(viewer, asked.id).await.map(Some)
     }
 
     /// The direct room of the viewer and another user, made if it is not there and neither has blocked the other. One

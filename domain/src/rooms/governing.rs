@@ -3,7 +3,7 @@
 use serde::Serialize;
 use shared::{
     RoomId, Timestamp, UserId,
-    protocol::{HistoryVisibility, Retention, Role, Room, command::PatchRoom},
+    protocol::{HistoryVisibility, Retention, Role, Room, RoomType, command::PatchRoom},
 };
 use store::{Actor, Removal, RoleChange, RoomPatch, RoomUpdate, StoreError};
 use utoipa::ToSchema;
@@ -12,7 +12,7 @@ use super::{Rooms, actor, creating::check_form, roles::Act};
 use crate::{DomainError, Result, Viewer, messages::name_of, pages::page_limit, validate::Check};
 
 /// How often something is decided anew where roles change meanwhile.
-pub(super) const TRIES: usize = 8;
+pub(crate) const TRIES: usize = 8;
 /// Bans a page gives at most.
 const MAX_PAGE: usize = 200;
 
@@ -80,17 +80,21 @@ impl Rooms {
         Err(StoreError::RolesChanged.into())
     }
 
-    /// Gives a member a role; [`Role::Owner`] passes the room on, and the viewer is an admin from then on. Doing it twice
-    /// is doing it once.
+    /// Gives a member a role; doing it twice is doing it once. [`Role::Owner`] passes the room on, and the viewer is an
+    /// admin from then on, who may not do it again.
     pub async fn set_role(&self, viewer: &Viewer, room: RoomId, user: UserId, to: Role) -> Result<()> {
         for _ in 0..TRIES {
             let access = self.access(viewer.user, room).await?;
             let member = self.store.rooms.membership(room, user).await?;
             let from = member.ok_or(DomainError::NotFound("they are no member of this room"))?.role;
+            let oneself = user == viewer.user;
+            // To stay what one is takes no right, but in a direct room nobody is anything.
+            if !oneself || from != to || access.record.kind == RoomType::Direct {
+                access.require(if oneself { Act::StepDown(to) } else { Act::Appoint { from, to } })?;
+            }
             if from == to {
                 return Ok(());
             }
-            access.require(if user == viewer.user { Act::StepDown(to) } else { Act::Appoint { from, to } })?;
             let (by, by_role) = (actor(viewer), access.membership.role);
             let user = Actor { id: user, username: self.names.username(user).await? };
             match self.store.room_admin.set_role(&RoleChange { room, by, by_role, user, from, to }).await {
@@ -140,8 +144,15 @@ impl Rooms {
 
     /// Lets somebody in again; who is not banned stays so.
     pub async fn unban(&self, viewer: &Viewer, room: RoomId, user: UserId) -> Result<()> {
-        self.access(viewer.user, room).await?.require(Act::LiftBans)?;
-        Ok(self.store.room_admin.unban(room, user).await?)
+        for _ in 0..TRIES {
+            let access = self.access(viewer.user, room).await?;
+            access.require(Act::LiftBans)?;
+            match self.store.room_admin.unban(room, viewer.user, access.membership.role, user).await {
+                Err(StoreError::RolesChanged) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(StoreError::RolesChanged.into())
     }
 
     /// Who is banned, in order of user; `limit` is 1 to 200, default 50.

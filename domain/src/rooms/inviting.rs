@@ -158,9 +158,17 @@ impl Rooms {
 
     /// Withdraws the invite of this [id](ShownInvite::id); who came by it stays.
     pub async fn withdraw(&self, viewer: &Viewer, room: RoomId, id: &str) -> Result<()> {
-        self.access(viewer.user, room).await?.require(Act::Invite)?;
-        let hash = URL_SAFE_NO_PAD.decode(id).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(NO_INVITE)?;
-        Ok(self.store.invites.remove_invite(room, &hash).await?)
+        let hash: Option<InviteHash> = URL_SAFE_NO_PAD.decode(id).ok().and_then(|bytes| bytes.try_into().ok());
+        for _ in 0..TRIES {
+            let access = self.access(viewer.user, room).await?;
+            access.require(Act::Invite)?;
+            let hash = hash.ok_or(NO_INVITE)?;
+            match self.store.invites.remove_invite(room, viewer.user, access.membership.role, &hash).await {
+                Err(StoreError::RolesChanged) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(StoreError::RolesChanged.into())
     }
 
     /// Joins the room an invite is for. Who is a member already uses nothing up. `network` is where the code is tried

@@ -276,7 +276,7 @@ fn read_place(cursor: &str) -> Option<(String, RoomId)> {
     Some((String::from_utf8(name.to_vec()).ok()?, RoomId::from_slice(id)?))
 }
 
-pub(super) fn outside_view(record: RoomRecord, head: Head) -> Room {
+fn outside_view(record: RoomRecord, head: Head) -> Room {
     Room {
         id: record.id,
         handle: record.handle,

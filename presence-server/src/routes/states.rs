@@ -1,5 +1,7 @@
 //! Presence asked for once, and set without a socket. Clients reach these through api-server too.
 
+use std::collections::BTreeSet;
+
 use actix_web::{
     get, put,
     web::{Data, Json, Query},
@@ -63,7 +65,9 @@ pub(super) async fn set_mine(
     Ok(Json(domain.presence.chosen(caller.0.user).await?))
 }
 
+/// Each once, however often it is named.
 fn parse_users(text: &str) -> Result<Vec<UserId>, DomainError> {
-    let ids: Result<_, _> = text.split(',').map(str::parse).collect();
-    ids.map_err(|_| DomainError::invalid("userIds", "give ids, separated by commas"))
+    let ids: Result<BTreeSet<UserId>, _> = text.split(',').map(str::parse).collect();
+    let ids = ids.map_err(|_| DomainError::invalid("userIds", "give ids, separated by commas"))?;
+    Ok(ids.into_iter().collect())
 }

@@ -85,6 +85,8 @@ pub async fn restore(backup: &Path, dir: &Path) -> Result<BackedUp> {
 
 fn take(snapshot: &Snapshot, into: &Path) -> anyhow::Result<Content> {
     ensure!(!into.try_exists()?, "it is there already");
+    // Without a slash at its end: what is made first stands beside it.
+    let into = into.components().as_path();
     let mut partial = into.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);

@@ -1,12 +1,16 @@
 //! Changing messages that are there: editing and deleting.
 
-use shared::{MessageId, Timestamp, protocol::Position};
+use shared::{
+    MessageId, Timestamp,
+    protocol::{Position, Role},
+};
 
 use super::{
     attachments, counted,
     keys::{self, Counted},
     membership::{Recording, find_message, head, open_message, put_head, put_message, record_change, speaker_head},
     mentions, replies,
+    room_admin::with_role,
     tx::Tx,
 };
 use crate::{Actor, ChangeBody, Edit, Result, StoreError, StoredMessage};
@@ -35,12 +39,15 @@ pub(super) fn edit(tx: &mut Tx, edit: Edit) -> Result<StoredMessage> {
 /// See [`RoomLog::delete_message`](crate::RoomLog::delete_message). Five reads and six writes, and some for each mention
 /// and for what it replied to. Its reactions are out of sight at once and out of the index with the next sweep: there
 /// may be as many as members.
-pub(super) fn delete(tx: &mut Tx, id: MessageId, by: &Actor) -> Result<Option<Position>> {
+pub(super) fn delete(tx: &mut Tx, id: MessageId, by: &Actor, by_role: Option<Role>) -> Result<Option<Position>> {
     let MessageId { room, seq } = id;
     let mut row = head(tx, room)?;
     let mut message = find_message(tx, row.head.floor, id)?.ok_or(StoreError::MessageNotFound)?;
     if message.deleted_at.is_some() {
         return Ok(None);
+    }
+    if let Some(role) = by_role {
+        with_role(tx, room, by.id, role)?;
     }
     let at = Timestamp::now();
     mentions::remove(tx, &message)?;

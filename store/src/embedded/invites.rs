@@ -105,10 +105,11 @@ impl Invites for Embedded {
         .await
     }
 
-    async fn remove_invite(&self, room: RoomId, hash: &InviteHash) -> Result<()> {
+    async fn remove_invite(&self, room: RoomId, by: UserId, by_role: Role, hash: &InviteHash) -> Result<()> {
         let hash = *hash;
         self.write(move |tx| {
             head(tx, room)?;
+            with_role(tx, room, by, by_role)?;
             find(tx, room, &hash)?.ok_or(StoreError::InviteNotFound)?;
             tx.delete(keys::invite(room, &hash));
             Ok(())

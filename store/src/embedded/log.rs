@@ -7,7 +7,10 @@
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
-use shared::{MessageId, RoomId, Timestamp, UserId, protocol::Position};
+use shared::{
+    MessageId, RoomId, Timestamp, UserId,
+    protocol::{Position, Role},
+};
 
 use super::{
     Embedded, attachments,
@@ -174,9 +177,9 @@ impl RoomLog for Embedded {
         self.read(move |read| replies::page(read, id, after, (limit, max_bytes))).await
     }
 
-    async fn delete_message(&self, id: MessageId, by: &Actor) -> Result<Option<Position>> {
+    async fn delete_message(&self, id: MessageId, by: &Actor, by_role: Option<Role>) -> Result<Option<Position>> {
         let by = by.clone();
-        self.write(move |tx| edits::delete(tx, id, &by)).await
+        self.write(move |tx| edits::delete(tx, id, &by, by_role)).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<StoredMessage>> {

@@ -75,7 +75,11 @@ fn put_outcomes(tx: &mut Tx, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Re
 impl NotifyQueue for Embedded {
     async fn put_outcomes(&self, room: RoomId, outcomes: &[(UserId, Outcome)]) -> Result<()> {
         let outcomes = outcomes.to_vec();
-        self.write(move |tx| put_outcomes(tx, room, &outcomes)).await
+        self.write(move |tx| match find_head(tx, room)? {
+            Some(_) => put_outcomes(tx, room, &outcomes),
+            None => Ok(()),
+        })
+        .await
     }
 
     async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>> {

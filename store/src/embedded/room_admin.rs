@@ -156,9 +156,10 @@ impl RoomAdmin for Embedded {
         self.write(move |tx| remove(tx, &removal)).await
     }
 
-    async fn unban(&self, room: RoomId, user: UserId) -> Result<()> {
+    async fn unban(&self, room: RoomId, by: UserId, by_role: Role, user: UserId) -> Result<()> {
         self.write(move |tx| {
             head(tx, room)?;
+            with_role(tx, room, by, by_role)?;
             tx.delete(keys::ban(room, user));
             Ok(())
         })

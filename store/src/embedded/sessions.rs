@@ -14,7 +14,9 @@ use super::{
     tx::Tx,
     user_log, users,
 };
-use crate::{Arrival, BusEvent, Exchange, Login, Result, Rotation, SessionRecord, Sessions, StoreError, UserEvent};
+use crate::{
+    Arrival, BusEvent, Exchange, Login, Replaced, Result, Rotation, SessionRecord, Sessions, StoreError, UserEvent,
+};
 
 /// Rooms of a user that are read on the caller's thread: their keys are neighbours, 2 KiB, so a block or two.
 const ROOMS_HERE: usize = 64;
@@ -66,9 +68,12 @@ fn end(tx: &mut Tx, session: &SessionRecord) {
     tx.publish(BusEvent::User(session.user, Arc::new(UserEvent::SessionEnded(session.id))));
 }
 
-fn create(tx: &mut Tx, session: &SessionRecord, keep: usize) -> Result<()> {
+fn create(tx: &mut Tx, session: &SessionRecord, keep: usize, password: Option<&str>) -> Result<bool> {
     if is_gone(tx, session.user)? {
         return Err(StoreError::UserNotFound);
+    }
+    if password.is_some() && users::password_hash(tx, session.user)?.as_deref() != password {
+        return Ok(false);
     }
     let (mut others, expired): (Vec<_>, Vec<_>) = all(tx, session.user)?.into_iter().partition(is_live);
     expired.iter().for_each(|expired| remove(tx, expired));
@@ -78,19 +83,26 @@ fn create(tx: &mut Tx, session: &SessionRecord, keep: usize) -> Result<()> {
     if let Some(same) = stored(tx, session.user, session.id)? {
         remove(tx, &same);
     }
-    put(tx, session)
+    put(tx, session)?;
+    Ok(true)
 }
 
 fn rotate(tx: &mut Tx, session: SessionRecord, exchange: Exchange) -> Result<Rotation> {
-    if session.refresh_hash != exchange.presented {
-        end(tx, &session);
-        return Ok(Rotation::Reused);
-    }
+    let Exchange { presented, next: refresh_hash, at: used_at, expires_at, .. } = exchange;
+    let in_grace = |old: &Replaced| old.hash == presented && used_at <= old.at.after(exchange.grace);
+    let replaced = match session.replaced.filter(in_grace) {
+        _ if session.refresh_hash == presented => Replaced { hash: presented, at: used_at },
+        Some(again) => again,
+        None if session.family_hash == exchange.family => {
+            end(tx, &session);
+            return Ok(Rotation::Reused);
+        }
+        None => return Ok(Rotation::Unknown),
+    };
     remove(tx, &session);
-    let Exchange { next: refresh_hash, at: used_at, expires_at, .. } = exchange;
-    let session = SessionRecord { refresh_hash, used_at, expires_at, ..session };
+    let session = SessionRecord { refresh_hash, replaced: Some(replaced), used_at, expires_at, ..session };
     put(tx, &session)?;
-    Ok(Rotation::Rotated(session))
+    Ok(Rotation::Rotated(Box::new(session)))
 }
 
 /// Ends these; gives those that lived.
@@ -115,9 +127,9 @@ pub(super) fn forget_all(tx: &mut Tx, user: UserId) -> Result<Vec<SessionId>> {
 
 #[async_trait]
 impl Sessions for Embedded {
-    async fn create_session(&self, session: &SessionRecord, keep: usize) -> Result<()> {
-        let session = session.clone();
-        self.write(move |tx| create(tx, &session, keep)).await
+    async fn create_session(&self, session: &SessionRecord, keep: usize, password: Option<&str>) -> Result<bool> {
+        let (session, password) = (session.clone(), password.map(str::to_owned));
+        self.write(move |tx| create(tx, &session, keep, password.as_deref())).await
     }
 
     async fn sessions(&self, user: UserId) -> Result<Vec<SessionRecord>> {

@@ -145,7 +145,7 @@ async fn joins_messages_and_leaves_are_published_to_the_room_and_to_the_user() {
     subscriber.subscriptions.subscribe(&[Topic::Room(id), Topic::User(bob.id)]).await.unwrap();
     store.rooms.join(id, &bob, Role::Member, 9).await.unwrap();
     let sent = store.log.append(&message(id, &bob, "hello")).await.unwrap();
-    store.log.delete_message(MessageId { room: id, seq: sent.seq }, &alice).await.unwrap();
+    store.log.delete_message(MessageId { room: id, seq: sent.seq }, &alice, None).await.unwrap();
     store.rooms.leave(id, &bob).await.unwrap();
     let mut seen = Vec::new();
     while let Some(Signal::Event(event)) = subscriber.inbox.try_recv() {
@@ -224,7 +224,7 @@ async fn pages_end_at_their_limit_their_bytes_and_what_is_visible() {
     assert_eq!(page(from(PageFrom::Around(5), 1)).await, (vec![5], true));
     let tight = PageRequest { max_bytes: 30, ..from(PageFrom::Around(5), 9) };
     assert_eq!(page(tight).await, (vec![6, 5, 4], true));
-    store.log.delete_message(MessageId { room: id, seq: 8 }, &alice).await.unwrap();
+    store.log.delete_message(MessageId { room: id, seq: 8 }, &alice, None).await.unwrap();
     assert_eq!(page(PageRequest { max_bytes: 5, ..all(9) }).await, (vec![9], true), "an empty one after a full page");
     let overfull = PageRequest { max_bytes: 5, ..from(PageFrom::Around(7), 9) };
     assert_eq!(page(overfull).await, (vec![7], true));
@@ -244,7 +244,7 @@ async fn unread_leaves_out_what_was_deleted_and_what_was_before() {
     let unread = async || store.rooms.views(bob.id, &[id]).await.unwrap()[0].as_ref().unwrap().unread;
     assert_eq!(unread().await, 4);
     for seq in [1, 3, 4] {
-        store.log.delete_message(MessageId { room: id, seq }, &alice).await.unwrap();
+        store.log.delete_message(MessageId { room: id, seq }, &alice, None).await.unwrap();
     }
     assert_eq!(unread().await, 2);
     assert_eq!(store.log.mark_read(id, bob.id, 3).await.unwrap().now.read, 3);
@@ -373,6 +373,8 @@ async fn a_replayed_refresh_token_ends_the_session_and_tells_so() {
         id: SessionId::new(),
         user,
         refresh_hash: [1; 32],
+        family_hash: [9; 32],
+        replaced: None,
         created_at: now,
         used_at: now,
         expires_at: now.after(DAY),
@@ -381,17 +383,19 @@ async fn a_replayed_refresh_token_ends_the_session_and_tells_so() {
     };
     let mut subscriber = store.bus.subscriber();
     subscriber.subscriptions.subscribe(&[Topic::User(user)]).await.unwrap();
-    store.sessions.create_session(&session, 9).await.unwrap();
+    store.sessions.create_session(&session, 9, None).await.unwrap();
     let later = now.after(2 * DAY);
     let rotate = async |old, new| {
-        let exchange = Exchange { presented: [old; 32], next: [new; 32], at: now, expires_at: later };
+        let (presented, next, grace) = ([old; 32], [new; 32], DAY);
+        let exchange = Exchange { presented, family: [9; 32], next, at: now, grace, expires_at: later };
         store.sessions.rotate_refresh(user, session.id, &exchange).await.unwrap()
     };
-    let rotated = SessionRecord { refresh_hash: [2; 32], expires_at: later, ..session.clone() };
-    assert_eq!(rotate(1, 2).await, Rotation::Rotated(rotated.clone()));
+    let replaced = Some(crate::Replaced { hash: [1; 32], at: now });
+    let rotated = SessionRecord { refresh_hash: [2; 32], replaced, expires_at: later, ..session.clone() };
+    assert_eq!(rotate(1, 2).await, Rotation::Rotated(Box::new(rotated.clone())));
     store.maintenance.sweep(now.after(DAY)).await.unwrap();
     assert_eq!(store.sessions.session(user, session.id).await.unwrap(), Some(rotated), "swept by its old expiry");
-    assert_eq!(rotate(1, 3).await, Rotation::Reused);
+    assert_eq!(rotate(7, 3).await, Rotation::Reused);
     assert_eq!(rotate(2, 3).await, Rotation::Unknown);
     assert_eq!(store.sessions.session(user, session.id).await.unwrap(), None);
     store.sessions.end_session(user, session.id).await.unwrap();

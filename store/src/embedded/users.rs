@@ -20,6 +20,11 @@ pub(super) fn read_user(read: &impl Read, id: UserId) -> Result<Option<UserRecor
     read.get(&keys::user(id))?.map_or(Ok(None), |row| deletions::record(&row))
 }
 
+/// `None`: the account has none, or is not there.
+pub(super) fn password_hash(read: &impl Read, id: UserId) -> Result<Option<String>> {
+    Ok(read_user(read, id)?.and_then(|user| user.password_hash))
+}
+
 pub(super) fn put_user(tx: &mut Tx, user: &UserRecord) -> Result<()> {
     tx.put(keys::user(user.id), codec::to_json(user)?)
 }

@@ -17,6 +17,9 @@ const LOOK: Duration = Duration::from_millis(200);
 /// The server tells in seconds when it last saved: a save in the second of the one before would not show.
 const SECOND: Duration = Duration::from_millis(1100);
 
+/// How often saving is begun anew where another save came between.
+const TRIES: usize = 8;
+
 /// Of each master by its address: seconds since 1970.
 type Seconds = HashMap<String, u64>;
 
@@ -33,18 +36,40 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Each master begins to save what it holds now. A save that is under way was begun before: it is waited for.
+    async fn begin_to_save(&self) -> Result<()> {
+        // Scheduled: where the append-only file is being rewritten, it waits for that.
+        let save = cmd("BGSAVE").arg("SCHEDULE").to_owned();
+        let mut tries = 0;
+        loop {
+            while self.persistence().await?.iter().any(|(_, info)| is_saving(info)) {
+                tokio::time::sleep(LOOK).await;
+            }
+            match self.connections.ask_named_masters("save", save.clone()).await {
+                // Another save began in between, with some of them perhaps this one.
+                Err(e) if tries < TRIES && format!("{e:?}").contains("already in progress") => tries += 1,
+                begun => return begun.map(drop),
+            }
+        }
+    }
+}
+
+fn is_saving(info: &redis::Value) -> bool {
+    field(info, "rdb_bgsave_in_progress") != Some("0")
+}
+
 #[async_trait]
 impl Backups for Engine {
     async fn back_up(&self, _: Option<&Path>) -> Result<BackedUp> {
         tokio::time::sleep(SECOND).await;
         let begun = self.clocks().await?;
-        // Scheduled: where the append-only file is being rewritten, it waits for that.
-        self.connections.ask_named_masters("save", cmd("BGSAVE").arg("SCHEDULE").to_owned()).await?;
+        self.begin_to_save().await?;
         loop {
             tokio::time::sleep(LOOK).await;
             let mut done = true;
             for (node, info) in self.persistence().await? {
-                let saving = field(&info, "rdb_bgsave_in_progress") != Some("0");
+                let saving = is_saving(&info);
                 let saved = field(&info, "rdb_last_save_time").and_then(|at| at.parse::<u64>().ok()).unwrap_or(0);
                 let failed = field(&info, "rdb_last_bgsave_status") != Some("ok");
                 if !saving && failed {

@@ -39,7 +39,7 @@ impl Left {
 }
 
 impl Engine {
-    async fn record_text(&self, user: UserId) -> Result<Option<String>> {
+    async fn user_text(&self, user: UserId) -> Result<Option<String>> {
         self.connections.ask("read a user", cmd("GET").arg(self.keys.user(user))).await
     }
 
@@ -51,7 +51,7 @@ impl Engine {
     ) -> Result<Option<Vec<SessionId>>> {
         let ended = self.close_account(user, unseen_since).await?;
         // Also where it was gone before: whoever closed it may have died right then.
-        if self.record_text(user).await?.is_some_and(|text| text.starts_with(GONE) && text != GONE) {
+        if self.user_text(user).await?.is_some_and(|text| text.starts_with(GONE) && text != GONE) {
             let mut list = cmd("ZADD");
             list.arg(self.keys.deletions()).arg("NX").arg(Timestamp::now().as_millis()).arg(user.to_string());
             self.connections.ask::<i64>("list a deletion", &list).await?;
@@ -67,7 +67,7 @@ impl Engine {
     ) -> Result<Option<Vec<SessionId>>> {
         let by = new_attempt();
         for _ in 0..CONTENDERS {
-            let text = self.record_text(user).await?;
+            let text = self.user_text(user).await?;
             let Some(account) = record(text.as_deref())? else { return Ok(None) };
             if unseen_since.is_some_and(|since| !account.guest || account.created_at > since) {
                 return Ok(None);
@@ -139,7 +139,7 @@ impl Deletions for Engine {
     }
 
     async fn clear_deleted(&self, user: UserId) -> Result<()> {
-        let text = self.record_text(user).await?;
+        let text = self.user_text(user).await?;
         let Some(left) = text.as_deref().and_then(|text| text.strip_prefix(GONE)) else { return Ok(()) };
         if !left.is_empty() {
             self.forget_names(user, &from_json(left)?).await?;
@@ -162,7 +162,7 @@ impl Deletions for Engine {
     }
 
     async fn end_deletion(&self, user: UserId) -> Result<()> {
-        let text = self.record_text(user).await?;
+        let text = self.user_text(user).await?;
         if let Some(text) = text.filter(|text| text.starts_with(GONE)) {
             self.replace(&self.keys.user(user), &text, GONE).await?;
         }

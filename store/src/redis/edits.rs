@@ -1,10 +1,13 @@
 //! Changing messages that are there: editing and deleting.
 
-use shared::{EventId, MessageId, protocol::Position};
+use shared::{
+    EventId, MessageId,
+    protocol::{Position, Role},
+};
 
 use super::{
     Engine,
-    codec::{self, json, parse},
+    codec::{self, json, parse, role_text},
     keys::shard_of,
     log::refused,
     scripts::{self, Call, ENTRIES_A_STEP},
@@ -42,20 +45,21 @@ impl Engine {
 
     /// See [`RoomLog::delete_message`](crate::RoomLog::delete_message). Some commands more for each mention.
     /// Of its reactions' index entries [`ENTRIES_A_STEP`] go at once, the rest with trimming.
-    pub(super) async fn delete(&self, id: MessageId, by: &Actor) -> Result<Option<Position>> {
+    pub(super) async fn delete(&self, id: MessageId, by: &Actor, by_role: Option<Role>) -> Result<Option<Position>> {
         let (MessageId { room, seq }, keys) = (id, &self.keys);
         let call = Call::new(&scripts::DELETE_MESSAGE)
             .keys([keys.room(room), keys.messages(room), keys.changes(room), keys.deleted(room)])
             .keys([keys.mentions(room), keys.reactions(room), keys.room_channel(room)])
             .keys([keys.leaving(room), keys.retention(shard_of(room))])
-            .keys([keys.files(room), keys.orphans(shard_of(room))])
+            .keys([keys.files(room), keys.orphans(shard_of(room)), keys.members(room)])
             .arg(seq)
             .arg(by.id.to_string())
             .arg(EventId::random().to_string())
             .arg(json(&by.username)?)
             .arg(CHANGES_KEPT)
             .arg(room.to_string())
-            .arg(ENTRIES_A_STEP);
+            .arg(ENTRIES_A_STEP)
+            .arg(by_role.map_or("", role_text));
         let answer: Vec<String> = self.connections.run("delete a message", call).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [done @ ("OK" | "GONE"), rev, event_id] => {

@@ -9,13 +9,14 @@ use shared::{EventId, RoomId, Timestamp, UserId, protocol::Role};
 
 use super::{
     Engine,
-    codec::{json, parse, role_text},
+    codec::{from_json, json, parse, role_text},
     connection::corrupt,
     intents::{Intent, millis, new_attempt, voided},
     keys::{SHARDS, public_name, shard_of},
+    room_admin::TRIES,
     scripts::{self, Call, ENTRIES_A_STEP},
 };
-use crate::{Actor, Result, StoreError, log::DEDUPE_KEPT};
+use crate::{Actor, Result, RoomRecord, StoreError, log::DEDUPE_KEPT};
 
 /// Former members whose lists follow in one step, and at once.
 const MEMBERS_A_STEP: usize = 200;
@@ -28,23 +29,34 @@ const ID_KEPT: Duration = DEDUPE_KEPT.saturating_mul(2);
 impl Engine {
     /// See [`RoomAdmin::delete_room`](crate::RoomAdmin::delete_room).
     pub(super) async fn end_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()> {
-        let (record, _) = self.read_room(room).await?.ok_or(StoreError::RoomNotFound)?;
-        let attempt = new_attempt();
-        let handle = record.handle.as_ref().map(|handle| handle.to_ascii_lowercase());
-        let name = public_name(record.kind, record.name.as_deref());
-        let intent = Intent::Delete { room, attempt: attempt.clone(), handle, name };
-        let pending = self.record_intent(&intent, Timestamp::now()).await?;
-        let deleted = self.delete_here(room, by, by_role, &attempt).await;
-        if !matches!(deleted, Err(StoreError::Unavailable(_) | StoreError::Unexpected(_))) {
-            self.settle_names_of(&intent).await?;
-            self.forget_intent(&pending).await?;
+        for _ in 0..TRIES {
+            let text = self.record_text(room).await?.ok_or(StoreError::RoomNotFound)?;
+            let record: RoomRecord = from_json(&text)?;
+            let attempt = new_attempt();
+            let handle = record.handle.as_ref().map(|handle| handle.to_ascii_lowercase());
+            let name = public_name(record.kind, record.name.as_deref());
+            let intent = Intent::Delete { room, attempt: attempt.clone(), handle, name };
+            let pending = self.record_intent(&intent, Timestamp::now()).await?;
+            let deleted = self.delete_here((room, &text), by, by_role, &attempt).await;
+            if !matches!(deleted, Err(StoreError::Unavailable(_) | StoreError::Unexpected(_))) {
+                self.settle_names_of(&intent).await?;
+                self.forget_intent(&pending).await?;
+            }
+            if deleted? {
+                return self.end_step(room).await.map(drop);
+            }
         }
-        deleted?;
-        self.end_step(room).await.map(drop)
+        Err(StoreError::Unavailable(anyhow::anyhow!("the room is being changed by many at once")))
     }
 
-    /// The room itself.
-    pub(super) async fn delete_here(&self, room: RoomId, by: &Actor, by_role: Role, attempt: &str) -> Result<()> {
+    /// The room itself. `false`: its record is not this any more, and it may be found by another name.
+    pub(super) async fn delete_here(
+        &self,
+        (room, record): (RoomId, &str),
+        by: &Actor,
+        by_role: Role,
+        attempt: &str,
+    ) -> Result<bool> {
         let (keys, shard) = (&self.keys, shard_of(room));
         let delete = Call::new(&scripts::DELETE_ROOM)
             .keys([keys.room(room), keys.members(room), keys.joined(room), keys.void(room, attempt)])
@@ -57,10 +69,12 @@ impl Engine {
             .arg(role_text(by_role))
             .arg(EventId::random().to_string())
             .arg(json(&by.username)?)
-            .arg(room.to_string());
+            .arg(room.to_string())
+            .arg(record);
         let answer: String = self.connections.run("delete a room", delete).await?;
         match answer.as_str() {
-            "OK" => Ok(()),
+            "OK" => Ok(true),
+            "CHANGED" => Ok(false),
             "NO_ROOM" => Err(StoreError::RoomNotFound),
             "ROLES_CHANGED" => Err(StoreError::RolesChanged),
             "VOID" => Err(voided()),

@@ -283,7 +283,7 @@ impl Engine {
     }
 
     /// Makes the claim of a room's handle lasting, or releases it if the room is not there or has another; puts the
-    /// room among the public ones.
+    /// room among the public ones. `record` is as it was read: what became of the room since is seen too.
     pub(super) async fn confirm_create(
         &self,
         room: RoomId,
@@ -295,14 +295,18 @@ impl Engine {
             let own = record.and_then(|r| r.handle.as_deref()).is_some_and(|h| h.eq_ignore_ascii_case(claimed));
             if own {
                 self.confirm_name(&key, &room.to_string()).await?;
+                // Deleted meanwhile: its handle was given up before it was confirmed.
+                if self.read_room(room).await?.is_none() {
+                    self.give_up_name(&key, &room.to_string()).await?;
+                }
             } else {
                 self.release_name(&key, &room.to_string()).await?;
             }
         }
-        let Some(name) = record.and_then(|r| public_name(r.kind, r.name.as_deref())) else { return Ok(()) };
-        let mut index = cmd("ZADD");
-        index.arg(self.keys.public_rooms()).arg(0).arg(indexed(&name, room));
-        self.connections.ask::<i64>("index a public room", &index).await.map(drop)
+        match record.and_then(|r| public_name(r.kind, r.name.as_deref())) {
+            Some(name) => self.settle_names(room, &[name]).await,
+            None => Ok(()),
+        }
     }
 
     /// As [`Self::begin_membership`], for a join: [`StoreError::UserNotFound`] where the account is gone.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use redis::cmd;
-use shared::{RoomId, Timestamp, protocol::Role};
+use shared::{RoomId, Timestamp, UserId, protocol::Role};
 
 use super::{
     Engine,
@@ -78,13 +78,20 @@ impl Invites for Engine {
         Ok(invites)
     }
 
-    async fn remove_invite(&self, room: RoomId, hash: &InviteHash) -> Result<()> {
-        if self.read_room(room).await?.is_none() {
-            return Err(StoreError::RoomNotFound);
+    async fn remove_invite(&self, room: RoomId, by: UserId, by_role: Role, hash: &InviteHash) -> Result<()> {
+        let keys = &self.keys;
+        let remove = Call::new(&scripts::REMOVE_INVITE)
+            .keys([keys.room(room), keys.members(room), keys.invites(room)])
+            .arg(by.to_string())
+            .arg(role_text(by_role))
+            .arg(hash_text(hash));
+        match self.connections.run::<String>("withdraw an invite", remove).await?.as_str() {
+            "OK" => Ok(()),
+            "NO_ROOM" => Err(StoreError::RoomNotFound),
+            "ROLES_CHANGED" => Err(StoreError::RolesChanged),
+            "NO_INVITE" => Err(StoreError::InviteNotFound),
+            _ => Err(corrupt("an answer")),
         }
-        let remove = cmd("HDEL").arg(self.keys.invites(room)).arg(hash_text(hash)).to_owned();
-        let removed: bool = self.connections.ask("withdraw an invite", &remove).await?;
-        if removed { Ok(()) } else { Err(StoreError::InviteNotFound) }
     }
 
     async fn redeem(&self, room: RoomId, user: &Actor, hash: &InviteHash, max_members: u64) -> Result<Joined> {

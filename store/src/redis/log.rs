@@ -7,7 +7,7 @@ use redis::{Script, cmd};
 use sha2::{Digest, Sha256};
 use shared::{
     EventId, MessageId, RoomId, Timestamp, UserId,
-    protocol::{MessageType, Position},
+    protocol::{MessageType, Position, Role},
 };
 
 use super::{
@@ -67,6 +67,7 @@ pub(super) fn refused(answer: Option<&str>) -> StoreError {
         Some("CONFLICT") => StoreError::IdempotencyConflict,
         Some("NO_ROOM") => StoreError::RoomNotFound,
         Some("NOT_A_MEMBER") => StoreError::NotAMember,
+        Some("ROLES_CHANGED") => StoreError::RolesChanged,
         Some("BLOCKED") => StoreError::Blocked,
         Some("NO_MESSAGE") => StoreError::MessageNotFound,
         Some("TOO_MANY") => StoreError::TooManyReactions,
@@ -210,8 +211,8 @@ impl RoomLog for Engine {
         }
     }
 
-    async fn delete_message(&self, id: MessageId, by: &Actor) -> Result<Option<Position>> {
-        self.delete(id, by).await
+    async fn delete_message(&self, id: MessageId, by: &Actor, by_role: Option<Role>) -> Result<Option<Position>> {
+        self.delete(id, by, by_role).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<StoredMessage>> {

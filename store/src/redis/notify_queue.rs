@@ -26,12 +26,11 @@ impl NotifyQueue for Engine {
         if outcomes.is_empty() {
             return Ok(());
         }
-        let mut set = cmd("HSET");
-        set.arg(self.keys.outcomes(room));
+        let mut put = Call::new(&scripts::PUT_OUTCOMES).keys([self.keys.room(room), self.keys.outcomes(room)]);
         for (user, outcome) in outcomes {
-            set.arg(user.to_string()).arg(json(outcome)?);
+            put = put.arg(user.to_string()).arg(json(outcome)?);
         }
-        self.connections.ask::<i64>("keep outcomes", &set).await.map(drop)
+        self.connections.run::<i64>("keep outcomes", put).await.map(drop)
     }
 
     async fn outcomes(&self, room: RoomId, users: &[UserId]) -> Result<Vec<Option<Outcome>>> {

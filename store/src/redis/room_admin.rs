@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How often a change of a room is begun anew where another came between.
-const TRIES: usize = 8;
+pub(super) const TRIES: usize = 8;
 
 /// What a script that changes roles or members answers.
 fn position(answer: &[String]) -> Result<Position> {
@@ -47,6 +47,12 @@ fn ban(user: UserId, text: &str) -> Result<Ban> {
 }
 
 impl Engine {
+    /// A room's record as it stands there, to be compared in the step that changes it.
+    pub(super) async fn record_text(&self, room: RoomId) -> Result<Option<String>> {
+        let read = cmd("HGET").arg(self.keys.room(room)).arg("record").to_owned();
+        self.connections.ask("read a room", &read).await
+    }
+
     /// `false`: the room's record is not `before` any more.
     pub(super) async fn write_update(
         &self,
@@ -133,9 +139,7 @@ impl RoomAdmin for Engine {
     async fn update_room(&self, update: &RoomUpdate) -> Result<RoomRecord> {
         for _ in 0..TRIES {
             let attempt = new_attempt();
-            let read = cmd("HGET").arg(self.keys.room(update.room)).arg("record").to_owned();
-            let text: Option<String> = self.connections.ask("read a room", &read).await?;
-            let text = text.ok_or(StoreError::RoomNotFound)?;
+            let text = self.record_text(update.room).await?.ok_or(StoreError::RoomNotFound)?;
             let before: RoomRecord = from_json(&text)?;
             let now = update.patch.applied(&before);
             let names = [&before, &now].map(|room| public_name(room.kind, room.name.as_deref()));
@@ -183,10 +187,18 @@ impl RoomAdmin for Engine {
         self.leave_with(removal.room, &removal.user, Some(removal)).await
     }
 
-    async fn unban(&self, room: RoomId, user: UserId) -> Result<()> {
-        let unban = Call::new(&scripts::UNBAN).keys([self.keys.room(room), self.keys.bans(room)]).arg(user.to_string());
-        let there: bool = self.connections.run("lift a ban", unban).await?;
-        if there { Ok(()) } else { Err(StoreError::RoomNotFound) }
+    async fn unban(&self, room: RoomId, by: UserId, by_role: Role, user: UserId) -> Result<()> {
+        let unban = Call::new(&scripts::UNBAN)
+            .keys([self.keys.room(room), self.keys.members(room), self.keys.bans(room)])
+            .arg(by.to_string())
+            .arg(role_text(by_role))
+            .arg(user.to_string());
+        match self.connections.run::<String>("lift a ban", unban).await?.as_str() {
+            "OK" => Ok(()),
+            "NO_ROOM" => Err(StoreError::RoomNotFound),
+            "ROLES_CHANGED" => Err(StoreError::RolesChanged),
+            _ => Err(corrupt("an answer")),
+        }
     }
 
     /// There are at most [`BANS_A_ROOM`].

@@ -40,6 +40,7 @@ scripts! {
     UNBAN = "unban";
     UPDATE_ROOM = "update_room";
     PUT_INVITE = "put_invite";
+    REMOVE_INVITE = "remove_invite";
     SALT = "salt";
     DELETE_ROOM = "delete_room";
     END_ROOM = "end_room";
@@ -64,6 +65,7 @@ scripts! {
     MARK = "mark";
     TAKE_DUE = "take_due";
     CONCLUDE = "conclude";
+    PUT_OUTCOMES = "put_outcomes";
     COMPARE_AND_SET = "compare_and_set";
     CREATE_SESSION = "create_session";
     ROTATE_REFRESH = "rotate_refresh";

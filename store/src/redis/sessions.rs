@@ -10,10 +10,11 @@ use super::{
     Engine,
     codec::{from_json, hex, json, parse, unhex},
     connection::corrupt,
+    intents::millis,
     scripts::{self, Call},
     user_log, users,
 };
-use crate::{Arrival, Exchange, Login, Result, Rotation, SessionRecord, Sessions, StoreError};
+use crate::{Arrival, Exchange, Login, Replaced, Result, Rotation, SessionRecord, Sessions, StoreError};
 
 /// What no script looks at.
 #[derive(Serialize, Deserialize)]
@@ -22,23 +23,51 @@ struct Client {
     address: Option<String>,
 }
 
-/// `refresh created used expires` and the client, as they stand in the hash.
+/// `refresh:family:replaced:at created used expires` and the client, as they stand in the hash.
 fn encode(session: &SessionRecord) -> Result<String> {
+    let secrets = match &session.replaced {
+        Some(old) => format!("{}:{}", hex(&old.hash), old.at.as_millis()),
+        None => ":".to_owned(),
+    };
+    let secrets = format!("{}:{}:{secrets}", hex(&session.refresh_hash), hex(&session.family_hash));
     let client = Client { agent: session.agent.clone(), address: session.address.clone() };
     let (created, used, expires) = (session.created_at, session.used_at, session.expires_at);
     let times = format!("{} {} {}", created.as_millis(), used.as_millis(), expires.as_millis());
-    Ok(format!("{} {times} {}", hex(&session.refresh_hash), json(&client)?))
+    Ok(format!("{secrets} {times} {}", json(&client)?))
 }
 
 /// The reverse of [`encode`].
 fn decode(user: UserId, id: SessionId, text: &str) -> Result<SessionRecord> {
     let mut parts = text.splitn(5, ' ');
     let mut next = || parts.next().ok_or_else(|| corrupt("a session"));
-    let refresh_hash = unhex(next()?).ok_or_else(|| corrupt("a session's hash"))?;
+    let Secrets { refresh_hash, family_hash, replaced } = secrets(next()?)?;
     let mut time = || Ok::<_, crate::StoreError>(Timestamp::from_millis(parse(next()?, "a time")?));
     let (created_at, used_at, expires_at) = (time()?, time()?, time()?);
     let Client { agent, address } = from_json(next()?)?;
-    Ok(SessionRecord { id, user, refresh_hash, created_at, used_at, expires_at, agent, address })
+    Ok(SessionRecord { id, user, refresh_hash, family_hash, replaced, created_at, used_at, expires_at, agent, address })
+}
+
+struct Secrets {
+    refresh_hash: [u8; 32],
+    family_hash: [u8; 32],
+    replaced: Option<Replaced>,
+}
+
+/// `refresh:family:replaced:at`; of a login that began without, the first alone.
+fn secrets(text: &str) -> Result<Secrets> {
+    let hash = |text| unhex(text).ok_or_else(|| corrupt("a session's hash"));
+    let mut parts = text.split(':');
+    let mut next = || parts.next().filter(|part| !part.is_empty());
+    Ok(Secrets {
+        refresh_hash: hash(next().unwrap_or_default())?,
+        family_hash: next().map(hash).transpose()?.unwrap_or_default(),
+        replaced: match (next(), next()) {
+            (Some(old), Some(at)) => {
+                Some(Replaced { hash: hash(old)?, at: Timestamp::from_millis(parse(at, "a time")?) })
+            }
+            _ => None,
+        },
+    })
 }
 
 /// When the session of this text was used last.
@@ -92,13 +121,14 @@ impl Engine {
 
 #[async_trait]
 impl Sessions for Engine {
-    async fn create_session(&self, session: &SessionRecord, keep: usize) -> Result<()> {
+    async fn create_session(&self, session: &SessionRecord, keep: usize, password: Option<&str>) -> Result<bool> {
         let create = self.sessions_script(&scripts::CREATE_SESSION, session.user).arg(session.id.to_string());
         let create = create.key(self.keys.user(session.user));
         let create = create.arg(encode(session)?).arg(Timestamp::now().as_millis()).arg(keep);
+        let create = create.arg(password.unwrap_or_default());
         match self.connections.run::<i64>("create a session", create).await? {
             -1 => Err(StoreError::UserNotFound),
-            _ => Ok(()),
+            made => Ok(made != 0),
         }
     }
 
@@ -152,10 +182,12 @@ impl Sessions for Engine {
             .arg(hex(&exchange.presented))
             .arg(hex(&exchange.next))
             .arg(exchange.at.as_millis())
-            .arg(exchange.expires_at.as_millis());
+            .arg(exchange.expires_at.as_millis())
+            .arg(hex(&exchange.family))
+            .arg(millis(exchange.grace));
         let answer: Vec<String> = self.connections.run("rotate a refresh token", rotate).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["ROTATED", text] => Ok(Rotation::Rotated(decode(user, id, text)?)),
+            ["ROTATED", text] => Ok(Rotation::Rotated(Box::new(decode(user, id, text)?))),
             ["REUSED"] => Ok(Rotation::Reused),
             ["UNKNOWN"] => Ok(Rotation::Unknown),
             _ => Err(corrupt("a rotation")),
@@ -182,12 +214,21 @@ mod tests {
             id: SessionId::new(),
             user: UserId::new(),
             refresh_hash: [171; 32],
+            family_hash: [2; 32],
+            replaced: None,
             created_at: at,
             used_at: Timestamp::from_millis(7),
             expires_at: Timestamp::now(),
             agent: Some("a b \"c\" é\n".into()),
             address: None,
         };
-        assert_eq!(decode(session.user, session.id, &encode(&session).unwrap()).unwrap(), session);
+        let rotated = SessionRecord { replaced: Some(Replaced { hash: [3; 32], at }), ..session.clone() };
+        for session in [&session, &rotated] {
+            let read = decode(session.user, session.id, &encode(session).unwrap()).unwrap();
+            assert_eq!(&read, session);
+        }
+        let before = format!("{} 1 2 3 {{\"agent\":null,\"address\":null}}", hex(&[171; 32]));
+        let read = decode(session.user, session.id, &before).unwrap();
+        assert_eq!((read.refresh_hash, read.family_hash, read.replaced), ([171; 32], [0; 32], None));
     }
 }

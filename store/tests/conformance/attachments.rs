@@ -163,11 +163,11 @@ pub async fn a_deleted_message_s_files_are_orphans_and_their_names_are_gone(s: &
     let seq = sent(s, room, &alice, &gone).await;
     sent(s, room, &alice, std::slice::from_ref(&kept)).await;
     assert_eq!(orphans(s).await, BTreeSet::new());
-    s.log.delete_message(id(room, seq), &alice).await.unwrap();
+    s.log.delete_message(id(room, seq), &alice, None).await.unwrap();
     let left = message(s, room, seq).await;
     assert_eq!((left.author, &left.attachments[..]), (alice.id, &[][..]));
     assert_eq!(orphans(s).await, ids(&gone));
-    s.log.delete_message(id(room, seq), &alice).await.unwrap();
+    s.log.delete_message(id(room, seq), &alice, None).await.unwrap();
     let found = s.attachments.orphans(1).await.unwrap();
     assert_eq!(found.len(), 1, "as many as were asked for");
     s.attachments.forget_orphans(&found).await.unwrap();

@@ -31,7 +31,7 @@ pub async fn a_room_s_events_are_its_change_log(s: &Fixture) {
             assert_eq!((change.rev, change.event_id, change.at), (appended.rev, appended.event_id, appended.at));
         }
     }
-    s.log.delete_message(id(room, 1), &alice).await.unwrap();
+    s.log.delete_message(id(room, 1), &alice, None).await.unwrap();
     let event = room_event(&mut inbox).await;
     assert_eq!(event.username, "alice");
     assert_eq!(changes(&s.store, room, start, 50).await.0[7], event.change);

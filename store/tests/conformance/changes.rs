@@ -34,7 +34,7 @@ pub async fn every_kind_of_change_is_told_in_order(s: &Fixture) {
     let start = head(&s.store, room).await;
     let joined = join(&s.store, room, &bob).await;
     let sent = send(&s.store, room, &bob, "one").await;
-    let deleted = s.log.delete_message(id(room, 1), &alice).await.unwrap().unwrap();
+    let deleted = s.log.delete_message(id(room, 1), &alice, None).await.unwrap().unwrap();
     let left = s.rooms.leave(room, &bob).await.unwrap();
     let second = send(&s.store, room, &alice, "two").await;
     let log = all_changes(&s.store, room, start).await;
@@ -183,6 +183,6 @@ pub async fn a_page_of_changes_ends_before_it_is_too_large(s: &Fixture) {
     let page = |from, max_bytes| PageRequest { max_bytes, ..page(from, 50) };
     assert_eq!(seqs(&s.store, room, page(PageFrom::After(0), weight + 40)).await, (vec![1, 2], true));
     assert_eq!(seqs(&s.store, room, page(PageFrom::After(0), weight + 39)).await, (vec![1], true));
-    s.log.delete_message(id(room, 1), &alice).await.unwrap();
+    s.log.delete_message(id(room, 1), &alice, None).await.unwrap();
     assert_eq!(sized(0, 40).await, (2, true), "a deleted one weighs nothing");
 }

@@ -121,7 +121,7 @@ impl<'a> Life<'a> {
                     self.inside = true;
                 }
                 Act::SendKeyed(key) => self.send_keyed(*key).await,
-                Act::Delete(seq) => found(self.store.log.delete_message(id(self.room, *seq), self.me).await),
+                Act::Delete(seq) => found(self.store.log.delete_message(id(self.room, *seq), self.me, None).await),
                 Act::Read => self.read().await,
                 act if self.inside => self.act(n, act).await,
                 _ => {}
@@ -306,7 +306,7 @@ pub async fn edits_and_deletions_at_once_leave_a_dense_log(s: &Fixture) {
             for n in 0..24_u64 {
                 let target = id(room, (n + i as u64) % 6 + 1);
                 if n / 6 == 3 {
-                    deleted += usize::from(log.delete_message(target, &person).await.unwrap().is_some());
+                    deleted += usize::from(log.delete_message(target, &person, None).await.unwrap().is_some());
                 } else {
                     let edit = edit(target, &person, &format!("{i} {n}"));
                     let result = log.edit_message(&edit).await;

@@ -42,7 +42,18 @@ fn actor_of(user: &UserRecord) -> Actor {
 fn login(user: UserId, used_at: Timestamp) -> SessionRecord {
     let expires_at = Timestamp::now().after(HOUR);
     let (id, refresh_hash) = (SessionId::new(), [1; 32]);
-    SessionRecord { id, user, refresh_hash, created_at: used_at, used_at, expires_at, agent: None, address: None }
+    SessionRecord {
+        id,
+        user,
+        refresh_hash,
+        family_hash: [1; 32],
+        replaced: None,
+        created_at: used_at,
+        used_at,
+        expires_at,
+        agent: None,
+        address: None,
+    }
 }
 
 fn device(instance: InstanceId) -> Device {
@@ -78,7 +89,7 @@ pub async fn a_deleted_account_is_gone_with_the_first_step(s: &Fixture) {
     let room = room_of(&s.store, &[&actor_of(&bob)]).await;
     let mut logins = [login(alice.id, Timestamp::now()), login(alice.id, Timestamp::now())];
     for login in &logins {
-        s.sessions.create_session(login, SESSIONS).await.unwrap();
+        s.sessions.create_session(login, SESSIONS, None).await.unwrap();
     }
     logins.sort_by_key(|login| login.id);
     let mut told = follow(&s.store, &[Topic::User(alice.id)]).await;
@@ -103,9 +114,11 @@ pub async fn a_deleted_account_is_gone_with_the_first_step(s: &Fixture) {
         let host = Login::Host { until: Timestamp::now().after(HOUR) };
         assert_eq!(s.sessions.live(&[(alice.id, host), (bob.id, host)]).await.unwrap(), [false, true]);
     }
-    let exchange = Exchange { presented: [1; 32], next: [2; 32], at: then(), expires_at: Timestamp::now().after(HOUR) };
+    let expires_at = Timestamp::now().after(HOUR);
+    let (presented, family, next) = ([1; 32], [1; 32], [2; 32]);
+    let exchange = Exchange { presented, family, next, at: then(), grace: Duration::ZERO, expires_at };
     assert_eq!(s.sessions.rotate_refresh(alice.id, logins[0].id, &exchange).await.unwrap(), Rotation::Unknown);
-    fails!(s.sessions.create_session(&logins[0], SESSIONS).await, UserNotFound);
+    fails!(s.sessions.create_session(&logins[0], SESSIONS, None).await, UserNotFound);
     fails!(s.users.update_profile(alice.id, &ProfilePatch::default()).await, UserNotFound);
     fails!(s.users.change_password(alice.id, "$argon2id$v=19$…", "x", logins[0].id).await, UserNotFound);
     fails!(s.rooms.join(room, &actor_of(&alice), Role::Member, MANY).await, UserNotFound);
@@ -151,7 +164,7 @@ pub async fn its_name_and_address_are_free_and_stay_the_next_ones(s: &Fixture) {
     assert_eq!(s.users.search_users("", None, 9).await.unwrap(), [next.id]);
     assert_eq!(s.users.count_users().await.unwrap(), 1);
     assert_eq!(s.users.users(&[first.id, next.id]).await.unwrap(), [None, Some(next)]);
-    fails!(s.sessions.create_session(&login(first.id, then()), SESSIONS).await, UserNotFound);
+    fails!(s.sessions.create_session(&login(first.id, then()), SESSIONS, None).await, UserNotFound);
     assert_eq!(s.deletions.begin_deletion(first.id, None).await.unwrap(), None);
 }
 
@@ -245,7 +258,7 @@ pub async fn who_comes_while_their_account_is_deleted_has_no_session_and_is_no_m
                     }
                     1..6 => drop(store.rooms.join(rooms[n], &actor_of(&alice), Role::Member, MANY).await),
                     6 => drop(store.rooms.create_room(&public_room("x"), &[actor_of(&alice)]).await),
-                    7..10 => drop(store.sessions.create_session(&login(alice.id, then()), SESSIONS).await),
+                    7..10 => drop(store.sessions.create_session(&login(alice.id, then()), SESSIONS, None).await),
                     _ => drop(store.users.update_profile(alice.id, &ProfilePatch::default()).await),
                 }
             }
@@ -273,8 +286,8 @@ pub async fn a_guest_is_idle_who_is_not_connected_and_was_not_seen(s: &Fixture) 
     for user in [idle, refreshed, connected, left, &young, &UserRecord { created_at: then(), ..account("account") }] {
         s.users.create_user(user).await.unwrap();
     }
-    s.sessions.create_session(&login(idle.id, then()), SESSIONS).await.unwrap();
-    s.sessions.create_session(&login(refreshed.id, then().after(2 * HOUR)), SESSIONS).await.unwrap();
+    s.sessions.create_session(&login(idle.id, then()), SESSIONS, None).await.unwrap();
+    s.sessions.create_session(&login(refreshed.id, then().after(2 * HOUR)), SESSIONS, None).await.unwrap();
     let instance = InstanceId::new();
     for user in [connected, left] {
         s.presence.put_device(user.id, &device(instance), &online(user.id, Status::Online)).await.unwrap();
@@ -321,9 +334,10 @@ pub async fn a_guest_who_is_back_stays_and_so_does_an_account(s: &Fixture) {
     }
     let instance = InstanceId::new();
     let session = login(refreshed.id, then());
-    s.sessions.create_session(&session, SESSIONS).await.unwrap();
+    s.sessions.create_session(&session, SESSIONS, None).await.unwrap();
     let expires_at = Timestamp::now().after(HOUR);
-    let exchange = Exchange { presented: [1; 32], next: [2; 32], at: then().after(2 * HOUR), expires_at };
+    let (presented, family, next) = ([1; 32], [1; 32], [2; 32]);
+    let exchange = Exchange { presented, family, next, at: then().after(2 * HOUR), grace: Duration::ZERO, expires_at };
     s.sessions.rotate_refresh(refreshed.id, session.id, &exchange).await.unwrap();
     for user in [&connected, &left] {
         s.presence.put_device(user.id, &device(instance), &online(user.id, Status::Online)).await.unwrap();

@@ -68,6 +68,8 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         id: session,
         user,
         refresh_hash: [0; 32],
+        family_hash: [9; 32],
+        replaced: None,
         created_at: now,
         used_at: now,
         expires_at: now,
@@ -78,7 +80,8 @@ async fn users(s: &Store) -> Vec<Option<String>> {
     let logins = [(user, by), (user, Login::Host { until: now })];
     let ticket = Ticket { user, login: by, scope: None };
     let secret = Secret { hash: [0; 32], kind: SecretKind::Reset, address: "a@x.org".into(), expires_at: now };
-    let exchange = Exchange { presented: [0; 32], next: [1; 32], at: now, expires_at: now };
+    let exchange =
+        Exchange { presented: [0; 32], family: [9; 32], next: [1; 32], at: now, grace: LIMIT, expires_at: now };
     together![
         down("create_user", s.users.create_user(&record)),
         down("provision_user", s.users.provision_user(&record, &[0; 32])),
@@ -112,7 +115,7 @@ async fn users(s: &Store) -> Vec<Option<String>> {
         down("user_positions", s.user_log.user_positions(&ids)),
         down("user_changes", s.user_log.user_changes(user, Position::BEGINNING, 9)),
         down("note_read_mark", s.user_log.note_read_mark(user, RoomId::new(), 1)),
-        down("create_session", s.sessions.create_session(&login, 9)),
+        down("create_session", s.sessions.create_session(&login, 9, None)),
         down("sessions", s.sessions.sessions(user)),
         down("session", s.sessions.session(user, session)),
         down("live", s.sessions.live(&logins)),
@@ -186,12 +189,12 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("remove_member", s.room_admin.remove_member(&removal)),
         down("put_invite", s.invites.put_invite(&invite)),
         down("invites", s.invites.invites(room)),
-        down("remove_invite", s.invites.remove_invite(room, &[0; 32])),
+        down("remove_invite", s.invites.remove_invite(room, alice.id, Role::Owner, &[0; 32])),
         down("redeem", s.invites.redeem(room, &alice, &[0; 32], 9)),
         down("invite_salt", s.invites.invite_salt(room)),
         down("delete_room", s.room_admin.delete_room(room, &alice, by_role)),
         down("update_room", s.room_admin.update_room(&update)),
-        down("unban", s.room_admin.unban(room, alice.id)),
+        down("unban", s.room_admin.unban(room, alice.id, Role::Owner, alice.id)),
         down("bans", s.room_admin.bans(room, None, 9)),
         down("membership", s.rooms.membership(room, alice.id)),
         down("members", s.rooms.members(room, 0, 9)),
@@ -207,7 +210,7 @@ async fn rooms(s: &Store) -> Vec<Option<String>> {
         down("react", s.log.react(&reacting)),
         down("reacted", s.log.reacted(room, alice.id, &[1])),
         down("replies", s.log.replies(id(room, 1), 0, 9, 1000)),
-        down("delete_message", s.log.delete_message(id(room, 1), &alice)),
+        down("delete_message", s.log.delete_message(id(room, 1), &alice, None)),
         down("message", s.log.message(id(room, 1))),
         down("history", s.log.history(room, page(PageFrom::Newest, 9))),
         down("mark_read", s.log.mark_read(room, alice.id, 1)),

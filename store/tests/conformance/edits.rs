@@ -65,7 +65,7 @@ pub async fn an_edit_is_refused_to_strangers_and_of_what_is_not_there(s: &Fixtur
     let room = room_of(&s.store, &[&alice]).await;
     send(&s.store, room, &alice, "1").await;
     send(&s.store, room, &alice, "2").await;
-    s.log.delete_message(id(room, 2), &alice).await.unwrap();
+    s.log.delete_message(id(room, 2), &alice, None).await.unwrap();
     let before = head(&s.store, room).await;
     fails!(s.log.edit_message(&edit(id(room, 1), &bob, "x")).await, NotAMember);
     fails!(s.log.edit_message(&edit(id(RoomId::new(), 1), &alice, "x")).await, RoomNotFound);

@@ -6,7 +6,9 @@ use shared::{
     RoomId, Timestamp, UserId,
     protocol::{Position, Retention, Role},
 };
-use store::{Actor, ChangeBody, NewInvite, PageFrom, RoomPatch, RoomRecord, RoomUpdate, Store, Topic, UserChangeBody};
+use store::{
+    Actor, ChangeBody, NewInvite, Outcome, PageFrom, RoomPatch, RoomRecord, RoomUpdate, Store, Topic, UserChangeBody,
+};
 
 use crate::{
     engine::Fixture,
@@ -36,7 +38,7 @@ async fn is_not_there(s: &Store, room: RoomId, user: &Actor) {
     fails!(s.log.append(&text(room, user, "x")).await, RoomNotFound);
     fails!(s.log.edit_message(&edit(id(room, 1), user, "x")).await, RoomNotFound);
     fails!(s.log.react(&giving(id(room, 1), user, "x")).await, RoomNotFound);
-    fails!(s.log.delete_message(id(room, 1), user).await, RoomNotFound);
+    fails!(s.log.delete_message(id(room, 1), user, None).await, RoomNotFound);
     fails!(s.log.history(room, page(PageFrom::Newest, 9)).await, RoomNotFound);
     fails!(s.log.replies(id(room, 1), 0, 9, 999).await, RoomNotFound);
     fails!(s.log.changes(room, Position::BEGINNING, 9, 999).await, RoomNotFound);
@@ -44,12 +46,15 @@ async fn is_not_there(s: &Store, room: RoomId, user: &Actor) {
     assert_eq!(s.log.message(id(room, 1)).await.unwrap(), None);
     assert_eq!(s.log.reacted(room, user.id, &[1]).await.unwrap(), []);
     fails!(s.room_admin.delete_room(room, user, Role::Owner).await, RoomNotFound);
-    fails!(s.room_admin.unban(room, user.id).await, RoomNotFound);
+    fails!(s.room_admin.unban(room, user.id, Role::Owner, user.id).await, RoomNotFound);
     fails!(s.room_admin.bans(room, None, 9).await, RoomNotFound);
     let patch = RoomUpdate { room, by: user.clone(), by_role: Role::Owner, patch: RoomPatch::default() };
     fails!(s.room_admin.update_room(&patch).await, RoomNotFound);
     fails!(s.invites.invites(room).await, RoomNotFound);
     fails!(s.invites.redeem(room, user, &[1; 32], MANY).await, RoomNotFound);
+    let outcome = Outcome { after: 0, seq: 1, at: Timestamp::now(), notification: None, reason: None };
+    s.notify_queue.put_outcomes(room, &[(user.id, outcome)]).await.unwrap();
+    assert_eq!(s.notify_queue.outcomes(room, &[user.id]).await.unwrap(), [None]);
     assert_eq!(s.rooms.room_id_by_handle("lobby").await.unwrap(), None);
     assert_eq!(s.rooms.public_rooms("", None, 9).await.unwrap(), []);
     assert!(

@@ -137,7 +137,7 @@ pub async fn a_page_ends_before_it_is_too_large(s: &Fixture) {
     assert_eq!(sized(PageFrom::After(0), 100).await, (vec![1, 2], true));
     assert_eq!(sized(PageFrom::After(2), 129).await, (vec![3], true));
     assert_eq!(sized(PageFrom::After(3), 90).await, (vec![4, 5, 6], false));
-    s.log.delete_message(id(room, 3), &alice).await.unwrap();
+    s.log.delete_message(id(room, 3), &alice, None).await.unwrap();
     assert_eq!(sized(PageFrom::After(0), 110).await, (vec![1, 2, 3, 4], true), "a deleted one weighs nothing");
     assert_eq!(sized(PageFrom::Before(5), 10).await, (vec![4], true), "but nothing follows what is over the limit");
 }
@@ -147,7 +147,7 @@ pub async fn deleted_messages_keep_their_place(s: &Fixture) {
     let room = room_of(&s.store, &[&alice]).await;
     send_numbers(&s.store, room, &alice, 5).await;
     for seq in [1, 3, 5] {
-        s.log.delete_message(id(room, seq), &alice).await.unwrap();
+        s.log.delete_message(id(room, seq), &alice, None).await.unwrap();
     }
     let all = history(&s.store, room, page(PageFrom::After(0), 50)).await;
     let seen: Vec<_> = all.items.iter().map(|m| (m.seq, m.content.as_str(), m.deleted_at.is_some())).collect();

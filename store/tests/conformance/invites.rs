@@ -39,8 +39,13 @@ pub async fn an_invite_lets_in_until_it_is_withdrawn(s: &Fixture) {
     fails!(s.invites.redeem(room.id, &carol, &[2; 32], MANY).await, InviteNotFound);
     fails!(s.invites.redeem(room.id, &carol, &[1; 32], 2).await, RoomFull);
     assert_eq!(uses(s, room.id).await, [([1; 32], 1)]);
-    s.invites.remove_invite(room.id, &[1; 32]).await.unwrap();
-    fails!(s.invites.remove_invite(room.id, &[1; 32]).await, InviteNotFound);
+    let withdraw = async |by: &Actor, role| s.invites.remove_invite(room.id, by.id, role, &[1; 32]).await;
+    for (by, role) in [(&alice, Role::Admin), (&bob, Role::Admin), (&carol, Role::Admin)] {
+        fails!(withdraw(by, role).await, RolesChanged);
+    }
+    assert_eq!(uses(s, room.id).await, [([1; 32], 1)]);
+    withdraw(&alice, Role::Owner).await.unwrap();
+    fails!(withdraw(&alice, Role::Owner).await, InviteNotFound);
     fails!(s.invites.redeem(room.id, &carol, &[1; 32], MANY).await, InviteNotFound);
     assert_eq!(s.rooms.rooms_of(carol.id).await.unwrap(), []);
     assert_eq!(s.rooms.room(room.id).await.unwrap().unwrap().1.members, 2, "who came by it stays");
@@ -48,7 +53,7 @@ pub async fn an_invite_lets_in_until_it_is_withdrawn(s: &Fixture) {
     fails!(s.invites.put_invite(&invite(nowhere, &alice, 1)).await, RoomNotFound);
     fails!(s.invites.redeem(nowhere, &bob, &[1; 32], MANY).await, RoomNotFound);
     fails!(s.invites.invites(nowhere).await, RoomNotFound);
-    fails!(s.invites.remove_invite(nowhere, &[1; 32]).await, RoomNotFound);
+    fails!(s.invites.remove_invite(nowhere, alice.id, Role::Owner, &[1; 32]).await, RoomNotFound);
     fails!(s.invites.invite_salt(nowhere).await, RoomNotFound);
 }
 

@@ -2,7 +2,10 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use shared::{RoomId, Timestamp, protocol::MessageType};
+use shared::{
+    RoomId, Timestamp,
+    protocol::{MessageType, Role},
+};
 use store::{ChangeBody, NewMessage, PageFrom};
 
 use crate::{
@@ -134,7 +137,7 @@ pub async fn a_repeat_is_answered_before_every_other_check(s: &Fixture) {
     fails!(s.log.append(&keyed(room, &bob, "hello", "k2")).await, NotAMember);
     join(&s.store, room, &bob).await;
     assert_eq!(s.log.append(&new).await.unwrap(), repeated, "after coming back");
-    s.log.delete_message(id(room, 1), &alice).await.unwrap();
+    s.log.delete_message(id(room, 1), &alice, None).await.unwrap();
     assert_eq!(s.log.append(&new).await.unwrap(), repeated, "after it was deleted");
     fails!(s.log.append(&keyed(room, &bob, "", "k")).await, IdempotencyConflict);
     assert_eq!(message(&s.store, room, 1).await.content, "", "a repeat does not bring a deleted text back");
@@ -200,7 +203,7 @@ pub async fn a_deletion_is_one_change_and_leaves_no_content(s: &Fixture) {
     let sent = s.log.append(&new).await.unwrap();
     let before = head(&s.store, room).await;
     let mut inbox = follow(&s.store, &[store::Topic::Room(room)]).await;
-    let position = s.log.delete_message(id(room, 2), &moderator).await.unwrap().unwrap();
+    let position = s.log.delete_message(id(room, 2), &moderator, None).await.unwrap().unwrap();
     assert_eq!((position.rev, head(&s.store, room).await), (before.rev + 1, position));
 
     let kept = message(&s.store, room, 2).await;
@@ -220,21 +223,34 @@ pub async fn a_deletion_is_one_change_and_leaves_no_content(s: &Fixture) {
     assert_eq!(send(&s.store, room, &alice, "three").await.seq, 3);
 }
 
+pub async fn what_another_wrote_is_deleted_by_who_has_the_role(s: &Fixture) {
+    let (alice, bob, stranger) = (actor("alice"), actor("bob"), actor("stranger"));
+    let room = room_of(&s.store, &[&alice, &bob]).await;
+    send(&s.store, room, &bob, "1").await;
+    let before = head(&s.store, room).await;
+    for (by, role) in [(&alice, Role::Admin), (&bob, Role::Owner), (&stranger, Role::Admin)] {
+        fails!(s.log.delete_message(id(room, 1), by, Some(role)).await, RolesChanged);
+    }
+    assert_eq!((head(&s.store, room).await, message(&s.store, room, 1).await.content.as_str()), (before, "1"));
+    assert!(s.log.delete_message(id(room, 1), &alice, Some(Role::Owner)).await.unwrap().is_some());
+    assert_eq!(s.log.delete_message(id(room, 1), &alice, Some(Role::Admin)).await.unwrap(), None, "it is deleted");
+}
+
 pub async fn deleting_twice_or_nothing_is_no_change(s: &Fixture) {
     let alice = actor("alice");
     let room = room_of(&s.store, &[&alice]).await;
     send(&s.store, room, &alice, "1").await;
     let results = at_once((0..8).map(|_| {
         let (log, alice) = (s.log.clone(), alice.clone());
-        async move { log.delete_message(id(room, 1), &alice).await.unwrap() }
+        async move { log.delete_message(id(room, 1), &alice, None).await.unwrap() }
     }))
     .await;
     assert_eq!(results.iter().flatten().count(), 1, "{results:?}");
     let before = head(&s.store, room).await;
     assert_eq!(before.rev, 3);
-    assert_eq!(s.log.delete_message(id(room, 1), &alice).await.unwrap(), None);
-    fails!(s.log.delete_message(id(room, 2), &alice).await, MessageNotFound);
-    fails!(s.log.delete_message(id(room, u64::MAX), &alice).await, MessageNotFound);
-    fails!(s.log.delete_message(id(RoomId::new(), 1), &alice).await, RoomNotFound);
+    assert_eq!(s.log.delete_message(id(room, 1), &alice, None).await.unwrap(), None);
+    fails!(s.log.delete_message(id(room, 2), &alice, None).await, MessageNotFound);
+    fails!(s.log.delete_message(id(room, u64::MAX), &alice, None).await, MessageNotFound);
+    fails!(s.log.delete_message(id(RoomId::new(), 1), &alice, None).await, RoomNotFound);
     assert_eq!(head(&s.store, room).await, before);
 }

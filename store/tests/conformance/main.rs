@@ -128,7 +128,10 @@ conformance! {
         who_arrives_is_shown_their_rooms_and_where_their_own_log_stands_while_the_session_lasts,
         the_valid_refresh_token_rotates,
         a_replayed_refresh_token_ends_the_session,
-        of_many_uses_of_one_refresh_token_at_once_one_rotates,
+        within_the_grace_the_refresh_token_before_is_exchanged_again,
+        what_never_was_a_refresh_token_of_the_session_ends_nothing,
+        of_many_uses_of_one_refresh_token_at_once_the_answer_of_one_is_valid,
+        a_login_with_what_is_not_the_password_any_more_begins_no_session,
         an_expired_session_is_gone,
         rotating_moves_the_end_of_a_session,
     }
@@ -246,6 +249,7 @@ conformance! {
         of_many_appends_with_one_key_at_once_one_is_a_message,
         appends_at_once_are_numbered_without_gap_or_double,
         a_deletion_is_one_change_and_leaves_no_content,
+        what_another_wrote_is_deleted_by_who_has_the_role,
         deleting_twice_or_nothing_is_no_change,
     }
     edits {

@@ -144,7 +144,7 @@ pub async fn typing_reaches_the_followers_and_no_log(s: &Fixture) {
     assert_eq!(s.rooms.room(room).await.unwrap(), before);
     send(&s.store, room, &bob, "done").await;
     assert_eq!(room_event(&mut here).await.change.rev, 3);
-    s.log.delete_message(id(room, 1), &bob).await.unwrap();
+    s.log.delete_message(id(room, 1), &bob, None).await.unwrap();
     assert_eq!(room_event(&mut here).await.change.rev, 4);
     assert!(here.try_recv().is_none());
 }

@@ -58,7 +58,7 @@ pub async fn everybody_and_a_name_in_one_message_count_once(s: &Fixture) {
     assert_eq!(kept, Mentions { users: vec![bob.id], all: true });
     s.log.mark_read(room, bob.id, 1).await.unwrap();
     assert_eq!(counts(&s.store, room, &bob).await, (2, 2));
-    s.log.delete_message(id(room, 1), &alice).await.unwrap();
+    s.log.delete_message(id(room, 1), &alice, None).await.unwrap();
     assert_eq!(counts(&s.store, room, &bob).await, (2, 2), "of what was read nothing is taken away");
     assert_eq!(counts(&s.store, room, &carol).await, (2, 1));
 }
@@ -70,7 +70,7 @@ pub async fn a_deleted_mention_does_not_count(s: &Fixture) {
     s.log.append(&to_all(room, &alice, &[])).await.unwrap();
     s.log.append(&naming(room, &alice, "@bob", &[&bob])).await.unwrap();
     for (seq, left) in [(1, (2, 2)), (2, (1, 1)), (3, (0, 0))] {
-        s.log.delete_message(id(room, seq), &alice).await.unwrap();
+        s.log.delete_message(id(room, seq), &alice, None).await.unwrap();
         assert_eq!(counts(&s.store, room, &bob).await, left, "deleted up to {seq}");
         assert_eq!(message(&s.store, room, seq).await.mentions, Mentions::default());
     }

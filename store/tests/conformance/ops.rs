@@ -178,9 +178,11 @@ pub async fn an_api_key_is_kept_until_it_is_revoked(s: &Fixture) {
 pub async fn a_backup_is_complete_when_it_is_said_to_be(s: &Fixture) {
     let alice = actor("alice");
     let room = room_of(&s.store, &[&alice]).await;
-    let into = s.scratch().join("backup");
-    match s.backups.back_up(Some(&into)).await.unwrap() {
+    // As a shell completes it.
+    let (given, into) = (s.scratch().join("backup/"), s.scratch().join("backup"));
+    match s.backups.back_up(Some(&given)).await.unwrap() {
         BackedUp::Directory { path, pairs, bytes } => {
+            assert!(into.join("db").exists());
             assert_eq!((s.engine, &path), (Engine::Embedded, &into));
             let back = s.scratch().join("back");
             let restored = store::embedded::restore(&into, &back).await.unwrap();

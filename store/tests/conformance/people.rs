@@ -199,7 +199,7 @@ pub async fn nothing_is_said_in_a_direct_room_while_one_blocks_the_other(s: &Fix
     let again = s.log.append(&keyed(room, &bob, "hello", "k")).await.unwrap();
     assert_eq!((again.seq, again.duplicate), (first.seq, true), "what was acknowledged stays so");
     s.log.mark_read(room, bob.id, 2).await.unwrap();
-    s.log.delete_message(id(room, 1), &bob).await.unwrap().unwrap();
+    s.log.delete_message(id(room, 1), &bob, None).await.unwrap().unwrap();
     let next = signal(&mut events).await;
     assert!(matches!(next, Signal::Event(BusEvent::Marked(_))), "not even typing is told: {next:?}");
     let event = room_event(&mut events).await;

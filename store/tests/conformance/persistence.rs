@@ -46,7 +46,7 @@ async fn write(store: &Store) -> Written {
     let start = head(store, room.id).await;
     send_numbers(store, room.id, &people[0], 5).await;
     store.log.append(&keyed(room.id, &people[1], "keyed", "k")).await.unwrap();
-    store.log.delete_message(id(room.id, 2), &people[0]).await.unwrap();
+    store.log.delete_message(id(room.id, 2), &people[0], None).await.unwrap();
     store.log.mark_read(room.id, people[1].id, 6).await.unwrap();
     join(store, room.id, &people[2]).await;
     store.rooms.leave(room.id, &people[2]).await.unwrap();
@@ -57,13 +57,15 @@ async fn write(store: &Store) -> Written {
         id,
         user,
         refresh_hash: [7; 32],
+        family_hash: [9; 32],
+        replaced: None,
         created_at,
         used_at: created_at,
         expires_at: created_at.after(Duration::from_secs(3600)),
         agent: Some("Test".into()),
         address: Some("::1".into()),
     };
-    store.sessions.create_session(&session, 9).await.unwrap();
+    store.sessions.create_session(&session, 9, None).await.unwrap();
     let request = NotificationId::new();
     store.outbox.enqueue(&[job(request, user)]).await.unwrap();
     store.inboxes.add_to_inbox(user, &item(request), Some("k")).await.unwrap();

@@ -118,7 +118,7 @@ pub async fn only_a_member_can_react_to_a_message_that_is_there(s: &Fixture) {
     let (alice, bob) = (actor("alice"), actor("bob"));
     let room = room_of(&s.store, &[&alice]).await;
     send_numbers(&s.store, room, &alice, 2).await;
-    s.log.delete_message(id(room, 2), &alice).await.unwrap();
+    s.log.delete_message(id(room, 2), &alice, None).await.unwrap();
     let before = head(&s.store, room).await;
     fails!(s.log.react(&giving(id(room, 1), &bob, "a")).await, NotAMember);
     fails!(s.log.react(&taking(id(room, 1), &bob, "a")).await, NotAMember);
@@ -139,7 +139,7 @@ pub async fn a_deletion_takes_the_reactions_with_it(s: &Fixture) {
     s.log.react(&giving(id(room, 2), &bob, "b")).await.unwrap();
     let kept = s.log.edit_message(&edit(id(room, 2), &alice, "edited")).await.unwrap();
     assert_eq!(kept.reactions, [tally("b", &[&bob])], "an edit leaves them");
-    s.log.delete_message(id(room, 1), &alice).await.unwrap();
+    s.log.delete_message(id(room, 1), &alice, None).await.unwrap();
     assert_eq!(tallies(&s.store, room).await, []);
     assert_eq!(s.log.reacted(room, bob.id, &[1, 2]).await.unwrap(), [(2, "b".into())]);
     let log = all_changes(&s.store, room, before).await;

@@ -58,11 +58,11 @@ pub async fn a_repeat_gives_the_first_result_whatever_came_after(s: &Fixture) {
     s.log.edit_message(&edit(id(room, 2), &bob, "another")).await.unwrap();
     is_answered(&s.store, &new, &first, "after an edit").await;
     assert_eq!(message(&s.store, room, 2).await.content, "another");
-    s.log.delete_message(id(room, 1), &alice).await.unwrap();
+    s.log.delete_message(id(room, 1), &alice, None).await.unwrap();
     is_answered(&s.store, &new, &first, "what it answers is deleted").await;
     s.rooms.leave(room, &bob).await.unwrap();
     is_answered(&s.store, &new, &first, "after leaving").await;
-    s.log.delete_message(id(room, 2), &alice).await.unwrap();
+    s.log.delete_message(id(room, 2), &alice, None).await.unwrap();
     is_answered(&s.store, &new, &first, "after a deletion").await;
     send(&s.store, room, &alice, "3").await;
     while s.maintenance.trim(Timestamp::now(), 100).await.unwrap() > 0 {}

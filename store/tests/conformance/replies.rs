@@ -28,19 +28,19 @@ pub async fn a_reply_raises_the_count_and_its_deletion_lowers_it(s: &Fixture) {
     }
     assert_eq!((count(&s.store, room, 1).await, count(&s.store, room, 2).await), (3, 0));
     for _ in 0..2 {
-        s.log.delete_message(id(room, 4), &bob).await.unwrap();
+        s.log.delete_message(id(room, 4), &bob, None).await.unwrap();
         assert_eq!(count(&s.store, room, 1).await, 2, "deleted twice is deleted once");
     }
     assert_eq!(list(&s.store, room, 1).await, [3, 4, 5], "a deleted one keeps its place");
     s.log.edit_message(&edit(id(room, 3), &bob, "edited")).await.unwrap();
-    s.log.delete_message(parent, &alice).await.unwrap();
+    s.log.delete_message(parent, &alice, None).await.unwrap();
     let deleted = message(&s.store, room, 1).await;
     assert_eq!((deleted.content.as_str(), deleted.replies), ("", 2), "a deleted message keeps its replies");
     s.log.append(&reply(parent, &bob, "6")).await.unwrap();
     assert_eq!(count(&s.store, room, 1).await, 3);
     assert_eq!(list(&s.store, room, 1).await, [3, 4, 5, 6]);
     for seq in [3, 5, 6] {
-        s.log.delete_message(id(room, seq), &alice).await.unwrap();
+        s.log.delete_message(id(room, seq), &alice, None).await.unwrap();
     }
     assert_eq!(count(&s.store, room, 1).await, 0);
 }
@@ -71,7 +71,7 @@ pub async fn replies_come_oldest_first_in_pages(s: &Fixture) {
     assert_eq!(page(0, 9, 80).await, (vec![2, 4], true), "exactly full");
     assert_eq!(page(0, 9, 79).await, (vec![2], true), "bytes, not characters");
     assert_eq!(page(4, 9, 10).await, (vec![6], true), "one there is always");
-    s.log.delete_message(id(room, 6), &alice).await.unwrap();
+    s.log.delete_message(id(room, 6), &alice, None).await.unwrap();
     s.log.react(&giving(id(room, 4), &alice, "a")).await.unwrap();
     let (items, _) = s.log.replies(parent, 2, 2, 1000).await.unwrap();
     assert_eq!(items, [message(&s.store, room, 4).await, message(&s.store, room, 6).await], "as they are now");
@@ -94,7 +94,7 @@ pub async fn a_reply_to_what_is_not_there_is_only_kept(s: &Fixture) {
     }
     assert_eq!((count(&s.store, other, 1).await, list(&s.store, other, 1).await), (0, vec![]));
     s.log.append(&reply(id(room, 4), &alice, "5")).await.unwrap();
-    s.log.delete_message(id(room, 2), &alice).await.unwrap();
+    s.log.delete_message(id(room, 2), &alice, None).await.unwrap();
     assert_eq!(count(&s.store, room, 4).await, 1, "what was never counted is not taken away");
     for missing in [0, 6, u64::MAX] {
         assert_eq!(s.log.replies(id(room, missing), 0, 9, 1000).await.unwrap(), (vec![], false));
@@ -113,7 +113,7 @@ pub async fn replies_at_once_are_all_counted(s: &Fixture) {
             for n in 0..6 {
                 let sent = log.append(&reply(id(room, 1), &person, "x")).await.unwrap();
                 if n % 3 == 0 {
-                    log.delete_message(id(room, sent.seq), &person).await.unwrap();
+                    log.delete_message(id(room, sent.seq), &person, None).await.unwrap();
                 }
             }
         }

@@ -49,7 +49,7 @@ pub async fn all_but_the_newest_go(s: &Fixture) {
     for room in [few, one, all] {
         send_numbers(&s.store, room, &alice, 10).await;
     }
-    s.log.delete_message(id(few, 8), &alice).await.unwrap();
+    s.log.delete_message(id(few, 8), &alice, None).await.unwrap();
     let now = Timestamp::now();
     assert_eq!(trim_all(&s.store, now).await, 6 + 9);
     let kept = async |room| seqs(&s.store, room, page(PageFrom::After(0), 50)).await.0;
@@ -135,7 +135,7 @@ pub async fn counts_and_pages_go_on_across_the_floor(s: &Fixture) {
         s.log.append(&NewMessage { mentions: named, ..naming(room, &alice, &n.to_string(), &[]) }).await.unwrap();
     }
     for gone in [3, 4, 9] {
-        s.log.delete_message(id(room, gone), &alice).await.unwrap();
+        s.log.delete_message(id(room, gone), &alice, None).await.unwrap();
     }
     s.log.mark_read(room, bob.id, 1).await.unwrap();
     assert_eq!(counts(&s.store, room, &bob).await, (6, 5));
@@ -157,7 +157,7 @@ pub async fn counts_and_pages_go_on_across_the_floor(s: &Fixture) {
     s.log.mark_read(room, bob.id, 7).await.unwrap();
     assert_eq!(counts(&s.store, room, &bob).await, (2, 2));
     s.log.append(&naming(room, &alice, "11", &[&bob])).await.unwrap();
-    s.log.delete_message(id(room, 8), &alice).await.unwrap();
+    s.log.delete_message(id(room, 8), &alice, None).await.unwrap();
     trim_all(&s.store, Timestamp::now()).await;
     assert_eq!(counts(&s.store, room, &bob).await, (2, 2), "10 and 11");
 }
@@ -176,7 +176,7 @@ pub async fn a_message_that_is_gone_is_not_there(s: &Fixture) {
         let gone = id(room, seq);
         assert_eq!(s.log.message(gone).await.unwrap(), None);
         fails!(s.log.edit_message(&edit(gone, &alice, "x")).await, MessageNotFound);
-        fails!(s.log.delete_message(gone, &alice).await, MessageNotFound);
+        fails!(s.log.delete_message(gone, &alice, None).await, MessageNotFound);
         fails!(s.log.react(&giving(gone, &bob, "b")).await, MessageNotFound);
         fails!(s.log.react(&taking(gone, &bob, "a")).await, MessageNotFound);
     }
@@ -184,7 +184,7 @@ pub async fn a_message_that_is_gone_is_not_there(s: &Fixture) {
     assert_eq!(s.log.replies(id(room, 1), 0, 9, 1000).await.unwrap(), (vec![], false));
     assert_eq!(head(&s.store, room).await, before);
     assert_eq!(message(&s.store, room, 4).await.reply_to, Some(id(room, 1)), "what was said stays as it was");
-    s.log.delete_message(id(room, 4), &alice).await.unwrap();
+    s.log.delete_message(id(room, 4), &alice, None).await.unwrap();
     let late = s.log.append(&reply(id(room, 1), &alice, "7")).await.unwrap();
     assert_eq!((late.seq, message(&s.store, room, 7).await.reply_to), (7, Some(id(room, 1))));
     assert_eq!(s.log.replies(id(room, 1), 0, 9, 1000).await.unwrap(), (vec![], false));
@@ -200,7 +200,7 @@ pub async fn who_resumes_across_the_floor_gets_every_change(s: &Fixture) {
     s.log.edit_message(&edit(id(room, 3), &alice, "edited")).await.unwrap();
     s.log.react(&giving(id(room, 1), &bob, "a")).await.unwrap();
     s.log.react(&giving(id(room, 3), &bob, "b")).await.unwrap();
-    s.log.delete_message(id(room, 2), &alice).await.unwrap();
+    s.log.delete_message(id(room, 2), &alice, None).await.unwrap();
     send(&s.store, room, &alice, "4").await;
     let live = all_changes(&s.store, room, start).await;
     assert_eq!(trim_all(&s.store, Timestamp::now()).await, 2);

@@ -107,7 +107,7 @@ pub async fn what_was_decided_by_other_roles_is_not_done(s: &Fixture) {
     let nowhere = RoomId::new();
     fails!(s.room_admin.set_role(&RoleChange { room: nowhere, ..right }).await, RoomNotFound);
     fails!(s.room_admin.remove_member(&kick(nowhere, &alice, &bob)).await, RoomNotFound);
-    fails!(s.room_admin.unban(nowhere, bob.id).await, RoomNotFound);
+    fails!(s.room_admin.unban(nowhere, alice.id, Role::Owner, bob.id).await, RoomNotFound);
     fails!(s.room_admin.bans(nowhere, None, 9).await, RoomNotFound);
 }
 
@@ -155,8 +155,13 @@ pub async fn who_is_banned_stays_out_until_the_ban_is_lifted(s: &Fixture) {
     assert!(bans.iter().all(|ban: &Ban| Timestamp::now().since(ban.at).as_secs() < 60));
     assert_eq!(s.room_admin.bans(room, None, 1).await.unwrap(), bans[..1]);
     assert_eq!(s.room_admin.bans(room, Some(rest[0].id), 9).await.unwrap(), bans[1..]);
+    // Not by who is no admin any more, or another.
+    for (by, role) in [(alice, Role::Admin), (&rest[1], Role::Owner), (&rest[2], Role::Admin)] {
+        fails!(s.room_admin.unban(room, by.id, role, rest[0].id).await, RolesChanged);
+    }
+    assert_eq!(s.room_admin.bans(room, None, 9).await.unwrap(), bans);
     for _ in 0..2 {
-        s.room_admin.unban(room, rest[0].id).await.unwrap();
+        s.room_admin.unban(room, rest[1].id, Role::Admin, rest[0].id).await.unwrap();
     }
     join(&s.store, room, &rest[0]).await;
     assert_eq!(s.room_admin.bans(room, None, 9).await.unwrap(), bans[1..]);

@@ -59,13 +59,15 @@ async fn log_in(s: &Fixture, user: UserId) -> SessionId {
         id,
         user,
         refresh_hash: [1; 32],
+        family_hash: [9; 32],
+        replaced: None,
         created_at: now,
         used_at: now,
         expires_at: now.after(Duration::from_secs(60)),
         agent: None,
         address: None,
     };
-    s.sessions.create_session(&session, MANY).await.unwrap();
+    s.sessions.create_session(&session, MANY, None).await.unwrap();
     id
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use shared::{EventId, SessionId, Timestamp, UserId, protocol::Position};
 use store::{
-    Arrival, BusEvent, Exchange, Inbox, Login, Rotation, SessionRecord, Signal, Ticket, Topic, UserEvent, UserRecord,
+    Arrival, BusEvent, Exchange, Inbox, Login, Replaced, Rotation, SessionRecord, Signal, Ticket, Topic, UserEvent,
+    UserRecord,
 };
 
 use crate::{
@@ -14,6 +15,9 @@ use crate::{
 
 /// More than any test begins.
 const MANY: usize = 100;
+/// Of all these logins' secrets.
+const FAMILY: u8 = 77;
+const GRACE: Duration = Duration::from_secs(10);
 
 fn login(hash: u8) -> SessionRecord {
     let now = Timestamp::now();
@@ -21,6 +25,8 @@ fn login(hash: u8) -> SessionRecord {
         id: SessionId::new(),
         user: UserId::new(),
         refresh_hash: [hash; 32],
+        family_hash: [FAMILY; 32],
+        replaced: None,
         created_at: now,
         used_at: now,
         expires_at: now.after(Duration::from_secs(3600)),
@@ -38,7 +44,7 @@ fn login_of(user: UserId, seconds: u64) -> SessionRecord {
 
 async fn begin(s: &Fixture, sessions: &[&SessionRecord]) {
     for session in sessions {
-        s.sessions.create_session(session, MANY).await.unwrap();
+        s.sessions.create_session(session, MANY, None).await.unwrap();
     }
 }
 
@@ -46,9 +52,13 @@ async fn read(s: &Fixture, session: &SessionRecord) -> Option<SessionRecord> {
     s.sessions.session(session.user, session.id).await.unwrap()
 }
 
-async fn rotate(s: &Fixture, session: &SessionRecord, hashes: [u8; 2], expires_at: Timestamp) -> Rotation {
+fn exchange(hashes: [u8; 2], at: Timestamp, expires_at: Timestamp) -> Exchange {
     let [presented, next] = hashes.map(|hash| [hash; 32]);
-    let exchange = Exchange { presented, next, at: Timestamp::now(), expires_at };
+    Exchange { presented, family: [FAMILY; 32], next, at, grace: GRACE, expires_at }
+}
+
+async fn rotate(s: &Fixture, session: &SessionRecord, hashes: [u8; 2], expires_at: Timestamp) -> Rotation {
+    let exchange = exchange(hashes, Timestamp::now(), expires_at);
     s.sessions.rotate_refresh(session.user, session.id, &exchange).await.unwrap()
 }
 
@@ -112,15 +122,15 @@ pub async fn of_more_sessions_than_are_kept_those_not_used_for_the_longest_end(s
     begin(s, &[&sessions[0], &sessions[1], &sessions[2]]).await;
     // The oldest login was used last.
     let later = sessions[4].used_at;
-    let exchange = Exchange { presented: [1; 32], next: [2; 32], at: later, expires_at: sessions[0].expires_at };
+    let exchange = exchange([1, 2], later, sessions[0].expires_at);
     s.sessions.rotate_refresh(user, sessions[0].id, &exchange).await.unwrap();
     let ids = async || s.sessions.sessions(user).await.unwrap().iter().map(|one| one.id).collect::<Vec<_>>();
-    s.sessions.create_session(&sessions[3], 3).await.unwrap();
+    s.sessions.create_session(&sessions[3], 3, None).await.unwrap();
     assert_eq!(ended(&mut inbox).await, (user, sessions[1].id));
     assert_eq!(ids().await, [0, 2, 3].map(|n| sessions[n].id));
     // It stays, though none was used longer ago.
     let old = SessionRecord { id: SessionId::new(), ..sessions[0].clone() };
-    s.sessions.create_session(&old, 1).await.unwrap();
+    s.sessions.create_session(&old, 1, None).await.unwrap();
     assert_eq!(ids().await, [old.id]);
     let mut told = [ended(&mut inbox).await, ended(&mut inbox).await, ended(&mut inbox).await].map(|(_, id)| id);
     told.sort_unstable_by_key(|id| *id.as_bytes());
@@ -188,10 +198,11 @@ pub async fn the_valid_refresh_token_rotates(s: &Fixture) {
     for n in 1..5_u8 {
         expires_at = expires_at.after(Duration::from_millis(1_001));
         let at = session.used_at.after(Duration::from_secs(n.into()));
-        let exchange = Exchange { presented: [n; 32], next: [n + 1; 32], at, expires_at };
-        let expected = SessionRecord { refresh_hash: [n + 1; 32], used_at: at, expires_at, ..session.clone() };
+        let exchange = exchange([n, n + 1], at, expires_at);
+        let (refresh_hash, replaced) = ([n + 1; 32], Some(Replaced { hash: [n; 32], at }));
+        let expected = SessionRecord { refresh_hash, replaced, used_at: at, expires_at, ..session.clone() };
         let rotation = s.sessions.rotate_refresh(session.user, session.id, &exchange).await.unwrap();
-        assert_eq!(rotation, Rotation::Rotated(expected.clone()));
+        assert_eq!(rotation, Rotation::Rotated(Box::new(expected.clone())));
         assert_eq!(read(s, &session).await, Some(expected));
     }
     let unknown = SessionRecord { id: SessionId::new(), ..session.clone() };
@@ -203,27 +214,93 @@ pub async fn the_valid_refresh_token_rotates(s: &Fixture) {
 pub async fn a_replayed_refresh_token_ends_the_session(s: &Fixture) {
     let session = login(1);
     begin(s, &[&session]).await;
-    let rotate = async |presented, next| rotate(s, &session, [presented, next], session.expires_at).await;
-    assert!(matches!(rotate(1, 2).await, Rotation::Rotated(_)));
-    assert_eq!(rotate(1, 3).await, Rotation::Reused);
+    let (first, grace) = (Timestamp::now(), GRACE + Duration::from_millis(1));
+    let rotate = async |hashes, at| {
+        let exchange = exchange(hashes, at, session.expires_at);
+        s.sessions.rotate_refresh(session.user, session.id, &exchange).await.unwrap()
+    };
+    assert!(matches!(rotate([1, 2], first).await, Rotation::Rotated(_)));
+    assert_eq!(rotate([1, 3], first.after(grace)).await, Rotation::Reused);
     assert_eq!(read(s, &session).await, None);
-    assert_eq!(rotate(2, 4).await, Rotation::Unknown, "the valid one is of no use any more");
+    assert_eq!(rotate([2, 4], first.after(grace)).await, Rotation::Unknown, "the valid one is of no use any more");
+
+    begin(s, &[&session]).await;
+    assert!(matches!(rotate([1, 2], first).await, Rotation::Rotated(_)));
+    assert!(matches!(rotate([2, 3], first).await, Rotation::Rotated(_)));
+    assert_eq!(rotate([1, 4], first).await, Rotation::Reused, "two before, though within the grace");
+    assert_eq!(read(s, &session).await, None);
 }
 
-pub async fn of_many_uses_of_one_refresh_token_at_once_one_rotates(s: &Fixture) {
+pub async fn within_the_grace_the_refresh_token_before_is_exchanged_again(s: &Fixture) {
+    let session = login(1);
+    begin(s, &[&session]).await;
+    let first = Timestamp::now();
+    let rotate = async |hashes, at| {
+        let exchange = exchange(hashes, at, session.expires_at);
+        s.sessions.rotate_refresh(session.user, session.id, &exchange).await.unwrap()
+    };
+    for (next, after) in [(2, Duration::ZERO), (3, GRACE / 2), (4, GRACE)] {
+        let at = first.after(after);
+        let (refresh_hash, replaced) = ([next; 32], Some(Replaced { hash: [1; 32], at: first }));
+        let expected = SessionRecord { refresh_hash, replaced, used_at: at, ..session.clone() };
+        assert_eq!(rotate([1, next], at).await, Rotation::Rotated(Box::new(expected)));
+    }
+    assert!(
+        matches!(rotate([4, 5], first.after(GRACE)).await, Rotation::Rotated(_)),
+        "what was answered last is valid"
+    );
+    assert_eq!(rotate([3, 6], first.after(GRACE)).await, Rotation::Reused, "what was answered before that is not");
+}
+
+pub async fn what_never_was_a_refresh_token_of_the_session_ends_nothing(s: &Fixture) {
+    let session = login(1);
+    // As it began before there were families.
+    let old = SessionRecord { family_hash: [0; 32], ..login(1) };
+    for session in [&session, &old] {
+        begin(s, &[session]).await;
+        let guess = exchange([9, 2], Timestamp::now(), session.expires_at);
+        let guess = Exchange { family: [FAMILY + 1; 32], ..guess };
+        let rotation = s.sessions.rotate_refresh(session.user, session.id, &guess).await.unwrap();
+        assert_eq!((rotation, read(s, session).await), (Rotation::Unknown, Some(session.clone())));
+        assert!(matches!(rotate(s, session, [1, 2], session.expires_at).await, Rotation::Rotated(_)));
+    }
+}
+
+pub async fn of_many_uses_of_one_refresh_token_at_once_the_answer_of_one_is_valid(s: &Fixture) {
     let session = login(1);
     begin(s, &[&session]).await;
     let results = at_once((0..16_u8).map(|n| {
         let (sessions, session) = (s.sessions.clone(), session.clone());
-        let (presented, next, at) = ([1; 32], [n + 2; 32], Timestamp::now());
-        let exchange = Exchange { presented, next, at, expires_at: session.expires_at };
+        let exchange = exchange([1, n + 2], Timestamp::now(), session.expires_at);
         async move { sessions.rotate_refresh(session.user, session.id, &exchange).await.unwrap() }
     }))
     .await;
-    let count = |wanted: fn(&Rotation) -> bool| results.iter().filter(|r| wanted(r)).count();
-    assert_eq!(count(|r| matches!(r, Rotation::Rotated(_))), 1, "{results:?}");
-    assert_eq!(count(|r| matches!(r, Rotation::Reused)), 1, "{results:?}");
-    assert_eq!(read(s, &session).await, None);
+    assert!(results.iter().all(|r| matches!(r, Rotation::Rotated(_))), "{results:?}");
+    let valid = read(s, &session).await.unwrap().refresh_hash[0];
+    assert!(matches!(rotate(s, &session, [valid, 99], session.expires_at).await, Rotation::Rotated(_)));
+    let other = if valid == 2 { 3 } else { 2 };
+    assert_eq!(rotate(s, &session, [other, 98], session.expires_at).await, Rotation::Reused);
+}
+
+pub async fn a_login_with_what_is_not_the_password_any_more_begins_no_session(s: &Fixture) {
+    let alice = UserRecord { password_hash: Some("$old \"x\"".into()), ..account("alice") };
+    let guest = UserRecord { password_hash: None, ..account("guest") };
+    s.users.create_user(&alice).await.unwrap();
+    s.users.create_user(&guest).await.unwrap();
+    let session = SessionRecord { user: alice.id, ..login(1) };
+    let create = async |session: &SessionRecord, password: &str| {
+        s.sessions.create_session(session, MANY, Some(password)).await.unwrap()
+    };
+    assert!(create(&session, "$old \"x\"").await);
+    let changed = s.users.change_password(alice.id, "$old \"x\"", "$new", session.id).await.unwrap();
+    assert_eq!(changed, Some(Vec::new()));
+    let late = SessionRecord { id: SessionId::new(), ..session.clone() };
+    assert!(!create(&late, "$old \"x\"").await);
+    assert_eq!((read(s, &late).await, read(s, &session).await), (None, Some(session)));
+    assert!(create(&late, "$new").await);
+    for other in [guest.id, UserId::new()] {
+        assert!(!create(&SessionRecord { user: other, ..login(1) }, "$new").await);
+    }
 }
 
 pub async fn an_expired_session_is_gone(s: &Fixture) {

@@ -174,6 +174,8 @@ pub async fn a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessi
             id: SessionId::new(),
             user: alice.id,
             refresh_hash: [1; 32],
+            family_hash: [9; 32],
+            replaced: None,
             created_at: now,
             used_at: now,
             expires_at: now.after(std::time::Duration::from_secs(60)),
@@ -182,7 +184,7 @@ pub async fn a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessi
         })
         .collect();
     for session in &sessions {
-        s.sessions.create_session(session, 9).await.unwrap();
+        s.sessions.create_session(session, 9, None).await.unwrap();
     }
     let mut inbox = follow(s, &[Topic::User(alice.id)]).await;
     let keep = sessions[1].id;

@@ -77,20 +77,20 @@ pub async fn a_deleted_message_is_not_unread(s: &Fixture) {
     let room = room_of(&s.store, &[&alice, &bob]).await;
     send_numbers(&s.store, room, &alice, 6).await;
     for seq in [2, 5] {
-        s.log.delete_message(id(room, seq), &alice).await.unwrap();
+        s.log.delete_message(id(room, seq), &alice, None).await.unwrap();
     }
     assert_eq!(unread(&s.store, room, &bob).await, 4);
-    assert_eq!(s.log.delete_message(id(room, 2), &alice).await.unwrap(), None);
+    assert_eq!(s.log.delete_message(id(room, 2), &alice, None).await.unwrap(), None);
     assert_eq!(unread(&s.store, room, &bob).await, 4, "deleted twice is deleted once");
     for (mark, left) in [(1, 3), (2, 3), (4, 1), (5, 1), (6, 0)] {
         s.log.mark_read(room, bob.id, mark).await.unwrap();
         assert_eq!(unread(&s.store, room, &bob).await, left, "read up to {mark}");
     }
-    s.log.delete_message(id(room, 6), &alice).await.unwrap();
-    s.log.delete_message(id(room, 1), &alice).await.unwrap();
+    s.log.delete_message(id(room, 6), &alice, None).await.unwrap();
+    s.log.delete_message(id(room, 1), &alice, None).await.unwrap();
     assert_eq!(unread(&s.store, room, &bob).await, 0, "deleting what was read takes nothing away");
     join(&s.store, room, &carol).await;
-    s.log.delete_message(id(room, 3), &alice).await.unwrap();
+    s.log.delete_message(id(room, 3), &alice, None).await.unwrap();
     assert_eq!(unread(&s.store, room, &carol).await, 0, "nor what was there before they came");
     send_numbers(&s.store, room, &alice, 2).await;
     assert_eq!(unread(&s.store, room, &carol).await, 2);
@@ -130,9 +130,9 @@ pub async fn the_last_message_is_the_newest_in_its_current_state(s: &Fixture) {
     assert_eq!(view(&s.store, room, &bob).await.last_message, None);
     send_numbers(&s.store, room, &alice, 2).await;
     assert_eq!(view(&s.store, room, &bob).await.last_message, Some(message(&s.store, room, 2).await));
-    s.log.delete_message(id(room, 1), &alice).await.unwrap();
+    s.log.delete_message(id(room, 1), &alice, None).await.unwrap();
     assert_eq!(view(&s.store, room, &bob).await.last_message.unwrap().content, "2");
-    s.log.delete_message(id(room, 2), &alice).await.unwrap();
+    s.log.delete_message(id(room, 2), &alice, None).await.unwrap();
     let last = view(&s.store, room, &bob).await.last_message.unwrap();
     assert_eq!((last.seq, last.author, last.content.as_str()), (2, alice.id, ""));
     assert!(last.deleted_at.is_some());

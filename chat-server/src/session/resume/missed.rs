@@ -7,7 +7,7 @@ use shared::{
     RoomId,
     protocol::{Position, ResumeStatus, Resumed, ServerFrame},
 };
-use store::{RoomEvent, UserChanges};
+use store::{ChangeBody, RoomEvent, UserChanges};
 
 use super::{Line, MOST_MISSED, Outcome, Replay, Telling};
 use crate::{
@@ -214,12 +214,31 @@ impl Replay<'_> {
             if self.is_own_leaving(event) {
                 return Ok(Telling::Left);
             }
-            let frame = if is_hidden(event, line.visible_after) { on_event(&hidden(event)) } else { on_event(event) };
+            let frame = if self.hides(line, event).await? { on_event(&hidden(event)) } else { on_event(event) };
             self.push(&frame, None).await?;
+            if matches!(event.change.body, ChangeBody::Updated(_)) {
+                line.visible_after = None;
+            }
             line.at = Position { rev: event.change.rev, event_id: event.change.event_id };
         }
         self.pipe.flush();
         Ok(Telling::Done)
+    }
+
+    /// Must it not be shown to the user? Asks for what is not known any more, where it is about an edit.
+    async fn hides(&self, line: &mut Line, event: &RoomEvent) -> Result<bool> {
+        if !is_hidden(event, u64::MAX) {
+            return Ok(false);
+        }
+        let visible_after = match line.visible_after {
+            Some(known) => known,
+            None => {
+                let asked = self.hub.domain.rooms.hidden_up_to(line.room, &[self.user()]).await?;
+                asked.first().copied().unwrap_or(u64::MAX)
+            }
+        };
+        line.visible_after = Some(visible_after);
+        Ok(is_hidden(event, visible_after))
     }
 
     fn is_own_leaving(&self, event: &RoomEvent) -> bool {

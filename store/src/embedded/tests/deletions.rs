@@ -44,13 +44,15 @@ async fn of_a_deleted_user_is_left_that_their_id_was_somebodys() {
             id: SessionId::new(),
             user: ann.id,
             refresh_hash: [1; 32],
+            family_hash: [0; 32],
+            replaced: None,
             created_at: now,
             used_at: now,
             expires_at: now.after(DAY),
             agent: None,
             address: None,
         };
-        store.sessions.create_session(&session, 9).await.unwrap();
+        store.sessions.create_session(&session, 9, None).await.unwrap();
         let item = |n| InboxItem {
             id: NotificationId::new(),
             title: "t".into(),
@@ -84,7 +86,7 @@ async fn of_a_deleted_user_is_left_that_their_id_was_somebodys() {
         drop(engine);
         let store = open(dir.path()).await.unwrap();
         assert_eq!(store.users.user(ann.id).await.unwrap(), None);
-        assert!(matches!(store.sessions.create_session(&session, 9).await, Err(StoreError::UserNotFound)));
+        assert!(matches!(store.sessions.create_session(&session, 9, None).await, Err(StoreError::UserNotFound)));
         store.users.create_user(&UserRecord { id: UserId::new(), ..record }).await.unwrap();
     }
 }

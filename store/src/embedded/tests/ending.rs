@@ -41,7 +41,7 @@ async fn what_is_left_of_a_deleted_room_goes_with_the_sweep_and_its_id_two_days_
         store.log.append(&message).await.unwrap();
     }
     store.log.react(&reacting(MessageId { room: id, seq: 1 }, bob, "👍")).await.unwrap();
-    store.log.delete_message(MessageId { room: id, seq: 4 }, alice).await.unwrap();
+    store.log.delete_message(MessageId { room: id, seq: 4 }, alice, None).await.unwrap();
     let (by, by_role, user) = (alice.clone(), Role::Owner, actor("stranger"));
     store.room_admin.remove_member(&Removal { room: id, by, by_role, user, role: None, ban: true }).await.unwrap();
     let lifetime = Duration::from_secs(60);

@@ -130,7 +130,7 @@ async fn a_message_costs_the_same_whatever_the_members_and_messages_of_its_room(
             append(to_all),
             append(reply),
             bare.cost(|tx| assert!(edits::edit(tx, edit).is_ok())),
-            bare.cost(|tx| assert!(edits::delete(tx, MessageId { room: id, seq: 1 }, &alice).unwrap().is_some())),
+            bare.cost(|tx| assert!(edits::delete(tx, MessageId { room: id, seq: 1 }, &alice, None).unwrap().is_some())),
         ]);
     }
     let [small, crowded, long] = &costs[..] else { panic!() };
@@ -157,7 +157,7 @@ async fn where_a_member_stands_costs_the_same_however_much_is_unread_deleted_or_
 
         bare.cost(|tx| {
             for seq in 1..=messages {
-                edits::delete(tx, MessageId { room: id, seq }, &alice).unwrap();
+                edits::delete(tx, MessageId { room: id, seq }, &alice, None).unwrap();
             }
         });
         assert_eq!((standing().unread, standing().mentions), (0, 0));

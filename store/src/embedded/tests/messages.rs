@@ -63,9 +63,9 @@ async fn a_deleted_message_is_in_no_index() {
     let mentioned = [Counted::Naming(bob.id), Counted::NamingAll].map(|index| index.entries(id, 0, u64::MAX));
     let reactions = [keys::reactions_to(id, sent.seq), keys::leavings()];
     assert_eq!((keys_in(&engine, &mentioned), keys_in(&engine, &reactions)), (2, 2));
-    store.log.delete_message(sent, &alice).await.unwrap();
+    store.log.delete_message(sent, &alice, None).await.unwrap();
     assert_eq!(keys_in(&engine, &mentioned), 1);
-    store.log.delete_message(to_all, &alice).await.unwrap();
+    store.log.delete_message(to_all, &alice, None).await.unwrap();
     assert_eq!(keys_in(&engine, &mentioned), 0);
     assert_eq!(store.log.reacted(id, bob.id, &[sent.seq]).await.unwrap(), [], "out of sight before the sweep");
     store.maintenance.sweep(Timestamp::now()).await.unwrap();

@@ -42,7 +42,7 @@ async fn trimming_goes_in_steps_and_leaves_nothing_on_disk() {
     for seq in [1, 2, SENT] {
         store.log.react(&reacting(MessageId { room: id, seq }, &alice, "👍")).await.unwrap();
     }
-    store.log.delete_message(MessageId { room: id, seq: 4 }, &alice).await.unwrap();
+    store.log.delete_message(MessageId { room: id, seq: 4 }, &alice, None).await.unwrap();
 
     let now = Timestamp::now();
     assert_eq!(store.maintenance.trim(now, 10).await.unwrap(), 10);
@@ -101,7 +101,7 @@ async fn what_is_below_the_floor_is_not_there_for_anybody() {
     assert!(matches!(store.log.edit_message(&edit).await, Err(StoreError::MessageNotFound)));
     let react = store.log.react(&reacting(gone, &bob, "🎉")).await;
     assert!(matches!(react, Err(StoreError::MessageNotFound)));
-    assert!(matches!(store.log.delete_message(gone, &alice).await, Err(StoreError::MessageNotFound)));
+    assert!(matches!(store.log.delete_message(gone, &alice, None).await, Err(StoreError::MessageNotFound)));
     assert_eq!(store.log.replies(gone, 0, 9, 99).await.unwrap(), (Vec::new(), false));
     assert_eq!(store.log.reacted(room, bob.id, &[1]).await.unwrap(), []);
     let view = store.rooms.views(bob.id, &[room]).await.unwrap().remove(0).unwrap();

@@ -15,7 +15,7 @@ if ARGV[3] then
     if tonumber(redis.call('HGET', KEYS[3], at) or since) > since then return {'SEEN'} end
   end
   for at = 2, #sessions, 2 do
-    if tonumber(string.match(sessions[at], '^%x+ %-?%d+ (%-?%d+) ')) > since then return {'SEEN'} end
+    if tonumber(string.match(sessions[at], '^%S+ %-?%d+ (%-?%d+) ')) > since then return {'SEEN'} end
   end
 end
 local out = {'OK'}

@@ -1,11 +1,16 @@
 #!lua
--- KEYS sessions channel user | ARGV session record now keep. Gives -1 where the account is gone.
+-- KEYS sessions channel user | ARGV session record now keep password('': any). Gives -1 where the account is gone, 0 where
+-- it has another password.
 if redis.call('GETRANGE', KEYS[3], 0, 3) == 'gone' then return -1 end
+if ARGV[5] ~= '' then
+  local user = redis.call('GET', KEYS[3])
+  if not user or cjson.decode(user).password_hash ~= ARGV[5] then return 0 end
+end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 local now, last, others = tonumber(ARGV[3]), 0, {}
 local all = redis.call('HGETALL', KEYS[1])
 for at = 1, #all, 2 do
-  local used, expires = string.match(all[at + 1], '^%x+ %-?%d+ (%-?%d+) (%-?%d+) ')
+  local used, expires = string.match(all[at + 1], '^%S+ %-?%d+ (%-?%d+) (%-?%d+) ')
   used, expires = tonumber(used), tonumber(expires)
   if expires <= now and all[at] ~= ARGV[1] then
     redis.call('HDEL', KEYS[1], all[at])
@@ -20,4 +25,5 @@ for at = math.max(1, tonumber(ARGV[4])), #others do
   redis.call('SPUBLISH', KEYS[2], 's ' .. others[at][1])
 end
 -- There is no expiry of a field: the hash goes with its last session, and what expired before with the next login.
-return redis.call('PEXPIREAT', KEYS[1], string.format('%d', last))
+redis.call('PEXPIREAT', KEYS[1], string.format('%d', last))
+return 1

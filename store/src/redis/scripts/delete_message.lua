@@ -1,6 +1,6 @@
 #!lua
--- KEYS room messages changes deleted mentions reactions channel leaving retention files orphans
--- ARGV seq user eventId name(JSON) changesKept room mostEntries
+-- KEYS room messages changes deleted mentions reactions channel leaving retention files orphans members
+-- ARGV seq user eventId name(JSON) changesKept room mostEntries role('': not compared)
 -- Gives OK (or GONE: it was before) and the room's position.
 local seq, user, eid = ARGV[1], ARGV[2], ARGV[3]
 local head = redis.call('HMGET', KEYS[1], 'rev', 'eid')
@@ -13,6 +13,9 @@ if gone ~= '-' then
   -- The same call again, after its answer was lost.
   if head[2] == eid then return {'OK', head[1], eid} end
   return {'GONE', head[1], head[2]}
+end
+if ARGV[8] ~= '' and string.match(redis.call('HGET', KEYS[12], user) or '', '^%S*') ~= ARGV[8] then
+  return {'ROLES_CHANGED'}
 end
 for word in string.gmatch(named, '%S+') do
   redis.call('ZREM', KEYS[5], string.format('%s %016d', word, seq))

@@ -8,7 +8,7 @@ for _, session in ipairs(which) do
   if record then
     redis.call('HDEL', KEYS[1], session)
     redis.call('SPUBLISH', KEYS[2], 's ' .. session)
-    local expires = string.match(record, '^%x+ %-?%d+ %-?%d+ (%-?%d+) ')
+    local expires = string.match(record, '^%S+ %-?%d+ %-?%d+ (%-?%d+) ')
     if tonumber(expires) > tonumber(ARGV[3]) then ended[#ended + 1] = session end
   end
 end

@@ -1,5 +1,6 @@
 #!lua
--- KEYS room bans | ARGV user. Is the room there?
-if redis.call('HEXISTS', KEYS[1], 'rev') == 0 then return 0 end
-redis.call('HDEL', KEYS[2], ARGV[1])
-return 1
+-- KEYS room members bans | ARGV by byRole user
+if redis.call('HEXISTS', KEYS[1], 'rev') == 0 then return 'NO_ROOM' end
+if string.match(redis.call('HGET', KEYS[2], ARGV[1]) or '', '^%S*') ~= ARGV[2] then return 'ROLES_CHANGED' end
+redis.call('HDEL', KEYS[3], ARGV[3])
+return 'OK'

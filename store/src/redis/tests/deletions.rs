@@ -71,13 +71,15 @@ async fn of_a_deleted_user_is_left_that_their_id_was_somebodys(#[case] kind: Kin
         id: SessionId::new(),
         user: ann.id,
         refresh_hash: [1; 32],
+        family_hash: [0; 32],
+        replaced: None,
         created_at: now,
         used_at: now,
         expires_at: soon(),
         agent: None,
         address: None,
     };
-    engine.create_session(&session, 9).await.unwrap();
+    engine.create_session(&session, 9, None).await.unwrap();
     engine.add_contact(ann.id, UserId::new(), 9).await.unwrap();
     engine.note_read_mark(ann.id, room, 1).await.unwrap();
     let item = InboxItem {

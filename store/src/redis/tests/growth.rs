@@ -109,7 +109,7 @@ async fn a_message_costs_the_same_whatever_the_members_and_messages_of_its_room(
         for new in [plain, to_all, reply] {
             of_room.push(counted.commands(async |engine| engine.append(&new).await.unwrap()).await.1);
         }
-        of_room.push(counted.commands(async |engine| engine.delete_message(first, &ann).await.unwrap()).await.1);
+        of_room.push(counted.commands(async |engine| engine.delete_message(first, &ann, None).await.unwrap()).await.1);
         costs.push(of_room);
     }
     assert_eq!(costs[1], costs[0], "of a thousand members");
@@ -136,7 +136,7 @@ async fn where_a_member_stands_runs_the_same_commands_however_much_is_unread_del
             counted.fill(&record, &ann, messages / 2, &mentions).await;
         }
         for seq in 1..=messages / 10 {
-            counted.engine.delete_message(MessageId { room: record.id, seq }, &ann).await.unwrap();
+            counted.engine.delete_message(MessageId { room: record.id, seq }, &ann, None).await.unwrap();
         }
         let standing = async |engine: &Engine| engine.standings(bob.id, &[record.id]).await.unwrap().remove(0).unwrap();
         let (standing, commands) = counted.commands(standing).await;

@@ -20,8 +20,8 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    Actor, Asked, Maintenance, Mentions, Most, NewMessage, People, RoomLog, RoomPatch, RoomRecord, RoomUpdate, Rooms,
-    StoreError, UserRecord, Users,
+    Actor, Asked, Maintenance, Mentions, Most, NewMessage, People, RoomAdmin, RoomLog, RoomPatch, RoomRecord,
+    RoomUpdate, Rooms, StoreError, UserRecord, Users,
 };
 
 pub(super) fn user(name: &str) -> UserRecord {
@@ -268,12 +268,14 @@ async fn a_deletion_that_died_on_either_side_of_the_room_leaves_its_names_with_i
     assert_eq!(later(&engine).await, 1);
     assert_eq!(engine.room_id_by_handle("lobby").await.unwrap(), Some(record.id));
     assert_eq!(engine.public_rooms("", None, 9).await.unwrap(), [record.id]);
-    let late = engine.delete_here(record.id, &ann, Role::Owner, &before).await;
+    let text = engine.record_text(record.id).await.unwrap().unwrap();
+    let late = engine.delete_here((record.id, &text), &ann, Role::Owner, &before).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
 
     let attempt = new_attempt();
     let _dead = engine.record_intent(&intent(&attempt), Timestamp::now()).await.unwrap();
-    engine.delete_here(record.id, &ann, Role::Owner, &attempt).await.unwrap();
+    assert!(!engine.delete_here((record.id, "{}"), &ann, Role::Owner, &attempt).await.unwrap(), "another record");
+    assert!(engine.delete_here((record.id, &text), &ann, Role::Owner, &attempt).await.unwrap());
     assert_eq!(engine.room(record.id).await.unwrap(), None);
     assert_eq!(later(&engine).await, 1);
     assert_eq!(engine.room_id_by_handle("lobby").await.unwrap(), None);
@@ -281,6 +283,29 @@ async fn a_deletion_that_died_on_either_side_of_the_room_leaves_its_names_with_i
     assert_eq!(engine.rooms_of(ann.id).await.unwrap(), []);
     assert_nothing_pending(&server).await;
     engine.create_room(&room(Some("lobby")), std::slice::from_ref(&ann)).await.unwrap();
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_room_deleted_before_its_making_is_done_leaves_its_handle_free(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (ann, record) = (actor("ann"), room(Some("lobby")));
+    let (attempt, members) = (new_attempt(), [ann.clone()]);
+    let pending = engine.begin_create(&record, &members, &attempt, Timestamp::now()).await.unwrap();
+    assert!(engine.write_room(&record, &members, &attempt).await.unwrap());
+    // Its owner finds it already.
+    engine.delete_room(record.id, &ann, Role::Owner).await.unwrap();
+    assert_eq!(engine.room_id_by_handle("lobby").await.unwrap(), None);
+    engine.confirm_create(record.id, Some(&record), record.handle.as_deref()).await.unwrap();
+    assert_eq!(engine.room_id_by_handle("lobby").await.unwrap(), None);
+    assert_eq!(engine.public_rooms("", None, 9).await.unwrap(), []);
+    for intent in &pending {
+        engine.forget_intent(intent).await.unwrap();
+    }
+    engine.create_room(&room(Some("lobby")), &members).await.unwrap();
 }
 
 #[rstest]

@@ -50,7 +50,7 @@ async fn a_deletion_removes_so_many_reactions_at_once_and_trimming_the_rest() {
     let engine = server.engine().await;
     let record = room(None);
     let (id, ann) = with_many(&engine, &record).await;
-    engine.delete_message(id, &actor("bob")).await.unwrap().unwrap();
+    engine.delete_message(id, &actor("bob"), None).await.unwrap().unwrap();
     assert_eq!(entries(&engine, &record).await, MANY - ENTRIES_A_STEP);
     // Whoever gave what sorts last is still in the index.
     let mut last = cmd("ZADD");

@@ -15,9 +15,9 @@ use super::{
     server::{Kind, Server},
 };
 use crate::{
-    ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, Login, NewMessage, NotifyQueue,
-    Outbox, PageFrom, PageRequest, Presence, ProfilePatch, Published, Publishing, RoomLog, Rooms, Rotation,
-    SessionRecord, Sessions, SocketKind, StoreError, Ticket, Tickets, Users,
+    Backups, ChangeBody, Changes, Device, Exchange, InboxItem, Inboxes, Job, JobState, Limits, Login, NewMessage,
+    NotifyQueue, Outbox, PageFrom, PageRequest, Presence, ProfilePatch, Published, Publishing, Replaced, RoomLog,
+    Rooms, Rotation, SessionRecord, Sessions, SocketKind, StoreError, Ticket, Tickets, Users,
     presence::{PresenceEvent, silent},
 };
 
@@ -54,9 +54,9 @@ async fn a_rooms_log_keeps_what_it_acknowledged(#[case] kind: Kind) {
         engine.append(&message(&record, &ann, &format!("m{n}"))).await.unwrap();
     }
     let id = MessageId { room: record.id, seq: 3 };
-    let gone = engine.delete_message(id, &bob).await.unwrap().unwrap();
+    let gone = engine.delete_message(id, &bob, None).await.unwrap().unwrap();
     assert_eq!(gone.rev, 8);
-    assert_eq!(engine.delete_message(id, &bob).await.unwrap(), None);
+    assert_eq!(engine.delete_message(id, &bob, None).await.unwrap(), None);
     let kept = engine.message(id).await.unwrap().unwrap();
     assert_eq!((kept.content.as_str(), kept.author, kept.deleted_at.is_some()), ("", ann.id, true));
 
@@ -147,22 +147,34 @@ async fn accounts_sessions_and_limits_work(#[case] kind: Kind) {
         id: SessionId::new(),
         user: ann.id,
         refresh_hash: [1; 32],
+        family_hash: [9; 32],
+        replaced: None,
         created_at: far,
         used_at: far,
         expires_at: far,
         agent: None,
         address: None,
     };
-    engine.create_session(&session, 9).await.unwrap();
-    let next = SessionRecord { refresh_hash: [2; 32], used_at: Timestamp::now(), ..session.clone() };
+    engine.create_session(&session, 9, None).await.unwrap();
+    let used_at = Timestamp::now();
+    let replaced = Some(Replaced { hash: [1; 32], at: used_at });
+    let next = SessionRecord { refresh_hash: [2; 32], replaced, used_at, ..session.clone() };
     let rotate = async |presented, hash| {
-        let exchange = Exchange { presented: [presented; 32], next: [hash; 32], at: next.used_at, expires_at: far };
+        let (presented, next_hash, at) = ([presented; 32], [hash; 32], next.used_at);
+        let exchange = Exchange {
+            presented,
+            family: [9; 32],
+            next: next_hash,
+            at,
+            grace: Duration::from_secs(1),
+            expires_at: far,
+        };
         engine.rotate_refresh(ann.id, session.id, &exchange).await.unwrap()
     };
-    assert_eq!(rotate(1, 2).await, Rotation::Rotated(next.clone()));
-    assert_eq!(rotate(1, 2).await, Rotation::Rotated(next.clone()), "the same call again");
+    assert_eq!(rotate(1, 2).await, Rotation::Rotated(Box::new(next.clone())));
+    assert_eq!(rotate(1, 2).await, Rotation::Rotated(Box::new(next.clone())), "the same call again");
     assert_eq!(engine.session(ann.id, session.id).await.unwrap(), Some(next.clone()));
-    assert_eq!(rotate(1, 3).await, Rotation::Reused);
+    assert_eq!(rotate(7, 3).await, Rotation::Reused);
     assert_eq!(rotate(2, 3).await, Rotation::Unknown);
     assert!(!engine.end_session(ann.id, session.id).await.unwrap());
 
@@ -311,4 +323,21 @@ async fn an_inbox_collapses_what_is_unread_and_keeps_the_newest() {
         engine.add_to_inbox(user, &item(10 + n), None).await.unwrap();
     }
     assert_eq!(engine.inbox(user, None, 9999).await.unwrap().len(), crate::notify::INBOX_KEPT);
+}
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn a_backup_waits_for_a_save_that_is_under_way(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    engine.create_user(&user("ann")).await.unwrap();
+    let mut connection = server.connection().await;
+    let mut slow = redis::cmd("CONFIG");
+    // Microseconds for each key: longer than the backup looks away at first.
+    slow.arg("SET").arg("rdb-key-save-delay").arg(1_000_000).exec_async(&mut connection).await.unwrap();
+    redis::cmd("BGSAVE").exec_async(&mut connection).await.unwrap();
+    let crate::BackedUp::Servers(servers) = engine.back_up(None).await.unwrap() else { panic!("servers") };
+    assert_eq!(servers.len(), 1);
 }

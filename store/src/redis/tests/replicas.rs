@@ -55,7 +55,7 @@ async fn a_write_that_no_replica_has_is_unavailable_and_its_retry_gives_the_firs
     assert!(matches!(engine.edit_message(&edit).await, Err(StoreError::Unavailable(_))));
     let last = MessageId { room: record.id, seq: 2 };
     for _ in 0..2 {
-        let refused = engine.delete_message(last, &ann).await;
+        let refused = engine.delete_message(last, &ann, None).await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     }
     // What is not asked for is not waited for; nor is what others do.
@@ -68,7 +68,7 @@ async fn a_write_that_no_replica_has_is_unavailable_and_its_retry_gives_the_firs
     assert_eq!(patient.find_append(&second).await.unwrap().unwrap(), again);
     let edited = patient.edit_message(&edit).await.unwrap();
     assert_eq!(edited.content, "edited");
-    assert_eq!(patient.delete_message(last, &ann).await.unwrap(), None, "it was deleted by the first call");
+    assert_eq!(patient.delete_message(last, &ann, None).await.unwrap(), None, "it was deleted by the first call");
     assert_eq!(
         engine.room(record.id).await.unwrap().unwrap().1.rev,
         6,

@@ -66,7 +66,7 @@ async fn what_retention_removes_leaves_nothing_in_the_indexes(#[case] kind: Kind
         let seq = engine.append(&sent).await.unwrap().seq;
         react(&engine, record.id, seq, &bob).await;
     }
-    engine.delete_message(MessageId { room: record.id, seq: 3 }, &ann).await.unwrap();
+    engine.delete_message(MessageId { room: record.id, seq: 3 }, &ann, None).await.unwrap();
     assert_eq!(left(&server, &engine, record.id).await, [4, 1, 3, 3, 3]);
     assert_eq!(engine.trim(shared::Timestamp::now(), 2).await.unwrap(), 2, "no more than asked for");
     assert_eq!(left(&server, &engine, record.id).await, [2, 1, 0, 1, 0]);
@@ -195,7 +195,7 @@ async fn a_deleted_room_leaves_that_it_was_and_what_its_authors_may_ask_again(#[
     let reply_to = Some(MessageId { room: record.id, seq: 1 });
     engine.append(&NewMessage { reply_to, ..message(&record, &ann, "y") }).await.unwrap();
     react(&engine, record.id, 1, &bob).await;
-    engine.delete_message(MessageId { room: record.id, seq: 2 }, &ann).await.unwrap();
+    engine.delete_message(MessageId { room: record.id, seq: 2 }, &ann, None).await.unwrap();
     let by_role = Role::Owner;
     let (by, user) = (ann.clone(), bob.clone());
     engine

@@ -60,7 +60,7 @@ impl Walk<'_> {
             Op::Delete { at, seq } => {
                 let (by, room) = self.at(*at);
                 let message: MessageId = id(room, *seq);
-                let got = answer(self.store.log.delete_message(message, &by).await);
+                let got = answer(self.store.log.delete_message(message, &by, None).await);
                 let now = self.store.log.message(message).await.unwrap();
                 let at = now.and_then(|m| m.deleted_at).unwrap_or(NO_TIME);
                 let event_id = got.as_ref().ok().and_then(|p| *p).map_or(EventId::random(), |p| p.event_id);
@@ -134,7 +134,9 @@ impl Walk<'_> {
             }
             Op::Unban { room, user } => {
                 let (room, user) = (self.rooms[room], self.users[user].id);
-                let got = answer(self.store.room_admin.unban(room, user).await);
+                let owner = self.users.iter().find(|user| self.model.role(room, user.id) == Some(Role::Owner));
+                let Some(owner) = owner else { return };
+                let got = answer(self.store.room_admin.unban(room, owner.id, Role::Owner, user).await);
                 assert_eq!(got, self.model.room_mut(room).map(|room| room.unban(user)), "{op:?}");
             }
             _ => unreachable!(),
