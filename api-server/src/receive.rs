@@ -24,6 +24,7 @@ pub async fn form(request: &HttpRequest, body: Payload, intake: &mut Intake) -> 
     match in_time(WHOLE, parts_of(&mut parts, intake)).await {
         Ok(Ok(name)) => Ok(name),
         Ok(Err(Stop::Refused(refusal))) => {
+            intake.clear();
             drain(parts).await;
             Err(refusal)
         }
@@ -60,8 +61,9 @@ pub async fn whole(mut body: Payload, intake: &mut Intake) -> Result<(), DomainE
     };
     let received = in_time(WHOLE, pieces).await.and_then(|received| received);
     if received.is_err() {
+        intake.clear();
         let mut left = DRAINED;
-        discard(&mut body, &mut left).await;
+        let _ = in_time(STALLED, discard(&mut body, &mut left)).await;
     }
     received
 }
@@ -112,18 +114,22 @@ fn broken(e: &dyn std::fmt::Display) -> DomainError {
 }
 
 async fn drain(mut parts: Multipart) {
-    let mut left = DRAINED;
-    while left > 0
-        && let Ok(Some(Ok(mut part))) = in_time(STALLED, parts.next()).await
-    {
-        discard(&mut part, &mut left).await;
-    }
+    let whole = async {
+        let mut left = DRAINED;
+        while left > 0
+            && let Some(Ok(mut part)) = parts.next().await
+        {
+            discard(&mut part, &mut left).await;
+        }
+    };
+    // However little is sent at a time.
+    let _ = in_time(STALLED, whole).await;
 }
 
-/// Reads what comes, as long as it comes and is not more than `left`.
+/// Reads what comes, as long as it is not more than `left`.
 async fn discard<E>(body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin), left: &mut usize) {
     while *left > 0
-        && let Ok(Some(Ok(piece))) = in_time(STALLED, body.next()).await
+        && let Some(Ok(piece)) = body.next().await
     {
         *left = left.saturating_sub(piece.len());
     }

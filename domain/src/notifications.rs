@@ -10,7 +10,7 @@ mod texts;
 
 use std::sync::Arc;
 
-pub use deciding::{Decision, decide};
+pub use deciding::{Decision, PRIVATE, decide};
 pub use inbox::{Notification, NotificationPage, inbox_item};
 pub use push::{
     BadTarget, Subscribe, Subscription, SubscriptionKeys, SubscriptionList, SubscriptionType, Unsubscribe, is_global,

@@ -127,12 +127,12 @@ async fn trim(maintenance: &dyn Maintenance) -> Result<()> {
 }
 
 async fn remove_files(domain: &Domain) -> Result<()> {
-    domain.accounts.end_deletions(Timestamp::now(), &domain.files).await?;
+    let ended = domain.accounts.end_deletions(Timestamp::now(), &domain.files).await;
     let removed = domain.files.clean().await?;
     if removed > 0 {
         tracing::info!(removed, "removed files that nothing has any more");
     }
-    Ok(())
+    ended.map(drop)
 }
 
 async fn settle_due(domain: &Domain) -> Result<()> {

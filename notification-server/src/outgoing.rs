@@ -5,6 +5,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use domain::notifications::{BadTarget, is_global, target};
+use moka::sync::Cache;
 use reqwest::{
     Client, ClientBuilder, RequestBuilder, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -18,6 +19,11 @@ const LIMIT: Duration = Duration::from_secs(15);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Connections to one host that are kept for the next request.
 const KEPT_PER_HOST: usize = 4;
+/// What did not answer in time is not asked again for so long.
+pub const SPARED: Duration = Duration::from_secs(60);
+/// URLs that are spared at once; of more, some are asked.
+const SLOW: u64 = 10_000;
+const LATE: &str = "no answer in time";
 /// Bytes of an answer that are read.
 const ANSWER_BYTES: usize = 8192;
 
@@ -38,6 +44,9 @@ pub enum SendError {
     Target(#[from] BadTarget),
     #[error("{0}")]
     Failed(&'static str),
+    /// It was not asked: it has not answered in time lately.
+    #[error("it has not answered in time lately")]
+    Slow,
 }
 
 /// The one client for URLs of users; clones share its connections.
@@ -45,18 +54,29 @@ pub enum SendError {
 pub struct Outgoing {
     client: Client,
     private: bool,
+    /// URLs that did not answer in time, and are spared for a while: so few of them cannot take all places of delivery.
+    slow: Cache<String, ()>,
 }
 
 impl Outgoing {
     /// `private`: private addresses and plain http are allowed.
     pub fn new(private: bool) -> reqwest::Result<Self> {
         let client = bounded().dns_resolver(Arc::new(Guard { private })).no_proxy().build()?;
-        Ok(Self { client, private })
+        let slow = Cache::builder().max_capacity(SLOW).time_to_live(SPARED).build();
+        Ok(Self { client, private, slow })
     }
 
     /// Posts, and reads the beginning of the answer. Takes 15 s at most.
     pub async fn post(&self, url: &str, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, SendError> {
-        exchange(self.client.post(target(url, self.private)?).headers(headers).body(body)).await
+        let target = target(url, self.private)?;
+        if self.slow.contains_key(url) {
+            return Err(SendError::Slow);
+        }
+        let answer = exchange(self.client.post(target).headers(headers).body(body)).await;
+        if answer == Err(SendError::Failed(LATE)) {
+            self.slow.insert(url.to_owned(), ());
+        }
+        answer
     }
 }
 
@@ -112,7 +132,7 @@ fn reason(error: &reqwest::Error) -> SendError {
         source = cause.source();
     }
     SendError::Failed(match error {
-        e if e.is_timeout() => "no answer in time",
+        e if e.is_timeout() => LATE,
         e if e.is_connect() => "no connection",
         _ => "the connection broke",
     })

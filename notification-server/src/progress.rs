@@ -40,17 +40,20 @@ pub fn conclude(
     outcomes: Vec<(String, Outcome)>,
     this: &Try,
 ) -> (Vec<Attempt>, Option<Timestamp>) {
-    let mut retry_at = None;
+    let (mut retry_at, mut held_until) = (None, None);
     for (channel, outcome) in outcomes {
+        let held = matches!(outcome, Outcome::Held { .. });
         let (attempt, again) = next_state(channel, outcome, this);
-        // One job has one time: the latest, so that no channel is tried before it asked to be.
-        retry_at = retry_at.max(again);
+        // One job has one time: the latest, so that no channel is tried before it asked to be. What is held waits for
+        // itself: it is held again.
+        let due = if held { &mut held_until } else { &mut retry_at };
+        *due = (*due).max(again);
         match attempts.iter_mut().find(|a| a.channel == attempt.channel) {
             Some(place) => *place = attempt,
             None => attempts.push(attempt),
         }
     }
-    (attempts, retry_at)
+    (attempts, retry_at.or(held_until))
 }
 
 fn next_state(channel: String, outcome: Outcome, this: &Try) -> (Attempt, Option<Timestamp>) {
@@ -155,6 +158,14 @@ mod tests {
         let outcomes = vec![("a".into(), retry(Some(60))), ("b".into(), retry(None))];
         let (_, again) = nth(1, |this| conclude(Vec::new(), outcomes, this));
         assert_eq!(again, Some(NOW.after(Duration::from_millis(60_500))));
+    }
+
+    #[test]
+    fn what_is_held_holds_nothing_else() {
+        let held = Outcome::Held { why: "quiet hours".into(), until: NOW.after(Duration::from_secs(8 * 3600)) };
+        let outcomes = vec![("push".into(), held), ("inbox".into(), retry(None))];
+        let (_, again) = nth(1, |this| conclude(Vec::new(), outcomes, this));
+        assert_eq!(again, Some(NOW.after(Duration::from_millis(500))));
     }
 
     #[test]

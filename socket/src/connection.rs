@@ -131,7 +131,8 @@ impl Connection {
     }
 
     async fn serve_to_end<H: Handshake>(mut self, handshake: H, credential: Option<Credential>) {
-        let end = match self.shake_hands(handshake, credential).await {
+        // Boxed: what a connection needs only while it begins is not kept for its life.
+        let end = match Box::pin(self.shake_hands(handshake, credential)).await {
             Ok(mut session) => {
                 let end = self.serve(&mut session).await;
                 session.finish().await;

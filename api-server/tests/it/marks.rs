@@ -138,7 +138,6 @@ async fn an_author_learns_what_became_of_a_message_for_each_who_may_see_it(
             "delivered": true,
             "push": {
               "at": "[time]",
-              "reason": "online",
               "state": "suppressed"
             },
             "read": false,

@@ -106,6 +106,8 @@ async fn clear(store: &Store, user: UserId) -> Result<()> {
     // So that no room goes on as if they blocked somebody, and nobody is asked by them.
     for other in store.people.blocks(user).await? {
         store.people.unblock(user, other).await?;
+        // Who is blocked may ask, and is not heard.
+        store.people.drop_requests(user, other).await?;
     }
     let asked = store.people.requests(user).await?;
     for other in asked.outgoing.into_iter().chain(asked.incoming) {

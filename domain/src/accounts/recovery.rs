@@ -61,7 +61,8 @@ impl Accounts {
         for session in ended.ok_or_else(refused)? {
             self.identity.forget_session(session).await;
         }
-        self.rates.forget_wrong_passwords(&user.to_string()).await?;
+        // It is done, whether this works or not.
+        unless_sent(self.rates.forget_wrong_passwords(&user.to_string()).await);
         unless_sent(self.letters.password_changed(user).await);
         Ok(())
     }

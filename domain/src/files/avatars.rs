@@ -46,8 +46,12 @@ impl Files {
         let before = match self.store.users.set_avatar(viewer.user, Some(&url)).await {
             Ok(before) => before,
             Err(e) => {
-                self.remove_quietly(&object).await;
-                return Err(e.into());
+                let e = DomainError::from(e);
+                // Where it is not known whether it stands there, the file goes with the account.
+                if !matches!(e, DomainError::Unavailable(_) | DomainError::Unexpected(_)) {
+                    self.remove_quietly(&object).await;
+                }
+                return Err(e);
             }
         };
         self.replaced(viewer.user, before).await;

@@ -49,6 +49,8 @@ pub async fn check_place(place: FilesUrl, settings: &settings::Attachments) -> R
     let name = format!("{PROBE}-{}", EventId::random());
     objects.put(&name, Bytes::from_static(PROBE.as_bytes())).await?;
     let there = objects.get(&name, None).await?.is_some();
+    // Listed, as all of a user's are.
+    objects.remove_all(&name).await?;
     objects.remove(&name).await?;
     match there {
         true => Ok(()),

@@ -58,6 +58,12 @@ impl Intake {
         Ok(())
     }
 
+    /// Lets go of what has come, and of its part of the budget.
+    pub fn clear(&mut self) {
+        self.bytes = Vec::new();
+        self.held = None;
+    }
+
     /// What has come. The budget is held for as long as the second is.
     pub(super) fn finish(self) -> (Vec<u8>, Option<OwnedSemaphorePermit>) {
         (self.bytes, self.held)

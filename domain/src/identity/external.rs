@@ -185,6 +185,8 @@ impl Host {
     async fn read(self: Arc<Self>, mut last: OwnedMutexGuard<Option<Reading>>) -> Reading {
         let began = Instant::now();
         let outcome = self.fetch().await;
+        // After a failure it counts from its end: those who waited for it are answered by it.
+        let began = if outcome.is_ok() { began } else { Instant::now() };
         let reading = Reading { began, failed: outcome.is_err() };
         match outcome {
             Ok(known) => *self.known.write() = Some(known),

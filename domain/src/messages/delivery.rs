@@ -9,7 +9,11 @@ use store::{JobState, Membership, Outcome};
 use utoipa::ToSchema;
 
 use super::{DEFAULT_PAGE, MAX_PAGE, Messages, showing::name_of};
-use crate::{DomainError, Result, Viewer, pages::page_limit};
+use crate::{
+    DomainError, Result, Viewer,
+    notifications::{INBOX, PRIVATE},
+    pages::page_limit,
+};
 
 /// Notifications whose states are read at once.
 const CONCURRENT_READS: usize = 32;
@@ -126,10 +130,14 @@ impl Messages {
 /// `None`: the job that was queued is no longer known.
 fn push_of_outcome(outcome: Outcome, job: Option<&JobState>) -> Option<Push> {
     if outcome.notification.is_none() {
-        let (state, reason) = ("suppressed".into(), outcome.reason);
+        let (state, reason) = ("suppressed".into(), outcome.reason.filter(|reason| is_told(reason)));
         return Some(Push { channel: None, state, reason, at: outcome.at });
     }
     job.map(|job| push_of_job(job, outcome.at))
+}
+
+fn is_told(reason: &str) -> bool {
+    !PRIVATE.contains(&reason)
 }
 
 fn push_of_job(job: &JobState, queued_at: Timestamp) -> Push {
@@ -139,9 +147,10 @@ fn push_of_job(job: &JobState, queued_at: Timestamp) -> Push {
     match told {
         None => Push { channel: None, state: "queued".into(), reason: None, at: queued_at },
         Some(attempt) => Push {
-            channel: Some(attempt.channel.clone()),
+            // Which device, and what its service said, is the recipient's affair.
+            channel: attempt.channel.split('/').next().map(str::to_owned),
             state: attempt.state.clone(),
-            reason: attempt.detail.clone(),
+            reason: attempt.detail.clone().filter(|reason| attempt.channel == INBOX && is_told(reason)),
             at: attempt.at,
         },
     }

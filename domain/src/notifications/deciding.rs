@@ -109,9 +109,13 @@ impl Notifications {
     }
 
     /// Why a job is not to be delivered any more: what happened to its recipient, to its message, or to their part in the
-    /// room, since it was queued. Costs four reads at once, and one of blocks; one for a job that is not of a message.
+    /// room, since it was queued. Costs four reads at once, then two; one for a job that is not of a message.
     pub async fn cancelled(&self, job: &Job) -> Result<Option<&'static str>> {
         const GONE: &str = "the account is gone";
+        if job.letter.is_some() {
+            // Whose account it is about is found when it is written.
+            return Ok(None);
+        }
         let Some(id) = job.message else {
             return Ok(self.store.users.user(job.user).await?.is_none().then_some(GONE));
         };
@@ -128,8 +132,18 @@ impl Notifications {
             (_, None) => Some("no longer a member of the room"),
             _ if read.first().is_some_and(|marks| marks.read >= id.seq) => Some("read meanwhile"),
             (Some(message), _) => {
-                let blocks = self.store.people.blocks_among(&[job.user], &[message.author]).await?;
-                (!blocks.is_empty()).then_some("blocked")
+                let (user, author) = ([job.user], [message.author]);
+                let (blocks, levels) = tokio::try_join!(
+                    self.store.people.blocks_among(&user, &author),
+                    self.store.notify_preferences.room_levels(id.room, &user),
+                )?;
+                let named = message.mentions.all || message.mentions.users.contains(&job.user);
+                match levels.first() {
+                    _ if !blocks.is_empty() => Some(BLOCKED),
+                    Some(RoomLevel::Muted) => Some(MUTED),
+                    Some(RoomLevel::Mentions) if !named => Some(MENTIONS_ONLY),
+                    _ => None,
+                }
             }
         })
     }
@@ -219,14 +233,21 @@ fn recipients<'a>(
     members.iter().zip(presence).map(recipient)
 }
 
+/// Reasons that are the recipient's own affair: they tell where somebody is, and whom and what they do not want to hear.
+pub const PRIVATE: [&str; 4] = [ONLINE, BLOCKED, MUTED, MENTIONS_ONLY];
+const ONLINE: &str = "online";
+const BLOCKED: &str = "blocked";
+const MUTED: &str = "muted";
+const MENTIONS_ONLY: &str = "mentions only";
+
 impl Decision {
-    /// Why nothing was queued for a member who has not read the message, to whoever asks what became of it.
+    /// Why nothing was queued for a member who has not read the message.
     const fn suppressed(self) -> Option<&'static str> {
         match self {
-            Self::Present => Some("online"),
-            Self::Blocked => Some("blocked"),
-            Self::Muted => Some("muted"),
-            Self::NotMentioned => Some("mentions only"),
+            Self::Present => Some(ONLINE),
+            Self::Blocked => Some(BLOCKED),
+            Self::Muted => Some(MUTED),
+            Self::NotMentioned => Some(MENTIONS_ONLY),
             Self::Notify | Self::Author | Self::JoinedLater | Self::Read => None,
         }
     }

@@ -75,12 +75,16 @@ impl Notifications {
     }
 
     /// Has a later message of the same room reached the recipient's inbox already? Then this one, which was held up,
-    /// is not to take its place. Looks at the newest items.
+    /// is not to take its place. Looks at the newest items, and at one message where there is a later one.
     pub async fn superseded(&self, job: &Job) -> Result<bool> {
         let Some(id) = job.message else { return Ok(false) };
         let newest = self.store.inboxes.inbox(job.user, None, SUPERSEDING).await?;
         let seq = |item: &InboxItem| item.data.as_ref().and_then(|data| data["seq"].as_u64());
-        Ok(newest.iter().any(|item| item.room == Some(id.room) && seq(item) > Some(id.seq)))
+        let later = newest.iter().filter(|item| item.room == Some(id.room)).filter_map(seq).filter(|seq| *seq > id.seq);
+        let Some(later) = later.max() else { return Ok(false) };
+        // One that is deleted tells nothing.
+        let message = self.store.log.message(MessageId { room: id.room, seq: later }).await?;
+        Ok(message.is_some_and(|message| message.deleted_at.is_none()))
     }
 }
 

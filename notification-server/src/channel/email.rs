@@ -43,7 +43,7 @@ pub struct Email {
 struct Server {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
-    connections: Semaphore,
+    connections: Arc<Semaphore>,
 }
 
 impl Email {
@@ -65,9 +65,16 @@ impl Email {
             Ok(message) => message,
             Err(e) => return Ok(Outcome::Failed { why: format!("it cannot be written as an e-mail: {e:#}") }),
         };
+        // Before the task: who is given up while they wait sends nothing later.
+        let Ok(connection) = server.connections.clone().acquire_owned().await else {
+            return Ok(Outcome::Retry { why: "stopping".into(), after: None });
+        };
         let server = server.clone();
         // A task: a conversation that is broken off in the middle must not go back into the pool.
-        let sent = tokio::spawn(async move { server.send(message).await });
+        let sent = tokio::spawn(async move {
+            let _connection = connection;
+            server.send(message).await
+        });
         Ok(sent.await.context("sending an e-mail ended badly")?)
     }
 }
@@ -79,13 +86,10 @@ impl Server {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose());
         let transport = transport.context("configuration: notification.smtp_url")?.timeout(Some(STEP));
         let transport = transport.pool_config(PoolConfig::new().max_size(CONNECTIONS)).build();
-        Ok(Some(Self { transport, from, connections: Semaphore::new(CONNECTIONS as usize) }))
+        Ok(Some(Self { transport, from, connections: Arc::new(Semaphore::new(CONNECTIONS as usize)) }))
     }
 
     async fn send(&self, message: Message) -> Outcome {
-        let Ok(_connection) = self.connections.acquire().await else {
-            return Outcome::Retry { why: "stopping".into(), after: None };
-        };
         match self.transport.send(message).await {
             Ok(answer) => {
                 let said = answer.message().collect::<Vec<_>>().join(" ");

@@ -14,7 +14,7 @@ use shared::{NotificationId, Timestamp, UserId};
 use store::{Job, PushKind, PushSubscription};
 
 use super::Outcome;
-use crate::outgoing::{Answer, SendError};
+use crate::outgoing::{Answer, SPARED, SendError};
 
 /// What a device gets.
 #[derive(Debug, Serialize)]
@@ -112,6 +112,7 @@ impl Verdict {
             }
             Err(SendError::Target(why)) => Self { meaning: Meaning::Refused, said: why.to_string(), after: None },
             Err(SendError::Failed(why)) => Self { meaning: Meaning::Later, said: why.into(), after: None },
+            Err(e @ SendError::Slow) => Self { meaning: Meaning::Later, said: e.to_string(), after: Some(SPARED) },
         }
     }
 }

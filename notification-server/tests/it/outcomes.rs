@@ -60,7 +60,7 @@ async fn what_was_told_of_a_message_is_not_changed_by_what_is_decided_about_late
     world.domain.presence.connected(&bob.viewer, 1, SocketKind::Chat).await.unwrap();
     let suppressed = world.send(&alice, room, "seen").await;
     assert_eq!(world.consider().await, 0);
-    assert_eq!(world.told(&alice, suppressed).await, "suppressed online");
+    assert_eq!(world.told(&alice, suppressed).await, "suppressed");
     assert_eq!(world.told(&alice, pushed).await, "delivered", "as before");
 
     // Two at once are one notification, which stands for both, and for nothing before them.
@@ -91,7 +91,7 @@ async fn a_message_is_kept_for_those_alone_of_whom_there_is_something_to_tell(
     }
     let everybody: Vec<&Person> = people.iter().collect();
     // The author, one who is online, and others who are not; one more than is told of, and as many as that.
-    for (members, kept) in [(&everybody[..], ""), (&everybody[..32], "suppressed online")] {
+    for (members, kept) in [(&everybody[..], ""), (&everybody[..32], "suppressed")] {
         let room = world.room(members).await;
         let online = members[1];
         world.domain.presence.connected(&online.viewer, 1, SocketKind::Chat).await.unwrap();
@@ -118,7 +118,7 @@ async fn what_one_who_is_blocked_writes_notifies_nobody_who_blocks_them(
     world.domain.people.block(&bob.viewer, alice.id).await.unwrap();
     let silent = world.send(&alice, room, "@all hello").await;
     assert_eq!(world.consider().await, 1, "carol");
-    assert_eq!(world.told(&alice, silent).await, "suppressed blocked");
+    assert_eq!(world.told(&alice, silent).await, "suppressed");
     let page = world.domain.messages.delivery(&alice.viewer, silent, None, None).await.unwrap();
     assert_eq!(page.items[1].push.as_ref().unwrap().state, "queued");
 
@@ -143,7 +143,7 @@ async fn a_notification_that_waits_is_not_delivered_once_its_author_is_blocked(
     world.domain.people.block(&bob.viewer, alice.id).await.unwrap();
     let server = world.serve().await;
     server.done(shared::NotificationId::for_message(message)).await;
-    assert_eq!(server.world.told(&alice, message).await, "suppressed blocked");
+    assert_eq!(server.world.told(&alice, message).await, "suppressed");
     assert!(server.world.inbox(&bob).await.is_empty());
     server.stop().await;
 }

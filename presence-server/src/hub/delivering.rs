@@ -91,7 +91,11 @@ fn pause(failures: u32) -> Duration {
 
 fn take(hub: &Hub, signal: Signal, touched: &mut Vec<Outbound>) {
     match signal {
-        Signal::Event(BusEvent::Presence(event)) => hub.watches.borrow_mut().publish(&event, touched),
+        Signal::Event(BusEvent::Presence(event)) => {
+            let pending = hub.rechecks.pending.borrow();
+            let is_open = |viewer| pending.contains(&(viewer, event.user));
+            hub.watches.borrow_mut().publish(&event, is_open, touched);
+        }
         Signal::Event(BusEvent::AccessChanged { user, watcher }) => {
             let viewers = hub.watches.borrow().viewers(user, watcher);
             hub.rechecks.add(viewers.into_iter().map(|viewer| (viewer, user)));

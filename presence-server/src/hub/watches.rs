@@ -146,13 +146,20 @@ impl Watches {
         of_user.is_empty() && self.0.remove(&user).is_some()
     }
 
-    /// To everyone who watches the user: O(of them on this worker).
-    pub fn publish(&mut self, event: &Arc<PresenceEvent>, touched: &mut Vec<Outbound>) {
+    /// To everyone who watches the user, but those of whom it is not known any more how: O(of them on this worker).
+    pub fn publish(
+        &mut self,
+        event: &Arc<PresenceEvent>,
+        is_open: impl Fn(UserId) -> bool,
+        touched: &mut Vec<Outbound>,
+    ) {
         let Some(of_user) = self.0.get_mut(&event.user) else { return };
         let mut news = News::new(event);
         for watch in of_user {
             match &mut watch.held {
                 Some(held) => *held = Some(event.clone()),
+                // They are told once it was looked at again.
+                None if is_open(watch.viewer) => {}
                 None => watch.tell(news.as_seen(watch.sight), touched),
             }
         }

@@ -27,23 +27,28 @@ impl Engine {
     /// The first half of a signup: the claims.
     pub(super) async fn claim_names(&self, user: &UserRecord, at: Timestamp) -> Result<Pending> {
         let pending = self.record_intent(&signup(user, None), at).await?;
-        self.claim_each(user, &pending, at).await?;
-        Ok(pending)
+        match self.claim_each(user, at).await {
+            Ok(()) => Ok(pending),
+            Err(e) => {
+                if is_taken(&e) {
+                    self.forget_intent(&pending).await?;
+                }
+                Err(e)
+            }
+        }
     }
 
-    /// Where one of them is taken, neither is claimed, and the intent is gone.
-    async fn claim_each(&self, user: &UserRecord, pending: &Pending, at: Timestamp) -> Result<()> {
+    /// Where one of them is taken, neither is claimed.
+    async fn claim_each(&self, user: &UserRecord, at: Timestamp) -> Result<()> {
         let claim = Claim::pending(user.id, at);
         let name = self.keys.username(&user.username.to_ascii_lowercase());
         if !self.claim_name(&name, &claim).await? {
-            self.forget_intent(pending).await?;
             return Err(StoreError::UsernameTaken);
         }
         if let Some(email) = &user.email
             && !self.claim_name(&self.keys.email(&email.to_ascii_lowercase()), &claim).await?
         {
             self.release_name(&name, &claim.owner).await?;
-            self.forget_intent(pending).await?;
             return Err(StoreError::EmailTaken);
         }
         Ok(())
@@ -62,14 +67,16 @@ impl Engine {
             self.forget_intent(&pending).await?;
             return Ok(None);
         }
-        match self.claim_each(user, &pending, at).await {
+        match self.claim_each(user, at).await {
             Ok(()) => Ok(Some(pending)),
-            Err(e @ (StoreError::UsernameTaken | StoreError::EmailTaken)) => {
-                self.release_name(&key, &claim.owner).await?;
+            // The claim first: the intent is how the sweep finds it. What was begun otherwise the sweep settles, too.
+            Err(e) => {
+                if is_taken(&e) {
+                    self.release_name(&key, &claim.owner).await?;
+                    self.forget_intent(&pending).await?;
+                }
                 Err(e)
             }
-            // The sweep settles what was begun.
-            Err(e) => Err(e),
         }
     }
 
@@ -135,6 +142,11 @@ impl Engine {
 /// The record of this text; `None` where something else stands in its place.
 pub(super) fn record(text: Option<&str>) -> Result<Option<UserRecord>> {
     text.filter(|text| text.starts_with('{')).map(from_json).transpose()
+}
+
+/// Somebody else has the name or the address.
+fn is_taken(e: &StoreError) -> bool {
+    matches!(e, StoreError::UsernameTaken | StoreError::EmailTaken)
 }
 
 pub(super) fn contended() -> StoreError {
