@@ -19,8 +19,8 @@ for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
     if mine then of_instance = of_instance + 1 end
   end
 end
--- Also where an earlier call removed it and its answer was lost: one look too many does no harm.
-if removed == 0 then return {of_instance, 1} end
+-- An earlier call may have removed it, and its answer be lost: one look too many does no harm.
+if removed == 0 then return {of_instance, redis.call('HEXISTS', KEYS[1], 'left')} end
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 if left > 0 and not looked then return {of_instance, 0} end
 redis.call('HSET', KEYS[1], 'left', ARGV[2])

@@ -341,3 +341,20 @@ async fn a_backup_waits_for_a_save_that_is_under_way(#[case] kind: Kind) {
     let crate::BackedUp::Servers(servers) = engine.back_up(None).await.unwrap() else { panic!("servers") };
     assert_eq!(servers.len(), 1);
 }
+
+#[rstest]
+#[case(Kind::Node)]
+#[case(Kind::Cluster)]
+#[tokio::test]
+async fn an_end_that_is_told_again_because_its_answer_was_lost_is_due(#[case] kind: Kind) {
+    let server = Server::start(kind);
+    let engine = server.engine().await;
+    let (user, instance, now) = (UserId::new(), InstanceId::new(), Timestamp::now());
+    let device = Device { instance, connection: 1, kind: SocketKind::Chat, focused: None, since: now };
+    engine.put_device(user, &device, &silent(user)).await.unwrap();
+    engine.remove_device(user, instance, 1, now, MINUTE).await.unwrap();
+    // The process died before it noted that they are due.
+    let _: i64 = cmd("DEL").arg(engine.keys.presence_due()).query_async(&mut server.connection().await).await.unwrap();
+    engine.remove_device(user, instance, 1, now, MINUTE).await.unwrap();
+    assert_eq!(engine.due_users(now.after(2 * MINUTE), MINUTE, 9).await.unwrap(), [user]);
+}
