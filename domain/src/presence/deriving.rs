@@ -51,7 +51,7 @@ pub fn derive(state: &PresenceState, now: Timestamp, times: Times) -> Published 
     Published { status, text: state.text.clone() }
 }
 
-/// When [`derive`] may give something else by time alone, whatever the user chooses until then.
+/// When [`derive()`] may give something else by time alone, whatever the user chooses until then.
 pub fn next_change(state: &PresenceState, now: Timestamp, times: Times) -> Option<Timestamp> {
     let grace = state.left.map(|left| left.after(times.grace));
     let away = looked_away(&state.devices).map(|since| since.after(times.away));

@@ -7,13 +7,14 @@ pub mod webhook;
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use domain::{Domain, DomainError};
 use serde::Serialize;
 use serde_json::Value;
 use shared::{NotificationId, Timestamp, UserId};
 use store::{Job, PushKind, PushSubscription};
 
-use super::Outcome;
+use super::{Channel, Outcome};
 use crate::outgoing::{Answer, SPARED, SendError};
 
 /// What a device gets.
@@ -52,17 +53,45 @@ pub fn ttl(job: &Job) -> Duration {
     job.expires_at.map_or(KEPT, |end| Duration::from_millis(left(end)))
 }
 
-/// The places of a channel: `NAME/ID` for each of the user's subscriptions of this kind, or its bare name where there is
-/// none, so that it is told why nothing was sent.
-pub async fn places(domain: &Domain, user: UserId, kind: PushKind, name: &str) -> domain::Result<Vec<String>> {
-    let all = domain.notifications.pushed_to(user).await?;
-    let places: Vec<String> =
-        all.iter().filter(|one| one.kind == kind).map(|one| format!("{name}/{}", one.id())).collect();
-    Ok(if places.is_empty() { vec![name.to_owned()] } else { places })
+/// A kind of push: what is its own. The rest is the same for all of them.
+#[async_trait]
+pub trait Service: Send + Sync {
+    const KIND: PushKind;
+    /// The channel's.
+    const NAME: &'static str;
+    fn domain(&self) -> &Domain;
+    /// One attempt at one subscription of this kind.
+    async fn send(&self, job: &Job, subscription: &PushSubscription) -> Verdict;
+}
+
+#[async_trait]
+impl<S: Service> Channel for S {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+
+    /// `NAME/ID` for each of the user's subscriptions of this kind, or the bare name where there is none, so that it is
+    /// told why nothing was sent.
+    async fn places(&self, user: UserId) -> domain::Result<Vec<String>> {
+        let all = self.domain().notifications.pushed_to(user).await?;
+        let own = all.iter().filter(|one| one.kind == S::KIND);
+        let places: Vec<String> = own.map(|one| format!("{}/{}", S::NAME, one.id())).collect();
+        Ok(if places.is_empty() { vec![S::NAME.to_owned()] } else { places })
+    }
+
+    async fn deliver(&self, job: &Job, place: &str) -> Outcome {
+        match find(self.domain(), job.user, place).await {
+            Ok(subscription) => {
+                let verdict = self.send(job, &subscription).await;
+                conclude(self.domain(), job.user, &subscription, verdict).await
+            }
+            Err(outcome) => outcome,
+        }
+    }
 }
 
 /// The subscription that a place names, or what comes of having none.
-pub async fn find(domain: &Domain, user: UserId, place: &str) -> Result<PushSubscription, Outcome> {
+async fn find(domain: &Domain, user: UserId, place: &str) -> Result<PushSubscription, Outcome> {
     let Some((_, id)) = place.split_once('/') else {
         return Err(Outcome::Suppressed { why: "the user has no such subscription".into() });
     };
@@ -100,6 +129,16 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// It was not sent, and never will be.
+    pub fn refused(said: impl Into<String>) -> Self {
+        Self { meaning: Meaning::Refused, said: said.into(), after: None }
+    }
+
+    /// Not now, for this reason.
+    pub fn later(said: impl Into<String>) -> Self {
+        Self { meaning: Meaning::Later, said: said.into(), after: None }
+    }
+
     /// By the answer, as `meaning` reads it.
     pub fn of(answer: Result<Answer, SendError>, meaning: impl FnOnce(&Answer) -> Meaning) -> Self {
         match answer {
@@ -110,15 +149,15 @@ impl Verdict {
                 };
                 Self { meaning: meaning(&answer), said, after: answer.retry_after }
             }
-            Err(SendError::Target(why)) => Self { meaning: Meaning::Refused, said: why.to_string(), after: None },
-            Err(SendError::Failed(why)) => Self { meaning: Meaning::Later, said: why.into(), after: None },
-            Err(e @ SendError::Slow) => Self { meaning: Meaning::Later, said: e.to_string(), after: Some(SPARED) },
+            Err(SendError::Target(why)) => Self::refused(why.to_string()),
+            Err(SendError::Failed(why)) => Self::later(why),
+            Err(e @ SendError::Slow) => Self { after: Some(SPARED), ..Self::later(e.to_string()) },
         }
     }
 }
 
 /// The outcome. Where nobody is there any more, the subscription is removed.
-pub async fn conclude(domain: &Domain, user: UserId, subscription: &PushSubscription, verdict: Verdict) -> Outcome {
+async fn conclude(domain: &Domain, user: UserId, subscription: &PushSubscription, verdict: Verdict) -> Outcome {
     let Verdict { meaning, said, after } = verdict;
     match meaning {
         Meaning::Accepted => Outcome::Delivered { detail: Some(said) },

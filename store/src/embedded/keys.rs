@@ -76,11 +76,13 @@ mod attachments;
 mod counted;
 mod leaving;
 mod notify;
+mod people;
+mod sessions;
 
 use sha2::{Digest, Sha256};
-use shared::{RoomId, SessionId, Timestamp, UserId, token::Kid};
+use shared::{RoomId, Timestamp, UserId};
 
-pub(super) use self::{attachments::*, counted::*, leaving::*, notify::*};
+pub(super) use self::{attachments::*, counted::*, leaving::*, notify::*, people::*, sessions::*};
 use crate::{ExternalId, InviteHash};
 
 /// The two parts of the database: what is overwritten, and what is appended.
@@ -233,78 +235,6 @@ pub(super) fn external(id: &ExternalId) -> Key {
 
 pub(super) fn user_count() -> Key {
     state(b'#', &[])
-}
-
-pub(super) fn contact(owner: UserId, contact: UserId) -> Key {
-    state(b'c', &[owner.as_bytes(), contact.as_bytes()])
-}
-
-pub(super) fn contacts(owner: UserId) -> Span {
-    state(b'c', &[owner.as_bytes()]).prefix()
-}
-
-pub(super) fn block(owner: UserId, blocked: UserId) -> Key {
-    state(b'D', &[owner.as_bytes(), blocked.as_bytes()])
-}
-
-pub(super) fn request(owner: UserId, incoming: bool, user: UserId) -> Key {
-    state(b'O', &[owner.as_bytes(), &[u8::from(incoming)], user.as_bytes()])
-}
-
-pub(super) fn requests(owner: UserId, incoming: bool) -> Span {
-    state(b'O', &[owner.as_bytes(), &[u8::from(incoming)]]).prefix()
-}
-
-pub(super) fn wrote(owner: UserId, to: UserId) -> Key {
-    state(b'7', &[owner.as_bytes(), to.as_bytes()])
-}
-
-pub(super) fn blocks(owner: UserId) -> Span {
-    state(b'D', &[owner.as_bytes()]).prefix()
-}
-
-pub(super) fn session(user: UserId, id: SessionId) -> Key {
-    state(b'S', &[user.as_bytes(), id.as_bytes()])
-}
-
-pub(super) fn sessions(user: UserId) -> Span {
-    state(b'S', &[user.as_bytes()]).prefix()
-}
-
-pub(super) fn session_expiry(at: Timestamp, user: UserId, id: SessionId) -> Key {
-    state(b'T', &[&time(at), user.as_bytes(), id.as_bytes()])
-}
-
-/// The session that a key of [`session_expiry`] names.
-pub(super) fn session_of_expiry(expiry: &[u8]) -> Key {
-    state(b'S', &[&expiry[expiry.len().saturating_sub(2 * ID)..]])
-}
-
-/// Sessions that expired at `now` or before.
-pub(super) fn expired_sessions(now: Timestamp) -> Span {
-    until(b'T', now)
-}
-
-pub(super) fn secrets(user: UserId) -> Key {
-    state(b'l', &[&[0], user.as_bytes()])
-}
-
-pub(super) fn secret_expiry(at: Timestamp, user: UserId) -> Key {
-    state(b'l', &[&[1], &time(at), user.as_bytes()])
-}
-
-/// Secrets that ended at `now` or before.
-pub(super) fn ended_secrets(now: Timestamp) -> Span {
-    let hi = after_prefix(&state(b'l', &[&[1], &time(now)]).bytes);
-    Span { hi, ..state(b'l', &[&[1]]).prefix() }
-}
-
-pub(super) fn signing_key(kid: &Kid) -> Key {
-    state(b'k', &[kid.as_str().as_bytes()])
-}
-
-pub(super) fn signing_keys() -> Span {
-    state(b'k', &[]).prefix()
 }
 
 // Rooms
@@ -540,34 +470,6 @@ pub(super) fn api_key(id: &str) -> Key {
 
 pub(super) fn api_keys() -> Span {
     state(b'Z', &[]).prefix()
-}
-
-pub(super) fn push(user: UserId, id: &str) -> Key {
-    state(b'4', &[user.as_bytes(), id.as_bytes()])
-}
-
-pub(super) fn pushes(user: UserId) -> Span {
-    state(b'4', &[user.as_bytes()]).prefix()
-}
-
-pub(super) fn push_owner(id: &str) -> Key {
-    state(b'5', &[id.as_bytes()])
-}
-
-pub(super) fn push_key() -> Key {
-    state(b'6', &[])
-}
-
-pub(super) fn reach(user: UserId) -> Key {
-    state(b'9', &[user.as_bytes()])
-}
-
-pub(super) fn room_level(user: UserId, room: RoomId) -> Key {
-    state(b'8', &[user.as_bytes(), room.as_bytes()])
-}
-
-pub(super) fn room_levels(user: UserId) -> Span {
-    state(b'8', &[user.as_bytes()]).prefix()
 }
 
 /// All there is. No family's byte is 255.

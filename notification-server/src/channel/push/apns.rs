@@ -4,20 +4,17 @@ use std::{fs, time::Duration};
 
 use anyhow::Context;
 use async_trait::async_trait;
-use domain::{Domain, DomainError, notifications::APNS};
+use domain::{Domain, notifications::APNS};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::{NotificationId, Timestamp, UserId, settings};
-use store::{Job, PushKind};
+use shared::{NotificationId, Timestamp, settings};
+use store::{Job, PushKind, PushSubscription};
 
-use super::{Meaning, Payload, Verdict, conclude, find, fitting, places, ttl};
-use crate::{
-    channel::{Channel, Outcome},
-    outgoing::{Answer, Chosen, exchange},
-};
+use super::{Meaning, Payload, Service, Verdict, fitting, ttl};
+use crate::outgoing::{Answer, Chosen, exchange};
 
 /// Bytes of a payload.
 const PAYLOAD_BYTES: usize = 4096;
@@ -113,38 +110,6 @@ impl Apns {
         *kept = Some((token.clone(), now));
         Ok(token)
     }
-
-    async fn send(&self, job: &Job, device: &str) -> Verdict {
-        let refused = |said: String| Verdict { meaning: Meaning::Refused, said, after: None };
-        let body = match fitting(job, PAYLOAD_BYTES, |payload| serde_json::to_vec(&pushed(job, payload))) {
-            Ok(body) => body,
-            Err(e) => return refused(e.to_string()),
-        };
-        let token = match self.token() {
-            Ok(token) => token,
-            Err(e) => return refused(format!("the token cannot be signed: {e}")),
-        };
-        let expires = Timestamp::now().after(ttl(job)).as_millis() / 1000;
-        let mut request = self
-            .http
-            .post(&format!("{}/3/device/{device}", self.url))
-            .bearer_auth(&token)
-            .header("apns-topic", &self.topic)
-            .header("apns-push-type", "alert")
-            .header("apns-priority", "10")
-            .header("apns-expiration", expires)
-            // The same with every attempt.
-            .header("apns-id", job.id.to_string());
-        if let Some(key) = &job.collapse_key {
-            request = request.header("apns-collapse-id", collapse_id(key));
-        }
-        let answer = exchange(request.body(body)).await;
-        let outworn = matches!(&answer, Ok(answer) if reason(answer) == "ExpiredProviderToken");
-        if outworn {
-            self.token.lock().take_if(|(kept, _)| *kept == token);
-        }
-        Verdict::of(answer, meaning)
-    }
 }
 
 /// At most 64 bytes, and no room's id to the service.
@@ -174,22 +139,42 @@ fn meaning(answer: &Answer) -> Meaning {
 }
 
 #[async_trait]
-impl Channel for Apns {
-    fn name(&self) -> &'static str {
-        APNS
+impl Service for Apns {
+    const KIND: PushKind = PushKind::Apns;
+    const NAME: &'static str = APNS;
+
+    fn domain(&self) -> &Domain {
+        &self.domain
     }
 
-    async fn places(&self, user: UserId) -> Result<Vec<String>, DomainError> {
-        places(&self.domain, user, PushKind::Apns, APNS).await
-    }
-
-    async fn deliver(&self, job: &Job, place: &str) -> Outcome {
-        match find(&self.domain, job.user, place).await {
-            Ok(subscription) => {
-                let verdict = self.send(job, &subscription.endpoint).await;
-                conclude(&self.domain, job.user, &subscription, verdict).await
-            }
-            Err(outcome) => outcome,
+    async fn send(&self, job: &Job, subscription: &PushSubscription) -> Verdict {
+        let body = match fitting(job, PAYLOAD_BYTES, |payload| serde_json::to_vec(&pushed(job, payload))) {
+            Ok(body) => body,
+            Err(e) => return Verdict::refused(e.to_string()),
+        };
+        let token = match self.token() {
+            Ok(token) => token,
+            Err(e) => return Verdict::refused(format!("the token cannot be signed: {e}")),
+        };
+        let expires = Timestamp::now().after(ttl(job)).as_millis() / 1000;
+        let mut request = self
+            .http
+            .post(&format!("{}/3/device/{}", self.url, subscription.endpoint))
+            .bearer_auth(&token)
+            .header("apns-topic", &self.topic)
+            .header("apns-push-type", "alert")
+            .header("apns-priority", "10")
+            .header("apns-expiration", expires)
+            // The same with every attempt.
+            .header("apns-id", job.id.to_string());
+        if let Some(key) = &job.collapse_key {
+            request = request.header("apns-collapse-id", collapse_id(key));
         }
+        let answer = exchange(request.body(body)).await;
+        let outworn = matches!(&answer, Ok(answer) if reason(answer) == "ExpiredProviderToken");
+        if outworn {
+            self.token.lock().take_if(|(kept, _)| *kept == token);
+        }
+        Verdict::of(answer, meaning)
     }
 }

@@ -4,18 +4,16 @@ use std::{collections::BTreeMap, fs, time::Duration};
 
 use anyhow::Context;
 use async_trait::async_trait;
-use domain::{Domain, DomainError, notifications::FCM};
+use domain::{Domain, notifications::FCM};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
-use shared::{Timestamp, UserId, settings};
-use store::{Job, PushKind};
+use shared::{Timestamp, settings};
+use store::{Job, PushKind, PushSubscription};
 use tokio::sync::Mutex;
 
-use super::{Meaning, Payload, Verdict, conclude, find, fitting, places, ttl};
-use crate::{
-    channel::{Channel, Outcome},
-    outgoing::{Answer, Chosen, exchange},
-};
+use super::{Meaning, Payload, Service, Verdict, fitting, ttl};
+use crate::outgoing::{Answer, Chosen, exchange};
 
 /// Bytes of a message.
 const MESSAGE_BYTES: usize = 4096;
@@ -111,12 +109,11 @@ impl Fcm {
         {
             return Ok(token.clone());
         }
-        let later = |said| Verdict { meaning: Meaning::Later, said, after: None };
         let (uri, iat) = (self.account.token_uri.as_str(), now.as_millis() / 1000);
         let exp = now.after(ASSERTION).as_millis() / 1000;
         let assertion = Assertion { iss: &self.account.client_email, scope: SCOPE, aud: uri, iat, exp };
         let assertion = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &assertion, &self.key)
-            .map_err(|e| later(format!("no access token: {e}")))?;
+            .map_err(|e| Verdict::later(format!("no access token: {e}")))?;
         let form = [("grant_type", GRANT), ("assertion", assertion.as_str())];
         let answer = exchange(self.http.post(uri).form(&form)).await;
         let answer = match answer {
@@ -128,28 +125,10 @@ impl Fcm {
             }
         };
         let granted: Granted =
-            serde_json::from_str(&answer.text).map_err(|e| later(format!("no access token: {e}")))?;
+            serde_json::from_str(&answer.text).map_err(|e| Verdict::later(format!("no access token: {e}")))?;
         let until = now.after(Duration::from_secs(granted.expires_in).saturating_sub(MARGIN));
         *access = Some((granted.access_token.clone(), until));
         Ok(granted.access_token)
-    }
-
-    async fn send(&self, job: &Job, token: &str) -> Verdict {
-        let body = match fitting(job, MESSAGE_BYTES, |payload| serde_json::to_vec(&request(job, token, payload))) {
-            Ok(body) => body,
-            Err(e) => return Verdict { meaning: Meaning::Refused, said: e.to_string(), after: None },
-        };
-        let access = match self.access().await {
-            Ok(access) => access,
-            Err(verdict) => return verdict,
-        };
-        let request = self.http.post(&self.url).bearer_auth(&access).header("content-type", "application/json");
-        let verdict = Verdict::of(exchange(request.body(body)).await, meaning);
-        if verdict.said.starts_with("401") {
-            let mut kept = self.access.lock().await;
-            kept.take_if(|(token, _)| *token == access);
-        }
-        verdict
     }
 }
 
@@ -182,22 +161,29 @@ fn meaning(answer: &Answer) -> Meaning {
 }
 
 #[async_trait]
-impl Channel for Fcm {
-    fn name(&self) -> &'static str {
-        FCM
+impl Service for Fcm {
+    const KIND: PushKind = PushKind::Fcm;
+    const NAME: &'static str = FCM;
+
+    fn domain(&self) -> &Domain {
+        &self.domain
     }
 
-    async fn places(&self, user: UserId) -> Result<Vec<String>, DomainError> {
-        places(&self.domain, user, PushKind::Fcm, FCM).await
-    }
-
-    async fn deliver(&self, job: &Job, place: &str) -> Outcome {
-        match find(&self.domain, job.user, place).await {
-            Ok(subscription) => {
-                let verdict = self.send(job, &subscription.endpoint).await;
-                conclude(&self.domain, job.user, &subscription, verdict).await
-            }
-            Err(outcome) => outcome,
+    async fn send(&self, job: &Job, subscription: &PushSubscription) -> Verdict {
+        let write = |payload: &Payload| serde_json::to_vec(&request(job, &subscription.endpoint, payload));
+        let body = match fitting(job, MESSAGE_BYTES, write) {
+            Ok(body) => body,
+            Err(e) => return Verdict::refused(e.to_string()),
+        };
+        let access = match self.access().await {
+            Ok(access) => access,
+            Err(verdict) => return verdict,
+        };
+        let request = self.http.post(&self.url).bearer_auth(&access).header("content-type", "application/json");
+        let answer = exchange(request.body(body)).await;
+        if answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::UNAUTHORIZED) {
+            self.access.lock().await.take_if(|(token, _)| *token == access);
         }
+        Verdict::of(answer, meaning)
     }
 }

@@ -15,16 +15,13 @@ use reqwest::{
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use shared::{Timestamp, UserId};
+use shared::Timestamp;
 use store::{Job, PushKind, PushSubscription};
 use tokio::sync::OnceCell;
 use web_push_native::{Auth, p256::PublicKey};
 
-use super::{Meaning, Verdict, conclude, find, fitting, places, ttl};
-use crate::{
-    channel::{Channel, Outcome},
-    outgoing::{Answer, Outgoing},
-};
+use super::{Meaning, Service, Verdict, fitting, ttl};
+use crate::outgoing::{Answer, Outgoing};
 
 /// Plain bytes of a push: services take 4096 encrypted ones (RFC 8030 §7.2), of which 103 are not the message's.
 const PLAIN_BYTES: usize = 3993;
@@ -125,26 +122,23 @@ impl WebPush {
 }
 
 #[async_trait]
-impl Channel for WebPush {
-    fn name(&self) -> &'static str {
-        WEB_PUSH
+impl Service for WebPush {
+    const KIND: PushKind = PushKind::WebPush;
+    const NAME: &'static str = WEB_PUSH;
+
+    fn domain(&self) -> &Domain {
+        &self.domain
     }
 
-    async fn places(&self, user: UserId) -> domain::Result<Vec<String>> {
-        places(&self.domain, user, PushKind::WebPush, WEB_PUSH).await
-    }
-
-    async fn deliver(&self, job: &Job, place: &str) -> Outcome {
-        let subscription = match find(&self.domain, job.user, place).await {
-            Ok(subscription) => subscription,
-            Err(outcome) => return outcome,
-        };
-        match self.request(job, &subscription).await {
+    async fn send(&self, job: &Job, subscription: &PushSubscription) -> Verdict {
+        match self.request(job, subscription).await {
             Ok((headers, body)) => {
-                let answer = self.outgoing.post(&subscription.endpoint, headers, body).await;
-                conclude(&self.domain, job.user, &subscription, Verdict::of(answer, meaning)).await
+                Verdict::of(self.outgoing.post(&subscription.endpoint, headers, body).await, meaning)
             }
-            Err(e) => super::not_now(&e),
+            Err(e) => {
+                e.log();
+                Verdict::later("internal error")
+            }
         }
     }
 }

@@ -7,14 +7,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{Domain, notifications::WEBHOOK};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
-use shared::{Timestamp, UserId};
-use store::{Job, PushKind};
+use shared::Timestamp;
+use store::{Job, PushKind, PushSubscription};
 
-use super::{Meaning, Payload, Verdict, conclude, find, places};
-use crate::{
-    channel::{Channel, Outcome},
-    outgoing::{Answer, Outgoing},
-};
+use super::{Meaning, Payload, Service, Verdict};
+use crate::outgoing::{Answer, Outgoing};
 
 /// What is posted.
 #[derive(Serialize)]
@@ -37,33 +34,28 @@ impl Webhook {
 }
 
 #[async_trait]
-impl Channel for Webhook {
-    fn name(&self) -> &'static str {
-        WEBHOOK
+impl Service for Webhook {
+    const KIND: PushKind = PushKind::Webhook;
+    const NAME: &'static str = WEBHOOK;
+
+    fn domain(&self) -> &Domain {
+        &self.domain
     }
 
-    async fn places(&self, user: UserId) -> domain::Result<Vec<String>> {
-        places(&self.domain, user, PushKind::Webhook, WEBHOOK).await
-    }
-
-    async fn deliver(&self, job: &Job, place: &str) -> Outcome {
-        let subscription = match find(&self.domain, job.user, place).await {
-            Ok(subscription) => subscription,
-            Err(outcome) => return outcome,
-        };
+    async fn send(&self, job: &Job, subscription: &PushSubscription) -> Verdict {
         let event = Event { kind: "notification", timestamp: job.created_at, data: Payload::of(job) };
         let secret = subscription.secret.as_deref().unwrap_or_default();
         // The same with every attempt at the same place: by it a receiver knows what it has already.
         let id = format!("{}.{}", job.id, subscription.id());
-        let (headers, body) = match request(&id, secret, Timestamp::now(), &event) {
-            Ok(request) => request,
+        match request(&id, secret, Timestamp::now(), &event) {
+            Ok((headers, body)) => {
+                Verdict::of(self.outgoing.post(&subscription.endpoint, headers, body).await, meaning)
+            }
             Err(e) => {
                 tracing::error!(notification = %job.id, "a webhook cannot be signed: {e:#}");
-                return Outcome::Failed { why: "internal error".into() };
+                Verdict::refused("internal error")
             }
-        };
-        let answer = self.outgoing.post(&subscription.endpoint, headers, body).await;
-        conclude(&self.domain, job.user, &subscription, Verdict::of(answer, meaning)).await
+        }
     }
 }
 
