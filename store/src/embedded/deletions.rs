@@ -53,6 +53,14 @@ pub(super) fn note_guest(tx: &mut Tx, user: UserId, seen: Option<Timestamp>) -> 
     tx.put(keys::guest_seen(seen, user), Vec::new())
 }
 
+/// The user was there until then, and if they are a guest that counts.
+pub(super) fn note_guest_left(tx: &mut Tx, user: UserId, at: Timestamp) -> Result<()> {
+    match tx.get(&keys::guest(user))? {
+        Some(row) if Row::new(&row, "guest").time()? < at => note_guest(tx, user, Some(at)),
+        _ => Ok(()),
+    }
+}
+
 /// When somebody was seen last; `None`: they are connected.
 fn last_seen(read: &impl Read, table: &Mutex<PresenceTable>, account: &UserRecord) -> Result<Option<Timestamp>> {
     let here = table.lock().state(account.id);

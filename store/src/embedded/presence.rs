@@ -8,9 +8,11 @@ use parking_lot::Mutex;
 use shared::{InstanceId, Timestamp, UserId, protocol::LastSeenFor};
 
 use super::{
-    Embedded, codec, keys,
+    Embedded, codec,
+    deletions::note_guest_left,
+    keys,
     kv::Read,
-    presence_table::{PresenceTable, Remembered},
+    presence_table::{Gone, PresenceTable, Remembered},
     tx::Tx,
 };
 use crate::{BusEvent, ChosenStatus, Device, Presence, PresenceState, Publishing, Result, presence::PresenceEvent};
@@ -84,8 +86,13 @@ impl Presence for Embedded {
         at: Timestamp,
         grace: Duration,
     ) -> Result<()> {
-        let seen = self.presence.lock().remove_device(user, (instance, connection), at, grace);
-        if seen { self.remember(vec![user]).await } else { Ok(()) }
+        let gone = self.presence.lock().remove_device(user, (instance, connection), at, grace);
+        match gone {
+            None => Ok(()),
+            Some(Gone::Seen) => self.remember(vec![user]).await,
+            // Nobody saw it, but a guest is not idle from before.
+            Some(Gone::Hidden) => self.write(move |tx| note_guest_left(tx, user, at)).await,
+        }
     }
 
     async fn set_chosen(&self, user: UserId, chosen: ChosenStatus, text: Option<&str>) -> Result<()> {

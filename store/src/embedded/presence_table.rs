@@ -68,8 +68,15 @@ struct Due {
 struct Removed {
     /// The user's last, or one in focus.
     left: bool,
-    /// The last of who did not look offline.
-    seen: bool,
+    gone: Option<Gone>,
+}
+
+/// A user's last connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// Of who did not look offline: they are last seen then.
+    Seen,
+    Hidden,
 }
 
 impl PresenceTable {
@@ -144,9 +151,9 @@ impl PresenceTable {
         (instance, connection): (InstanceId, u64),
         at: Timestamp,
         grace: Duration,
-    ) -> bool {
+    ) -> Option<Gone> {
         let removed = self.drop_devices(user, at, |d| d.instance == instance && d.connection == connection);
-        let Some(removed) = removed else { return false };
+        let removed = removed?;
         let mut left = self.users.get(&user).into_iter().flat_map(|e| &e.state.devices);
         if !left.any(|d| d.instance == instance) {
             self.leave_instance(user, instance);
@@ -154,7 +161,7 @@ impl PresenceTable {
         if removed.left {
             self.note_due(user, at.after(grace));
         }
-        removed.seen
+        removed.gone
     }
 
     /// Removes these of the user's devices; `None`: there were none.
@@ -167,11 +174,13 @@ impl PresenceTable {
         let state = &mut self.change(user).state;
         state.devices.retain(|d| !is_it(d));
         let last = state.devices.is_empty();
-        let removed = Removed { left: last || looked, seen: last && state.published.status != Status::Offline };
+        let hidden = state.published.status == Status::Offline;
+        let gone = last.then_some(if hidden { Gone::Hidden } else { Gone::Seen });
+        let removed = Removed { left: last || looked, gone };
         if removed.left {
             state.left = Some(at);
         }
-        if removed.seen {
+        if removed.gone == Some(Gone::Seen) {
             state.last_seen = Some(at);
         }
         Some(removed)

@@ -23,6 +23,7 @@ use crate::{
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn actor(name: &str) -> Actor {
     Actor { id: UserId::new(), username: name.into() }

@@ -1,5 +1,7 @@
 //! What is left of a deleted user: that their id was somebody's.
 
+use shared::InstanceId;
+
 use super::{
     keys::{Space, Span},
     kv::{Order, Read},
@@ -89,4 +91,23 @@ async fn of_a_deleted_user_is_left_that_their_id_was_somebodys() {
         assert!(matches!(store.sessions.create_session(&session, 9, None).await, Err(StoreError::UserNotFound)));
         store.users.create_user(&UserRecord { id: UserId::new(), ..record }).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_guest_who_looked_offline_is_idle_from_when_they_left_also_after_a_restart() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Timestamp::now());
+    let (ann, instance) = (actor("ann"), InstanceId::new());
+    let engine = Embedded::open(dir.path()).await.unwrap();
+    let store = engine.store();
+    let record = UserRecord { created_at: now.before(30 * HOUR), ..user(&ann, true) };
+    store.users.create_user(&record).await.unwrap();
+    let device = Device { instance, connection: 1, kind: SocketKind::Chat, focused: None, since: record.created_at };
+    store.presence.put_device(ann.id, &device, &silent(ann.id)).await.unwrap();
+    store.presence.remove_device(ann.id, instance, 1, now.before(2 * HOUR), HOUR).await.unwrap();
+    store.maintenance.close().await.unwrap();
+    drop((store, engine));
+
+    let store = Embedded::open(dir.path()).await.unwrap().store();
+    assert_eq!(store.deletions.idle_guests(now.before(DAY), now, 9).await.unwrap(), []);
+    assert_eq!(store.deletions.idle_guests(now.before(HOUR), now, 9).await.unwrap(), [ann.id]);
 }
