@@ -9,8 +9,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::Domain;
-use shared::{Timestamp, UserId};
-use store::Job;
+use shared::Timestamp;
+use store::{Job, PushKind};
 
 pub use self::push::web_push::WebPush;
 use self::{
@@ -39,10 +39,10 @@ pub enum Outcome {
 pub trait Channel: Send + Sync {
     /// As requests and states spell it; the same for the life of the deployment.
     fn name(&self) -> &'static str;
-    /// Where a user is reached by it: its name alone, or `NAME/PLACE` for each place where it has several. Each is tried,
-    /// retried and told of by itself.
-    async fn places(&self, _user: UserId) -> domain::Result<Vec<String>> {
-        Ok(vec![self.name().to_owned()])
+    /// The subscriptions it serves, if any: each of a user's is a place of its own, `NAME/ID`, and is tried, retried and
+    /// told of by itself. Otherwise the name alone is the place.
+    fn kind(&self) -> Option<PushKind> {
+        None
     }
     /// Do jobs that name no channels go by it? Otherwise only those that name it.
     fn is_for_all(&self) -> bool {

@@ -8,10 +8,7 @@ use domain::{
     Domain, DomainError,
     notifications::{CHANNELS, Gate, INBOX, gate},
 };
-use futures_util::{
-    FutureExt,
-    future::{join_all, try_join_all},
-};
+use futures_util::{FutureExt, future::join_all};
 use shared::Timestamp;
 use store::{Attempt, ClaimedJob, Job, JobState};
 use tokio::{
@@ -134,19 +131,30 @@ impl Worker {
         Ok(states.into_iter().flatten().next().map(|state| state.attempts).unwrap_or_default())
     }
 
-    /// The places a job is for: those of the channels it names, else of all that are for such jobs. A channel that is not here is a place, too,
-    /// so that it is told what became of it.
+    /// The places a job is for: those of the channels it names, else of all that are for such jobs. A channel that is not
+    /// here is a place, too, so that it is told what became of it; and so is one without a subscription. Reads the user's
+    /// subscriptions where one of the channels serves any.
     async fn wanted(&self, job: &Job) -> domain::Result<Vec<String>> {
-        let Some(named) = &job.channels else {
-            let for_all = self.channels.iter().filter(|channel| channel.is_for_all());
-            let places = try_join_all(for_all.map(|channel| channel.places(job.user))).await?;
-            return Ok(places.concat());
+        let names: Vec<&str> = match &job.channels {
+            Some(named) => named.iter().map(String::as_str).collect(),
+            None => self.channels.iter().filter(|c| c.is_for_all()).map(|channel| channel.name()).collect(),
         };
-        let places = named.iter().map(async |name| match self.channel(name) {
-            Some(channel) => channel.places(job.user).await,
-            None => Ok(vec![name.clone()]),
-        });
-        Ok(try_join_all(places).await?.concat())
+        let kind = |name: &str| self.channel(name).and_then(|channel| channel.kind());
+        let subscriptions = match names.iter().any(|name| kind(name).is_some()) {
+            true => self.domain.notifications.pushed_to(job.user).await?,
+            false => Vec::new(),
+        };
+        let mut wanted = Vec::new();
+        for name in names {
+            let own = subscriptions.iter().filter(|one| kind(name) == Some(one.kind));
+            let places = own.map(|one| format!("{name}/{}", one.id()));
+            let before = wanted.len();
+            wanted.extend(places);
+            if wanted.len() == before {
+                wanted.push(name.to_owned());
+            }
+        }
+        Ok(wanted)
     }
 
     fn channel(&self, name: &str) -> Option<&Arc<dyn Channel>> {

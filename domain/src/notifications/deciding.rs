@@ -132,18 +132,8 @@ impl Notifications {
             (_, None) => Some("no longer a member of the room"),
             _ if read.first().is_some_and(|marks| marks.read >= id.seq) => Some("read meanwhile"),
             (Some(message), _) => {
-                let (user, author) = ([job.user], [message.author]);
-                let (blocks, levels) = tokio::try_join!(
-                    self.store.people.blocks_among(&user, &author),
-                    self.store.notify_preferences.room_levels(id.room, &user),
-                )?;
-                let named = message.mentions.all || message.mentions.users.contains(&job.user);
-                match levels.first() {
-                    _ if !blocks.is_empty() => Some(BLOCKED),
-                    Some(RoomLevel::Muted) => Some(MUTED),
-                    Some(RoomLevel::Mentions) if !named => Some(MENTIONS_ONLY),
-                    _ => None,
-                }
+                let exceptions = self.exceptions_of(id.room, vec![job.user], &[message.author]).await?;
+                exceptions.keep_from(job.user, &message).and_then(Decision::suppressed)
             }
         })
     }
@@ -207,15 +197,30 @@ impl Notifications {
             }
         }
         let (told, authors): (Vec<UserId>, Vec<UserId>) = (told.into_iter().collect(), authors.into_iter().collect());
-        if told.is_empty() {
-            return Ok(none);
-        }
+        if told.is_empty() { Ok(none) } else { self.exceptions_of(considered.room, told, &authors).await }
+    }
+
+    /// What keeps these users from being told of what these authors say in a room. Two reads at once.
+    async fn exceptions_of(&self, room: RoomId, users: Vec<UserId>, authors: &[UserId]) -> Result<Exceptions> {
         let (blocks, levels) = tokio::try_join!(
-            self.store.people.blocks_among(&told, &authors),
-            self.store.notify_preferences.room_levels(considered.room, &told),
+            self.store.people.blocks_among(&users, authors),
+            self.store.notify_preferences.room_levels(room, &users),
         )?;
-        let levels = told.into_iter().zip(levels).filter(|(_, level)| *level != RoomLevel::All).collect();
+        let levels = users.into_iter().zip(levels).filter(|(_, level)| *level != RoomLevel::All).collect();
         Ok(Exceptions { blocks: blocks.into_iter().collect(), levels })
+    }
+}
+
+impl Exceptions {
+    /// Why the user is not told of the message, though nothing else speaks against it.
+    fn keep_from(&self, user: UserId, message: &StoredMessage) -> Option<Decision> {
+        let mentioned = message.mentions.all || message.mentions.users.contains(&user);
+        match self.levels.get(&user).copied().unwrap_or_default() {
+            _ if self.blocks.contains(&(user, message.author)) => Some(Decision::Blocked),
+            RoomLevel::Muted => Some(Decision::Muted),
+            RoomLevel::Mentions if !mentioned => Some(Decision::NotMentioned),
+            RoomLevel::Mentions | RoomLevel::All => None,
+        }
     }
 }
 
@@ -256,8 +261,6 @@ impl Decision {
 /// Is this member to be told of this message? Pure: the rules of notification are this function.
 pub fn decide(recipient: Recipient, message: &StoredMessage) -> Decision {
     let Recipient { membership: member, presence, read_seq, exceptions } = recipient;
-    let level = exceptions.levels.get(&member.user).copied().unwrap_or_default();
-    let mentioned = message.mentions.all || message.mentions.users.contains(&member.user);
     if message.author == member.user {
         Decision::Author
     } else if message.seq <= member.joined_seq {
@@ -266,14 +269,8 @@ pub fn decide(recipient: Recipient, message: &StoredMessage) -> Decision {
         Decision::Read
     } else if is_looking(&presence.devices) {
         Decision::Present
-    } else if exceptions.blocks.contains(&(member.user, message.author)) {
-        Decision::Blocked
-    } else if level == RoomLevel::Muted {
-        Decision::Muted
-    } else if level == RoomLevel::Mentions && !mentioned {
-        Decision::NotMentioned
     } else {
-        Decision::Notify
+        exceptions.keep_from(member.user, message).unwrap_or(Decision::Notify)
     }
 }
 

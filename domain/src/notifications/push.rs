@@ -115,8 +115,8 @@ pub struct SubscriptionList {
 
 impl Notifications {
     /// From now on the viewer's notifications go there too, until the session ends that this was done with; by another
-    /// product's token, until it is removed. The same
-    /// endpoint again replaces what was there, also another user's: a device tells one user's notifications.
+    /// product's token, until it is removed. The same endpoint again replaces what was there, also another user's: a
+    /// device tells one user's notifications.
     pub async fn subscribe(&self, viewer: &Viewer, input: Subscribe) -> Result<Subscription> {
         let kind = input.kind.into();
         if !self.carries(kind) {

@@ -70,13 +70,8 @@ impl<S: Service> Channel for S {
         S::NAME
     }
 
-    /// `NAME/ID` for each of the user's subscriptions of this kind, or the bare name where there is none, so that it is
-    /// told why nothing was sent.
-    async fn places(&self, user: UserId) -> domain::Result<Vec<String>> {
-        let all = self.domain().notifications.pushed_to(user).await?;
-        let own = all.iter().filter(|one| one.kind == S::KIND);
-        let places: Vec<String> = own.map(|one| format!("{}/{}", S::NAME, one.id())).collect();
-        Ok(if places.is_empty() { vec![S::NAME.to_owned()] } else { places })
+    fn kind(&self) -> Option<PushKind> {
+        Some(S::KIND)
     }
 
     async fn deliver(&self, job: &Job, place: &str) -> Outcome {
