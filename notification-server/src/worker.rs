@@ -30,7 +30,7 @@ const CONCURRENCY: usize = 64;
 const CLAIM_AT_LEAST: usize = 16;
 /// How often the outbox is looked at while it is empty.
 const POLL: Duration = Duration::from_millis(200);
-/// A channel that has not answered by then is tried again; well below the lease.
+/// A channel that has not answered by then is tried again; so it does, where that is earlier, after half of the lease.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why a message's notification is not delivered any more.
@@ -222,13 +222,14 @@ impl Worker {
         };
         // A defect of one channel is not to keep the others from being written down.
         let delivering = AssertUnwindSafe(channel.deliver(job, &place)).catch_unwind();
-        let outcome = match timeout(DELIVERY_LIMIT, delivering).await {
+        let limit = DELIVERY_LIMIT.min(self.schedule.lease / 2);
+        let outcome = match timeout(limit, delivering).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
                 tracing::error!(channel = name, notification = %job.id, "a channel panicked");
                 retry("internal error".into())
             }
-            Err(_) => retry(format!("no answer within {} s", DELIVERY_LIMIT.as_secs())),
+            Err(_) => retry(format!("no answer within {} s", limit.as_secs())),
         };
         (place, outcome)
     }
