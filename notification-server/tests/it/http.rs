@@ -175,7 +175,8 @@ async fn bad_input_is_told_field_by_field() {
       "a long collapse key: 400 [{\"field\":\"collapseKey\",\"problem\":\"use 1 to 64 characters\"}]",
       "several at once: 400 [{\"field\":\"title\",\"problem\":\"use 1 to 200 characters\"},{\"field\":\"title\",\"problem\":\"must not be blank\"},{\"field\":\"ttl\",\"problem\":\"use 1 to 2419200 s\"}]",
       "not an object: 400 [{\"field\":\"body\",\"problem\":\"Json deserialize error: invalid type: integer `1`, expected a user id at line 1 column 2\"}]"
-    ]
+    ],
+    "unread": 1
     "#);
     assert_answer!(server.notify(with(json!({ "title": "" }))).await, @r#"
     {
