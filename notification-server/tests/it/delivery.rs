@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use notification_server::{Outcome, Schedule};
+use async_trait::async_trait;
+use notification_server::{Channel, Outcome, Schedule};
 use rstest::rstest;
 use serde_json::json;
 use shared::{InstanceId, NotificationId, Timestamp, UserId};
@@ -148,6 +149,36 @@ async fn a_channel_that_asks_to_be_left_alone_is_until_then(#[values(Engine::Emb
     let waited = tried.recv().await.unwrap() - first;
     // Times are kept in whole milliseconds.
     assert!(waited >= after - Duration::from_millis(1), "again after {waited:?}");
+    server.stop().await;
+}
+
+/// Never answers.
+struct Silent;
+
+#[async_trait]
+impl Channel for Silent {
+    fn name(&self) -> &'static str {
+        "silent"
+    }
+
+    async fn deliver(&self, _: &Job, _: &str) -> Outcome {
+        std::future::pending().await
+    }
+}
+
+#[actix_web::test]
+async fn a_channel_that_is_silent_is_given_half_of_the_time_that_a_claim_holds() {
+    let world = World::with(Engine::Embedded, |settings| settings.notification.claim_seconds = 2).await;
+    let alice = world.person("alice").await;
+    let server = world.serve_with(|server| server.with_channel(Arc::new(Silent))).await;
+    let answer = server.notify(json!({ "userId": alice.id, "title": "t", "body": "" })).await;
+    let id = answer.raw["id"].as_str().unwrap();
+    let state = server.reached(id, |state| state["channel"] == "silent").await;
+    assert_eq!(
+        (&state["detail"], &state["attempts"]),
+        (&json!("no answer within 1 s"), &json!(1)),
+        "no claim was lost"
+    );
     server.stop().await;
 }
 

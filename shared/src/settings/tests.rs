@@ -73,6 +73,7 @@ fn a_bad_value_or_key_is_one_line_that_names_it() {
         ("CHATAPP__STORE__WAIT_REPLICAS", "1", "store.wait_replicas"),
         ("CHATAPP__STORE__WAIT_MS", "0", "store.wait_ms"),
         ("CHATAPP__NOTIFICATION__API_KEYS", "short", "notification.api_keys"),
+        ("CHATAPP__NOTIFICATION__CLAIM_SECONDS", "1", "notification.claim_seconds: use 2 to 3600"),
         ("CHATAPP__ATTACHMENTS__URL", "ftp://x", "attachments.url"),
         ("CHATAPP__ATTACHMENTS__URL", "s3://", "attachments.url"),
         ("CHATAPP__ATTACHMENTS__MAX_BYTES", "0", "attachments.max_bytes"),
