@@ -84,7 +84,8 @@ async fn a_notification_comes_into_the_inbox_and_its_state_says_so(
             "id": "[id 1]",
             "title": "Your order"
           }
-        ]
+        ],
+        "unread": 1
       }
     }
     "#);
@@ -175,8 +176,7 @@ async fn bad_input_is_told_field_by_field() {
       "a long collapse key: 400 [{\"field\":\"collapseKey\",\"problem\":\"use 1 to 64 characters\"}]",
       "several at once: 400 [{\"field\":\"title\",\"problem\":\"use 1 to 200 characters\"},{\"field\":\"title\",\"problem\":\"must not be blank\"},{\"field\":\"ttl\",\"problem\":\"use 1 to 2419200 s\"}]",
       "not an object: 400 [{\"field\":\"body\",\"problem\":\"Json deserialize error: invalid type: integer `1`, expected a user id at line 1 column 2\"}]"
-    ],
-    "unread": 1
+    ]
     "#);
     assert_answer!(server.notify(with(json!({ "title": "" }))).await, @r#"
     {
