@@ -79,6 +79,8 @@ export class ChatClient extends Emitter {
     if (options.token !== undefined && typeof options.token !== "function") throw new TypeError("token: expected a function");
     const http = new Http({ api, fetch });
     this.#options = { ...options, storage, backoff };
+    /** Where the login and what is not sent yet are kept. */
+    this.storage = storage;
     this.#session = new Session({ http, storage, token: options.token });
     this.#rest = new Rest({ http, session: this.#session, backoff });
     this.account = new Account(this.#rest);

@@ -43,18 +43,36 @@ export async function roomOf(first, ...others) {
   return [room, ...others.map((other) => other.rooms.get(room.id))];
 }
 
-/** Waits until `check` gives something, looking again with each event of the emitter. */
+/** Longer than anything takes. */
+const LIMIT_MS = 15_000;
+
+/** Waits until `check` gives something, looking again with each event of the emitter. What it was is named by where it fails. */
 export async function until(emitter, names, check) {
-  for (;;) {
-    const found = check();
-    if (found) return found;
-    await new Promise((resolve) => {
-      const offs = names.map((name) =>
-        emitter.on(name, () => {
-          for (const off of offs) off();
-          resolve(undefined);
-        }),
-      );
-    });
+  const late = new Error(`it never came about: ${check}`);
+  let timer;
+  const limit = new Promise((_, reject) => (timer = setTimeout(() => reject(late), LIMIT_MS)));
+  try {
+    for (;;) {
+      const found = check();
+      if (found) return found;
+      const offs = [];
+      const heard = new Promise((resolve) => offs.push(...names.map((name) => emitter.on(name, resolve))));
+      try {
+        await Promise.race([heard, limit]);
+      } finally {
+        for (const off of offs) off();
+      }
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Asks again and again, for what no event tells. */
+export async function eventually(check) {
+  const end = Date.now() + LIMIT_MS;
+  while (!(await check())) {
+    if (Date.now() > end) throw new Error(`it never came about: ${check}`);
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
