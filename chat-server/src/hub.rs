@@ -187,7 +187,9 @@ struct Out {
 }
 
 impl Out {
-    fn push(&mut self, peer: &Rc<Peer>, frame: Bytes) {
+    /// `None`: the connection's dialect has no word for it.
+    fn push(&mut self, peer: &Rc<Peer>, frame: Option<Bytes>) {
+        let Some(frame) = frame else { return };
         match peer.outbound.push(frame) {
             Pushed::First => self.touched.push(peer.outbound.clone()),
             Pushed::More => {}
@@ -239,12 +241,16 @@ impl State {
             match &mut member.mode {
                 Mode::Live { after } if rev > *after => {
                     let frame = encoded.frame(member.peer.dialect);
-                    bytes = bytes.max(frame.len());
+                    bytes = bytes.max(frame.as_ref().map_or(0, Bytes::len));
+                    deliveries += u64::from(frame.is_some());
                     self.out.push(&member.peer, frame);
-                    deliveries += 1;
                 }
                 Mode::Live { .. } => {}
-                Mode::Gated(gate) => gate.hold(rev, Item::Frame(encoded.frame(member.peer.dialect))),
+                Mode::Gated(gate) => {
+                    if let Some(frame) = encoded.frame(member.peer.dialect) {
+                        gate.hold(rev, Item::Frame(frame));
+                    }
+                }
             }
         }
         metrics::counter!("chatapp_deliveries_total").increment(deliveries);

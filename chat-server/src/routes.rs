@@ -1,4 +1,4 @@
-//! The whole URL table: the socket.
+//! The whole URL table: the sockets.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -33,12 +33,13 @@ async fn describe_chat() -> HttpResponse {
 /// The sockets of one worker, with a hub of their own.
 pub fn serve_sockets(domain: &Domain, drain: &Arc<Drain>) -> Serve {
     let hub = Hub::start(domain.clone(), drain.clone());
-    sockets::at("/chat", domain, move |socket| {
+    let native = sockets::at("/chat", move |socket| {
         let will_resume = will_resume(&socket.query);
         let handshake = Handshake::new(Rc::clone(&hub), socket.outbound.clone(), Dialect::Native, will_resume);
         let connection = Connection::new(socket.outbound, socket.inbound, socket.limits, hub.pulse());
         connection.run(handshake, socket.credential)
-    })
+    });
+    sockets::serve(domain, [native])
 }
 
 /// Does the client say in its request that it will resume?

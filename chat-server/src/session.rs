@@ -76,7 +76,7 @@ impl Handshake {
     }
 
     fn push(&self, frame: &ServerFrame, request_id: Option<&str>) {
-        self.outbound.push(self.dialect.encode(frame, request_id));
+        self.dialect.push(&self.outbound, frame, request_id);
     }
 }
 
@@ -125,13 +125,13 @@ impl Session {
         let arrival = hub.domain.identity.arrive(viewer).await?;
         hub.begin_own(viewer.user, arrival.own);
         let status = hub.domain.presence.connected(viewer, peer.id, SocketKind::Chat).await?;
-        let first = peer.dialect.encode(&auth_success(hub, viewer, status, hold), request_id);
+        let first = auth_success(hub, viewer, status, hold);
         if hold {
             hub.hold(&peer);
-            peer.outbound.push(first);
+            peer.dialect.push(&peer.outbound, &first, request_id);
         } else {
             let pins = follow_rooms(hub, &peer, &arrival.rooms).await?;
-            hub.attach_all(&peer, &pins, first);
+            hub.attach_all(&peer, &pins, peer.dialect.encode(&first, request_id));
         }
         hub.end_busy(&peer);
         let typing = RefCell::new(Said::new(Duration::from_millis(hub.domain.settings.chat.typing_ms)));
@@ -140,8 +140,7 @@ impl Session {
     }
 
     pub(crate) fn push(&self, frame: &ServerFrame, request_id: Option<&str>) {
-        // A queue that overflows here is noticed by the connection's loop.
-        self.peer.outbound.push(self.peer.dialect.encode(frame, request_id));
+        self.peer.dialect.push(&self.peer.outbound, frame, request_id);
     }
 }
 
@@ -171,7 +170,7 @@ fn auth_success(hub: &Hub, viewer: &Viewer, status: Status, resuming: bool) -> S
 
 impl socket::Session for Session {
     async fn on_text(&mut self, text: &str) -> Flow {
-        match native::decode(text) {
+        match self.peer.dialect.decode(&self.peer.viewer, text) {
             Ok(frame) => {
                 // Boxed: idle connections are the many, and a command needs far more room than waiting for one.
                 Box::pin(on_client_frame::on_client_frame(self, frame)).await;
@@ -193,9 +192,7 @@ impl socket::Session for Session {
     fn under_way(&mut self) -> impl Future<Output = ()> {
         poll_fn(|cx| {
             let Self { peer, expiry, .. } = self;
-            let push = |frame: &ServerFrame| {
-                peer.outbound.push(peer.dialect.encode(frame, None));
-            };
+            let push = |frame: &ServerFrame| peer.dialect.push(&peer.outbound, frame, None);
             if expiry.poll(cx, &peer.outbound, push).is_ready() { Poll::Ready(()) } else { self.poll_sends(cx) }
         })
     }

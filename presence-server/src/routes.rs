@@ -39,9 +39,10 @@ async fn describe_presence() -> HttpResponse {
 pub(crate) fn serve_sockets(domain: &Domain, drain: &Arc<Drain>) -> Serve {
     let hub = Hub::start(domain, drain.clone());
     let of_handshakes = domain.clone();
-    sockets::at("/presence", domain, move |socket| {
+    let presence = sockets::at("/presence", move |socket| {
         let handshake = Handshake::new(of_handshakes.clone(), Rc::clone(&hub), socket.outbound.clone());
         let connection = Connection::new(socket.outbound, socket.inbound, socket.limits, hub.pulse());
         connection.run(handshake, socket.credential)
-    })
+    });
+    sockets::serve(domain, [presence])
 }

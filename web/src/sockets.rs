@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix_http::{ResponseBuilder, header};
 use domain::{Domain, DomainError, Result, Viewer};
-use futures_util::future::FutureExt;
+use futures_util::future::{FutureExt, LocalBoxFuture};
 use shared::{
     ErrorCode, Problem, Settings,
     protocol::{BadFrame, ServerFrame},
@@ -29,34 +29,40 @@ pub struct Opened {
     pub query: String,
 }
 
-/// Serves the sockets of `path`, each with `serve`; all others are refused: checks the page's origin and performs the
-/// handshake.
-pub fn at<F: Future<Output = ()> + 'static>(
+/// The sockets of one path.
+pub struct Route {
     path: &'static str,
-    domain: &Domain,
-    serve: impl Fn(Opened) -> F + 'static,
-) -> Serve {
-    let settings = domain.settings.clone();
-    Rc::new(move |upgrade| match open(upgrade, path, &settings) {
-        Ok(opened) => serve(opened).boxed_local(),
-        Err((upgrade, code, text)) => refuse(*upgrade, Problem::new(code, text)).boxed_local(),
+    serve: Box<dyn Fn(Opened) -> LocalBoxFuture<'static, ()>>,
+}
+
+/// The sockets of `path`, each to its end with `serve`.
+pub fn at<F: Future<Output = ()> + 'static>(path: &'static str, serve: impl Fn(Opened) -> F + 'static) -> Route {
+    Route { path, serve: Box::new(move |opened| serve(opened).boxed_local()) }
+}
+
+/// Serves the sockets of these paths, after checking the page's origin and performing the handshake; all others are
+/// refused.
+pub fn serve(domain: &Domain, routes: impl Into<Vec<Route>>) -> Serve {
+    let (settings, routes) = (domain.settings.clone(), routes.into());
+    Rc::new(move |upgrade| {
+        let path = upgrade.head().uri.path();
+        let Some(route) = routes.iter().find(|route| route.path == path) else {
+            return refuse(upgrade, Problem::new(ErrorCode::NotFound, "there is no such socket")).boxed_local();
+        };
+        match open(upgrade, &settings) {
+            Ok(opened) => (route.serve)(opened),
+            Err((upgrade, code, text)) => refuse(*upgrade, Problem::new(code, text)).boxed_local(),
+        }
     })
 }
 
 /// For services that have no sockets.
 pub fn none(domain: &Domain, _: &Arc<Drain>) -> Serve {
-    at("", domain, |_| std::future::ready(()))
+    serve(domain, [])
 }
 
-fn open(
-    upgrade: Upgrade,
-    path: &str,
-    settings: &Settings,
-) -> std::result::Result<Opened, (Box<Upgrade>, ErrorCode, &'static str)> {
+fn open(upgrade: Upgrade, settings: &Settings) -> std::result::Result<Opened, (Box<Upgrade>, ErrorCode, &'static str)> {
     let head = upgrade.head();
-    if head.uri.path() != path {
-        return Err((Box::new(upgrade), ErrorCode::NotFound, "there is no such socket"));
-    }
     if !socket::origin_allowed(head, &settings.http.allowed_origins) {
         return Err((Box::new(upgrade), ErrorCode::Forbidden, "this origin may not connect"));
     }

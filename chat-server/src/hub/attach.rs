@@ -29,7 +29,7 @@ pub struct GateGuard {
 
 impl Hub {
     /// Pushes the first frame and attaches the connection to all rooms of its user, at their heads.
-    pub fn attach_all(&self, peer: &Rc<Peer>, pins: &Pins, first: Bytes) {
+    pub fn attach_all(&self, peer: &Rc<Peer>, pins: &Pins, first: Option<Bytes>) {
         self.update(|state| {
             state.out.push(peer, first);
             peer.rooms.borrow_mut().reserve(pins.rooms().len());
@@ -124,7 +124,7 @@ impl Hub {
 
 impl GateGuard {
     /// Sends `reply`, which shows the room at `position`, then the events `since` then, then what the gate held.
-    pub fn open(mut self, reply: Bytes, position: Position, since: &[RoomEvent]) {
+    pub fn open(mut self, reply: Option<Bytes>, position: Position, since: &[RoomEvent]) {
         self.done = true;
         let (peer, room) = (self.peer.clone(), self.room);
         self.hub.update(|state| {
@@ -201,7 +201,7 @@ impl State {
     fn replay(&mut self, peer: &Rc<Peer>, room: RoomId, gate: Gate, after: u64) {
         for (_, item) in gate.later_than(after) {
             match item {
-                Item::Frame(frame) => self.out.push(peer, frame),
+                Item::Frame(frame) => self.out.push(peer, Some(frame)),
                 Item::Left => return self.remove_from_room(peer, room, None),
             }
         }

@@ -2,7 +2,6 @@
 
 use std::{future::Future, rc::Rc, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use domain::{Domain, Viewer, accounts::Guest};
 use serde_json::json;
 use shared::{
@@ -73,7 +72,7 @@ impl World {
     async fn attached(&self, viewer: &Viewer, room: RoomId) -> Rc<Peer> {
         let peer = self.peer(viewer).await;
         let pins = self.hub.follow(&[room]).await.unwrap();
-        self.hub.attach_all(&peer, &pins, Bytes::new());
+        self.hub.attach_all(&peer, &pins, None);
         self.hub.end_busy(&peer);
         peer
     }
@@ -100,7 +99,7 @@ async fn who_is_taken_out_while_a_connection_is_set_up_is_out_when_it_is_done() 
     let head = world.head(room).await;
     soon("it is delivered", || world.last(room) == Some(head)).await;
     soon("it is to be looked at", || peer.later.borrow().contains(room)).await;
-    world.hub.attach_all(&peer, &pins, Bytes::new());
+    world.hub.attach_all(&peer, &pins, None);
     assert!(world.hub.is_in(&peer, room));
     world.hub.end_busy(&peer);
     soon("it is out", || !world.hub.is_in(&peer, room)).await;

@@ -119,7 +119,7 @@ impl Replay<'_> {
     }
 
     async fn push(&self, frame: &ServerFrame, id: Option<&str>) -> Outcome<()> {
-        let frame = self.peer.dialect.encode(frame, id);
+        let Some(frame) = self.peer.dialect.encode(frame, id) else { return Ok(()) };
         if self.pipe.push(frame).await { Ok(()) } else { Err(Stop::Ending) }
     }
 
