@@ -8,6 +8,7 @@ mod invites;
 mod members;
 mod messages;
 mod notifications;
+mod page;
 mod people;
 mod presence;
 mod push;
@@ -22,12 +23,13 @@ mod users;
 use std::sync::Arc;
 
 use actix_web::web::Data;
+use shared::settings;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{directory::Directory, gateway::Gateway};
 
 /// Adds every route; called once in each worker.
-pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gateway: &Gateway) {
+pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory: &Arc<Directory>, gateway: &Gateway) {
     cfg.app_data(Data::from(directory.clone())).app_data(Data::new(gateway.clone()));
 
     cfg.service(accounts::sign_up) // POST /api/signup
@@ -117,6 +119,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(push::unsubscribe); // DELETE /api/push/subscriptions
 
     cfg.map(docs::configure); // GET /docs
+
+    if api.web_chat {
+        cfg.map(page::configure); // GET /, and its files
+    }
 }
 
 /// Attachments and avatars.

@@ -21,6 +21,7 @@ mod mentions;
 mod messages;
 mod once;
 mod outage;
+mod page;
 mod people;
 mod privacy;
 mod rates;
