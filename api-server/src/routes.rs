@@ -7,6 +7,7 @@ mod docs;
 mod invites;
 mod members;
 mod messages;
+mod messaging;
 mod notifications;
 mod page;
 mod people;
@@ -49,6 +50,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory:
         .service(accounts::patch_profile) // PATCH /api/profile
         .service(accounts::delete_account) // DELETE /api/profile
         .service(accounts::jwks); // GET /.well-known/jwks.json
+
+    messaging::configure(cfg); // before the native paths that look alike
 
     cfg.service(users::search) // GET /api/users
         .service(users::get_user) // GET /api/users/{id}

@@ -8,6 +8,7 @@ mod typing;
 
 use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
+use bytes::Bytes;
 use domain::{DomainError, Result, Viewer};
 use sends::Sends;
 use shared::{
@@ -201,8 +202,10 @@ impl socket::Session for Session {
         self.sends.is_full()
     }
 
-    fn on_binary(&mut self) {
+    async fn on_binary(&mut self, _: Bytes) -> Flow {
+        self.finish().await;
         self.push(&no_binary(), None);
+        Flow::Bad
     }
 
     fn on_drain(&mut self) {

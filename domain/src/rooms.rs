@@ -3,6 +3,7 @@
 mod creating;
 pub(crate) mod governing;
 mod inviting;
+mod lobby;
 mod reading;
 pub(crate) mod roles;
 mod standing;

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod frame;
+pub mod messaging;
 pub mod object;
 
 pub use command::{BadFrame, ChatCommand, ClientFrame, PresenceCommand};

@@ -132,6 +132,15 @@ pub struct Attempt {
     pub state: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How often it was tried, those included of which nobody lived to say what came of them.
+    #[serde(default)]
+    pub tries: u32,
+    /// While `queued`: when it is tried (again).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
+    /// It waits because the user wishes so, for no failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
     pub at: Timestamp,
 }
 
@@ -141,6 +150,9 @@ pub struct JobState {
     pub user: UserId,
     pub done: bool,
     pub attempts: Vec<Attempt>,
+    /// The claim that came to this, from 1; 0: none did. What was claimed since then has not ended.
+    #[serde(default)]
+    pub claim: u32,
     /// As in the [`Job`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_hash: Option<u64>,
@@ -149,7 +161,7 @@ pub struct JobState {
 impl JobState {
     /// Of a job that was never tried.
     pub(crate) const fn untried(job: &Job) -> Self {
-        Self { user: job.user, done: false, attempts: Vec::new(), request_hash: job.request_hash }
+        Self { user: job.user, done: false, attempts: Vec::new(), claim: 0, request_hash: job.request_hash }
     }
 }
 

@@ -19,6 +19,8 @@ mod logs;
 mod marks;
 mod mentions;
 mod messages;
+mod messaging;
+mod messaging_history;
 mod once;
 mod outage;
 mod page;

@@ -82,7 +82,12 @@ impl Added {
         room: RoomId,
         user_position: Option<Position>,
     ) -> Result<Option<Self>> {
-        let view = hub.domain.rooms.view(viewer, room).await?;
+        let view = match hub.domain.rooms.view(viewer, room).await {
+            Ok(view) => view,
+            // Nobody but its members knows of it.
+            Err(DomainError::RoomNotFound) => return Ok(None),
+            Err(e) => return Err(e),
+        };
         let (Some(head), true) = (view.position, is_member(&view)) else { return Ok(None) };
         let mut since = Vec::new();
         let mut position = head;

@@ -88,6 +88,7 @@ export class ChatClient extends Emitter {
     this.notifications = new Notifications(this.#rest);
     this.files = new Files(this.#rest);
     this.#session.on("changed", (change) => {
+      if (!change.user) this.#me = undefined;
       if (change.error) this.stop();
       this.emit("session", change);
     });

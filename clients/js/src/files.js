@@ -18,7 +18,7 @@ export class Files {
    * @param {string} [name] Default: the file's own.
    * @returns {Promise<Attachment>}
    */
-  upload(file, name = file instanceof File ? file.name : "file") {
+  upload(file, name = "name" in file ? file.name : "file") {
     const form = new FormData();
     form.append("file", file, name);
     return this.#rest.call("POST", "/api/attachments", { body: form });

@@ -352,9 +352,10 @@ export class SendQueue {
   }
 }
 
-/** Also where the page is not served by https, and there is no `crypto.randomUUID`. */
+/** A name that nobody else has given (RFC 9562, version 4); no secret. `crypto.randomUUID` is there by https alone. */
 export function uuid() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const bytes = Uint8Array.from({ length: 16 }, () => Math.random() * 256);
+  globalThis.crypto?.getRandomValues(bytes);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -7,6 +7,7 @@ mod durability;
 mod faults;
 mod growth;
 mod model;
+mod outbox;
 mod presence;
 mod registry;
 mod resumes;

@@ -45,6 +45,7 @@ async fn a_notification_comes_into_the_inbox_and_its_state_says_so(
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 1,
                 "channel": "inbox",
                 "state": "delivered"
               }
@@ -56,6 +57,7 @@ async fn a_notification_comes_into_the_inbox_and_its_state_says_so(
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 1,
                 "channel": "inbox",
                 "state": "delivered"
               }

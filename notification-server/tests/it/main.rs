@@ -3,6 +3,7 @@
 
 mod apps;
 mod delivery;
+mod explain;
 mod http;
 mod inbox;
 mod keyed;

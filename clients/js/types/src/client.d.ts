@@ -42,6 +42,8 @@
 export class ChatClient extends Emitter<ClientEvents> {
     /** @param {ClientOptions} [options] */
     constructor(options?: ClientOptions);
+    /** Where the login and what is not sent yet are kept. */
+    storage: Storage;
     account: Account;
     people: People;
     notifications: Notifications;
@@ -258,6 +260,7 @@ export type ClientEvents = {
     };
 };
 import { Emitter } from "./emitter.js";
+import type { Storage } from "./storage.js";
 import { Account } from "./account.js";
 import { People } from "./people.js";
 import { Notifications } from "./notifications.js";
@@ -273,7 +276,6 @@ import type { Page } from "./types.js";
 import type { Message } from "./types.js";
 import { Presence } from "./presence.js";
 import type { TokenSource } from "./session.js";
-import type { Storage } from "./storage.js";
 import { ChatError } from "./errors.js";
 import type { Typist } from "./types.js";
 import type { Receipt } from "./types.js";

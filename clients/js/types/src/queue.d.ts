@@ -1,4 +1,4 @@
-/** Also where the page is not served by https, and there is no `crypto.randomUUID`. */
+/** A name that nobody else has given (RFC 9562, version 4); no secret. `crypto.randomUUID` is there by https alone. */
 export function uuid(): string;
 export class SendQueue {
     /** @param {QueueOptions} options */
