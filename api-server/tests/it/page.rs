@@ -109,13 +109,13 @@ async fn a_deployment_may_do_without_the_page() {
     }
 }
 
-/// What a line asks for from somewhere: `import … from "…"`, `import("…")`, `href="…"`, `src="…"`.
+/// What asks for a file: `import … from "…"`, `import("…")`, `href="…"`, `src="…"`.
+const REFERENCES: [&str; 4] = ["from \"", "import(\"", "href=\"", "src=\""];
+
 fn references(source: &str) -> impl Iterator<Item = &str> {
-    let starts = ["from \"", "import(\"", "href=\"", "src=\""];
-    source
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//") && !line.trim_start().starts_with('*'))
-        .flat_map(move |line| starts.iter().filter_map(move |start| line.split_once(start)?.1.split('"').next()))
+    let lines =
+        source.lines().filter(|line| !line.trim_start().starts_with("//") && !line.trim_start().starts_with('*'));
+    lines.flat_map(|line| REFERENCES.iter().filter_map(move |start| line.split_once(start)?.1.split('"').next()))
 }
 
 #[test]
@@ -154,12 +154,12 @@ fn all_that_a_page_needs_is_beside_it() {
 fn every_icon_is_drawn_and_used() {
     let drawn = fs::read_to_string(sources().join("icons.svg")).unwrap();
     let drawn: BTreeSet<_> =
-        drawn.lines().filter_map(|line| line.split_once("id=\"")?.1.split('"').next().map(str::to_owned)).collect();
+        drawn.lines().filter_map(|line| line.split_once("id=\"icon-")?.1.split('"').next().map(str::to_owned)).collect();
     let mut sources_text = String::new();
     for path in files(&sources(), "/web/").iter().filter(|path| path.ends_with(".js")) {
         sources_text += &fs::read_to_string(sources().join(path.trim_start_matches("/web/"))).unwrap();
     }
-    for start in ["icon(\"", "iconButton(\""] {
+    for start in [" icon(\"", "(icon(\"", "iconButton(\""] {
         for after in sources_text.split(start).skip(1) {
             let name = after.split('"').next().unwrap();
             assert!(drawn.contains(name), "there is no icon {name}");

@@ -27,8 +27,8 @@ export class ChatShell extends View {
   shown() {
     const client = this.#client;
     const skip = el("a.skip", { href: "#conversation", onclick: (event) => this.#skip(event) }, "Skip to the conversation");
-    const side = el("div.side", {}, el("h1.hidden-text", {}, "ChatApp"), new ConnectionBar(client), new RoomList(client, this.directory));
-    fill(this, skip, el("main", {}, side, this.#place));
+    const side = el("div.side", {}, new ConnectionBar(client), new RoomList(client, this.directory));
+    fill(this, skip, el("main", {}, el("h1.hidden-text", {}, "ChatApp"), side, this.#place));
     this.listen(window, "hashchange", () => this.#route());
     this.listen(client, "room", ({ room, change }) => this.#roomChanged(room, change));
     this.listen(client, "unread", () => this.later());

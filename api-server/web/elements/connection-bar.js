@@ -11,6 +11,8 @@ const RESUMED_MS = 2500;
 export class ConnectionBar extends View {
   #client;
   #wasLost = false;
+  /** An attempt has failed: it is offline until one succeeds, and does not flicker in between. */
+  #hasFailed = false;
   #patience;
   #tick;
 
@@ -34,8 +36,9 @@ export class ConnectionBar extends View {
     clearInterval(this.#tick);
     const { state } = this.#client.connection;
     if (state === "online" && !this.#wasLost) return this.#say();
+    if (state === "waiting") this.#hasFailed = true;
     if (state === "online") {
-      this.#wasLost = false;
+      this.#wasLost = this.#hasFailed = false;
       this.#say("good", "check", "Back online, nothing missed");
       this.#patience = setTimeout(() => this.#say(), RESUMED_MS);
       return;
@@ -57,7 +60,7 @@ export class ConnectionBar extends View {
     const waiting = [...this.#client.rooms.values()].flatMap((room) => room.messages).filter((one) => one.pending?.state === "sending");
     const queued = waiting.length > 0 ? `, ${waiting.length} to be sent` : "";
     if (state === "closed") return this.#say("bad", "offline", `Disconnected: ${error?.message ?? "stopped"}${queued}`, "Reconnect");
-    if (state === "waiting") return this.#say("bad", "offline", `Offline${queued}`, seconds > 1 ? `Retry (${seconds} s)` : undefined);
+    if (this.#hasFailed) return this.#say("bad", "offline", `Offline${queued}`, seconds > 1 ? `Retry (${seconds} s)` : undefined);
     this.#say("warn", "clock", `Connecting …${queued}`);
   }
 

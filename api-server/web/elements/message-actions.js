@@ -2,24 +2,30 @@
 
 import { confirmed, openMenu, openPopover, toast } from "../lib/dialog.js";
 import { el, fill, icon, iconButton } from "../lib/el.js";
+import { openDelivery, openReplies } from "./search-dialog.js";
 
 const QUICK = ["👍", "❤️", "😂", "🎉", "😮", "😢", "🙏", "🔥", "👀", "✅", "🚀", "💯", "🤔", "👏", "😍", "😅", "🙌", "☕"];
 
 export class MessageActions {
   #context;
   #bar = el("div.actions", { role: "toolbar", "aria-label": "Message" });
-  #message;
 
   /** @param {any} context That of the list. */
   constructor(context) {
     this.#context = context;
   }
 
+  /** A row was made anew: what was shown at it goes along. */
+  move(old, row, message) {
+    if (this.#bar.parentElement !== old) return;
+    this.#bar.remove();
+    if (!message.deletedAt) this.showAt(row, message);
+  }
+
   /** @param {HTMLElement} row @param {any} message */
   showAt(row, message) {
-    if (this.#bar.parentElement === row.firstElementChild?.parentElement && this.#message === message) return;
+    if (this.#bar.parentElement === row) return;
     if (this.#bar.contains(document.activeElement)) return;
-    this.#message = message;
     const { client, room, act } = this.#context;
     const isOwn = message.userId === client.user?.id;
     const react = iconButton("smile", "React", () => this.#chooseEmoji(react, message), { "aria-haspopup": "true" });
@@ -59,7 +65,7 @@ export class MessageActions {
   }
 
   #openMore(button, message) {
-    const { client, room, act } = this.#context;
+    const { client, room, directory, jump } = this.#context;
     const isOwn = message.userId === client.user?.id;
     const copy = async () => {
       await navigator.clipboard.writeText(message.content);
@@ -67,20 +73,10 @@ export class MessageActions {
     };
     openMenu(button, [
       ...(message.content && navigator.clipboard ? [{ label: "Copy text", icon: icon("file"), act: () => void copy() }] : []),
-      ...(message.replyCount > 0 ? [{ label: `Show ${message.replyCount} replies`, icon: icon("reply"), act: () => void this.#openReplies(message) }] : []),
-      ...(isOwn ? [{ label: "Who has it", icon: icon("checks"), act: () => void this.#openDelivery(message) }] : []),
+      ...(message.replyCount > 0 ? [{ label: `Show ${message.replyCount} replies`, icon: icon("reply"), act: () => void openReplies(room, directory, message, (one) => jump(one.id)) }] : []),
+      ...(isOwn ? [{ label: "Who has it", icon: icon("checks"), act: () => void openDelivery(room, directory, message) }] : []),
       ...(isOwn || canModerate(room) ? [{ label: "Delete", icon: icon("trash"), danger: true, act: () => void this.#delete(message) }] : []),
     ]);
-  }
-
-  async #openReplies(message) {
-    const { openReplies } = await import("./search-dialog.js");
-    await openReplies(this.#context.room, this.#context.directory, message, (one) => this.#context.jump(one.id));
-  }
-
-  async #openDelivery(message) {
-    const { openDelivery } = await import("./search-dialog.js");
-    await openDelivery(this.#context.room, this.#context.directory, message);
   }
 
   async #delete(message) {

@@ -8,6 +8,7 @@ import { View } from "../lib/view.js";
 import { VirtualList } from "../lib/virtual.js";
 import { MessageActions } from "./message-actions.js";
 import { keyOf, makeRow, signatureOf } from "./message-row.js";
+import { openPerson } from "./person-dialog.js";
 
 /** So near to the oldest message more are loaded, in pixels. */
 const AHEAD = 1200;
@@ -57,6 +58,7 @@ export class MessageList extends View {
       keyOf,
       signatureOf: (message, before) => signatureOf(this.#context, message, before),
       make: (message, before) => makeRow(this.#context, message, before),
+      replaced: (old, made, message) => this.actions.move(old, made, message),
     });
     this.finally(() => this.#virtual.close());
     this.listen(this.#room, "messages", ({ reason }) => (reason === "new" ? this.draw() : this.later()));
@@ -205,16 +207,11 @@ export class MessageList extends View {
         case "discard":
           return void room.discard(message);
         case "person":
-          return await this.#openPerson(message.userId);
+          return await openPerson(this.#client, this.#directory, message.userId, room);
       }
     } catch (error) {
       toast(problem(error));
     }
-  }
-
-  async #openPerson(userId) {
-    const { openPerson } = await import("./person-dialog.js");
-    openPerson(this.#client, this.#directory, userId, this.#room);
   }
 }
 

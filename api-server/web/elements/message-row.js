@@ -58,7 +58,7 @@ export function makeRow(context, message, before) {
         "div.bubble",
         {},
         !grouped && el("div.byline", {}, !own && el("strong", {}, name), el("time", { datetime: message.timestamp, title: moment(message.timestamp) }, clock(message.timestamp))),
-        message.replyTo && quote(context, message),
+        message.replyTo && !message.deletedAt && quote(context, message),
         body(context, message),
         message.editedAt && !message.deletedAt && el("small.edited", { title: moment(message.editedAt) }, "edited"),
         reactions(context, message),

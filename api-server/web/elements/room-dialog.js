@@ -5,6 +5,7 @@ import { el, field, fill, icon, iconButton } from "../lib/el.js";
 import { act, person } from "../lib/entries.js";
 import { moment, problem } from "../lib/format.js";
 import { form } from "./find-dialog.js";
+import { openPerson } from "./person-dialog.js";
 
 /** Members of a page. */
 const PAGE = 100;
@@ -117,7 +118,7 @@ function members(client, directory, room) {
     const name = member.displayName || member.username;
     const known = directory.user(member.userId);
     const note = member.role === "member" ? `@${member.username}` : `@${member.username} · ${member.role}`;
-    const options = choices(client, room, member, () => void load());
+    const options = choices(client, directory, room, member, () => void load());
     const menu = iconButton("more", `What to do with ${name}`, () => openMenu(menu, options), { "aria-haspopup": "menu" });
     return person(client, { ...member, avatarUrl: known?.avatarUrl }, { note, actions: options.length > 0 && menu });
   };
@@ -126,15 +127,11 @@ function members(client, directory, room) {
 }
 
 /** What one may do with a member: the server decides, this only leaves out what is never allowed. */
-function choices(client, room, member, done) {
+function choices(client, directory, room, member, done) {
   if (member.userId === client.user?.id) return [];
   const { role } = room.info;
   const run = (work) => () => void work().then(done, failed);
-  const open = async () => {
-    const { openPerson } = await import("./person-dialog.js");
-    openPerson(client, { learn() {} }, member.userId);
-  };
-  const all = [{ label: "About", icon: icon("info"), act: () => void open() }];
+  const all = [{ label: "About", icon: icon("info"), act: () => void openPerson(client, directory, member.userId) }];
   if (role === "owner") {
     const other = member.role === "admin" ? "member" : "admin";
     all.push({ label: other === "admin" ? "Make admin" : "Admin no more", icon: icon("people"), act: run(() => room.moderation.setRole(member.userId, other)) });

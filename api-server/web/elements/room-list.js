@@ -4,7 +4,10 @@ import { avatar } from "../lib/avatar.js";
 import { openMenu } from "../lib/dialog.js";
 import { el, fill, hiddenText, icon, iconButton } from "../lib/el.js";
 import { presence, when } from "../lib/format.js";
+import { keyed } from "../lib/keyed.js";
 import { View } from "../lib/view.js";
+import { openFind } from "./find-dialog.js";
+import { openSettings } from "./settings-dialog.js";
 
 const STATUSES = { online: "Online", away: "Away", busy: "Busy", invisible: "Invisible" };
 
@@ -13,6 +16,8 @@ export class RoomList extends View {
   #directory;
   #me = el("div.me");
   #list = el("nav.rooms", { "aria-label": "Rooms and direct messages" });
+  #rooms = section("Rooms");
+  #direct = section("Direct messages");
   #filter = "";
   #status = "online";
   #watched = new Set();
@@ -35,6 +40,7 @@ export class RoomList extends View {
       },
     });
     fill(this, this.#me, el("div.filter", {}, icon("search"), filter), this.#list);
+    fill(this.#list, this.#rooms, this.#direct);
     for (const name of ["room", "unread", "messages", "typing", "session"]) this.listen(this.#client, name, () => this.later());
     this.listen(this.#client, "presence", () => this.later());
     this.listen(this.#client, "connection", () => this.later());
@@ -52,19 +58,21 @@ export class RoomList extends View {
       .sort((a, b) => stamp(b) - stamp(a));
     const direct = shown.filter((room) => room.info.type === "direct");
     const others = shown.filter((room) => room.info.type !== "direct");
-    const focused = this.#list.contains(document.activeElement) ? document.activeElement.dataset.room : undefined;
-    fill(this.#list, this.#section("Rooms", others), this.#section("Direct messages", direct));
-    if (focused) this.#list.querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
+    this.#drawSection(this.#rooms, others);
+    this.#drawSection(this.#direct, direct);
   }
 
   #drawMe() {
     const me = this.#client.user;
-    if (!me || this.#me.contains(document.activeElement)) return;
+    if (!me) return;
     const own = this.#directory.user(me.id) ?? me;
     const name = own.displayName || own.username;
     const url = own.avatarUrl && this.#client.files.address(own.avatarUrl);
     const isOnline = this.#client.connection.state === "online";
     const status = isOnline ? this.#status : "offline";
+    const signature = JSON.stringify([name, url, status]);
+    if (this.#me.dataset.signature === signature) return;
+    this.#me.dataset.signature = signature;
     const chooser = el(
       "button.whoami",
       { type: "button", "aria-haspopup": "menu", onclick: () => this.#chooseStatus(chooser) },
@@ -72,27 +80,17 @@ export class RoomList extends View {
       el("span.names", {}, el("strong", {}, name), el("small", {}, isOnline ? STATUSES[this.#status] : "Not connected")),
       hiddenText(": choose your status"),
     );
-    const find = iconButton("plus", "Find people and rooms (Ctrl K)", () => this.#openFind(), { "data-find": "", "aria-keyshortcuts": "Control+K" });
-    const settings = iconButton("settings", "Settings", () => this.#openSettings());
+    const find = iconButton("plus", "Find people and rooms (Ctrl K)", () => openFind(this.#client, this.#directory), { "data-find": "", "aria-keyshortcuts": "Control+K" });
+    const settings = iconButton("settings", "Settings", () => openSettings(this.#client, this.#directory));
     fill(this.#me, chooser, find, settings);
-  }
-
-  async #openFind() {
-    const { openFind } = await import("./find-dialog.js");
-    openFind(this.#client, this.#directory);
-  }
-
-  async #openSettings() {
-    const { openSettings } = await import("./settings-dialog.js");
-    openSettings(this.#client, this.#directory);
   }
 
   #chooseStatus(button) {
     const choose = async (status) => {
       this.#status = status;
       await this.#client.presence.setStatus(status).catch(() => {});
-      button.blur();
       this.draw();
+      this.querySelector(".whoami")?.focus();
     };
     openMenu(button, Object.entries(STATUSES).map(([status, label]) => ({
       label,
@@ -111,30 +109,46 @@ export class RoomList extends View {
     this.#client.presence.watch(unwatched).catch(() => {});
   }
 
-  #section(title, rooms) {
-    if (rooms.length === 0) return el("section", {}, el("h2", {}, title), el("p.empty", {}, this.#filter ? "Nothing of this name." : "None yet."));
-    return el("section", {}, el("h2", {}, title), el("ul", { role: "list" }, rooms.map((room) => this.#entry(room))));
+  #drawSection(section, rooms) {
+    const [, none, list] = section.children;
+    none.textContent = rooms.length > 0 ? "" : this.#filter ? "Nothing of this name." : "None yet.";
+    keyed(list, rooms, {
+      keyOf: (room) => room.id,
+      make: (room) => el("li", {}, el("a.room", { href: `#/room/${room.id}`, "data-room": room.id })),
+      show: (room) => this.#entry(room),
+    });
+    for (const link of list.querySelectorAll("a")) {
+      const { hash } = link;
+      if (hash === location.hash) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+      link.classList.toggle("unread", link.querySelector(".badge") !== null);
+    }
   }
 
   #entry(room) {
     const title = this.#directory.title(room);
-    const isOpen = location.hash === `#/room/${room.id}`;
     const { unread, mentions, lastMessage } = room;
-    const typists = room.typists.map(({ userId, username }) => this.#directory.nameOf(userId, username));
-    const badge =
-      unread > 0 &&
-      el(mentions > 0 ? "span.badge.mentioned" : "span.badge", {}, mentions > 0 && "@", unread > 99 ? "99+" : unread, hiddenText(mentions > 0 ? ` unread, ${mentions} mention you` : " unread"));
-    return el(
-      "li",
-      {},
-      el(
-        unread > 0 ? "a.room.unread" : "a.room",
-        { href: `#/room/${room.id}`, "aria-current": isOpen ? "page" : undefined, "data-room": room.id },
+    const isTyping = room.typists.length > 0;
+    const peer = room.info.type === "direct" ? this.#directory.peer(room) : undefined;
+    const status = peer && this.#client.presence.of(peer.userId);
+    const url = peer && this.#directory.user(peer.userId)?.avatarUrl;
+    const preview = isTyping ? "typing …" : this.#preview(lastMessage);
+    const time = lastMessage && when(lastMessage.timestamp);
+    const count = unread > 99 ? "99+" : unread;
+    const said = hiddenText(mentions > 0 ? ` unread, ${mentions} mention you` : " unread");
+    return {
+      signature: JSON.stringify([title, unread, mentions, preview, time, url, presence(status), status?.status]),
+      draw: () => [
         this.#face(room, title),
-        el("span.names", {}, el("strong", {}, title), el("small", {}, typists.length > 0 ? "typing …" : this.#preview(lastMessage))),
-        el("span.aside", {}, lastMessage && el("time", { datetime: lastMessage.timestamp }, when(lastMessage.timestamp)), badge),
-      ),
-    );
+        el("span.names", {}, el("strong", {}, title), el("small", {}, preview)),
+        el(
+          "span.aside",
+          {},
+          lastMessage && el("time", { datetime: lastMessage.timestamp }, time),
+          unread > 0 && el(mentions > 0 ? "span.badge.mentioned" : "span.badge", {}, mentions > 0 && "@", count, said),
+        ),
+      ],
+    };
   }
 
   #face(room, title) {
@@ -156,6 +170,10 @@ export class RoomList extends View {
     const mine = message.userId === this.#client.user?.id;
     return mine ? `You: ${text}` : text;
   }
+}
+
+function section(title) {
+  return el("section", {}, el("h2", {}, title), el("p.empty"), el("ul", { role: "list" }));
 }
 
 /** When something was last said. */

@@ -6,6 +6,9 @@ import { presence, problem, typing } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { MessageComposer } from "./message-composer.js";
 import { MessageList } from "./message-list.js";
+import { openPerson } from "./person-dialog.js";
+import { openRoom } from "./room-dialog.js";
+import { openSearch } from "./search-dialog.js";
 
 export class RoomView extends View {
   #client;
@@ -78,18 +81,13 @@ export class RoomView extends View {
     if (had) [...this.#head.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === had)?.focus();
   }
 
-  async #openSearch() {
-    const { openSearch } = await import("./search-dialog.js");
+  #openSearch() {
     openSearch(this.room, this.#directory, (message) => this.list.jumpTo(message));
   }
 
-  async #openDetails(peer) {
-    if (peer) {
-      const { openPerson } = await import("./person-dialog.js");
-      return openPerson(this.#client, this.#directory, peer.userId, this.room);
-    }
-    const { openRoom } = await import("./room-dialog.js");
-    openRoom(this.#client, this.#directory, this.room);
+  #openDetails(peer) {
+    if (peer) void openPerson(this.#client, this.#directory, peer.userId, this.room);
+    else openRoom(this.#client, this.#directory, this.room);
   }
 
   #drawTyping() {

@@ -72,7 +72,7 @@ export function openMenu(button, items) {
 /** Shows a popover by its button, within the window; it goes when it is closed. */
 export function openPopover(button, popover) {
   // In a dialog what is outside of it cannot be reached.
-  (button.closest("dialog") ?? document.body).append(popover);
+  (button.closest("dialog, main") ?? document.body).append(popover);
   button.setAttribute("aria-expanded", "true");
   popover.addEventListener("toggle", (event) => {
     if (event.newState !== "closed") return;
@@ -97,6 +97,6 @@ export function toast(text) {
   document.querySelector(".toast")?.remove();
   clearTimeout(toastTimer);
   const shown = el("div.toast", { role: "alert" }, text);
-  (document.querySelector("dialog[open]") ?? document.body).append(shown);
+  (document.querySelector("dialog[open]") ?? document.querySelector("main") ?? document.body).append(shown);
   toastTimer = setTimeout(() => shown.remove(), 6000);
 }

@@ -41,13 +41,30 @@ export function fill(parent, ...children) {
   return parent;
 }
 
+/** Puts the icons into the page: they are there also when the server is not. */
+export async function loadIcons() {
+  const request = new XMLHttpRequest();
+  request.responseType = "document";
+  request.open("GET", "/web/icons.svg");
+  await new Promise((resolve) => {
+    request.onloadend = resolve;
+    request.send();
+  });
+  const icons = request.responseXML?.documentElement;
+  if (!icons) return;
+  const drawings = document.importNode(icons, true);
+  drawings.setAttribute("class", "drawings");
+  drawings.setAttribute("aria-hidden", "true");
+  document.body.append(drawings);
+}
+
 /** An icon of icons.svg; it says nothing to screen readers: what it stands in has a name. */
 export function icon(name) {
   const drawn = document.createElementNS(SVG, "svg");
   drawn.setAttribute("class", "icon");
   drawn.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `/web/icons.svg#${name}`);
+  use.setAttribute("href", `#icon-${name}`);
   drawn.append(use);
   return drawn;
 }

@@ -16,6 +16,7 @@ const ROUNDS = 6;
  * @property {(item: any, before: any) => string} signatureOf What else a row shows: it is made anew when this, or the
  *   item, is another one.
  * @property {(item: any, before: any) => HTMLElement} make
+ * @property {(old: HTMLElement, made: HTMLElement, item: any) => void} replaced A row was made in place of another.
  */
 
 export class VirtualList {
@@ -205,11 +206,12 @@ export class VirtualList {
   #make(key, item, before, old) {
     const made = this.#spec.make(item, before);
     made.dataset.key = key;
-    if (old?.contains(document.activeElement)) {
-      const name = document.activeElement.getAttribute("aria-label");
+    const hadFocus = old?.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") ?? "" : undefined;
+    if (old) this.#spec.replaced(old, made, item);
+    if (hadFocus !== undefined) {
       queueMicrotask(() => {
-        const same = name && [...made.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === name);
-        (same ?? made).focus({ preventScroll: true });
+        const same = hadFocus && [...made.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === hadFocus);
+        (same || made).focus({ preventScroll: true });
       });
     }
     return made;

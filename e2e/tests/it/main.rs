@@ -17,3 +17,4 @@ mod support;
 mod tour;
 mod usage;
 mod verify;
+mod web;
