@@ -114,7 +114,16 @@ function logins(client) {
     if (waiting > 0 && !(await confirmed({ title: "Log out?", text, action: "Log out" }))) return;
     await client.logOut().catch(failed);
   };
-  return [el("section", {}, el("h3", {}, "Where you are logged in"), list), el("section", {}, el("button.button.danger", { type: "button", onclick: logOut }, "Log out here"))];
+  const old = field("Password now", { type: "password", autocomplete: "current-password", required: true });
+  const next = field("New password", { type: "password", autocomplete: "new-password", required: true }, "All other logins end.");
+  const change = async () => {
+    await client.account.changePassword(old.input.value, next.input.value);
+    old.input.value = next.input.value = "";
+    toast("The password is changed");
+    await draw();
+  };
+  const password = !client.user?.guest && el("section", {}, el("h3", {}, "Password"), form([old.row, next.row], "Change it", change));
+  return [el("section", {}, el("h3", {}, "Where you are logged in"), list), password, el("section", {}, el("button.button.danger", { type: "button", onclick: logOut }, "Log out here"))];
 }
 
 function failed(error) {

@@ -30,6 +30,10 @@ export class VirtualList {
   #heights = new Map();
   /** Where each row begins; one more: where the last ends. */
   #offsets = [0];
+  /** The index of each row, by its key. @type {Map<string, number>} */
+  #indexes = new Map();
+  /** Items or heights have changed since both were computed. */
+  #isStale = true;
   /** Rows in the document. @type {Map<string, { element: HTMLElement, item: any, signature: string }>} */
   #shown = new Map();
   /** What stays where it is: a row and how far its top is below the scroller's, or the end. */
@@ -73,6 +77,7 @@ export class VirtualList {
   /** Draws these items; what one looks at stays. @param {any[]} items */
   show(items) {
     this.#items = items;
+    this.#isStale = true;
     if (this.#heights.size > 4 * items.length + 1000) this.#heights.clear();
     this.#draw();
   }
@@ -93,8 +98,7 @@ export class VirtualList {
 
   /** The row beside this one, drawn. @param {string} key @param {number} by */
   beside(key, by) {
-    const index = this.#items.findIndex((item) => this.#spec.keyOf(item) === key) + by;
-    return this.reveal(index);
+    return this.reveal((this.#indexes.get(key) ?? -1 - by) + by);
   }
 
   /** The row of this index, scrolled to as little as needed. @param {number} index */
@@ -127,6 +131,7 @@ export class VirtualList {
     const width = this.#scroller.clientWidth;
     // Of another width all heights are others.
     if (width !== this.#width) this.#heights.clear();
+    this.#isStale ||= width !== this.#width;
     this.#width = width;
     this.#draw();
   }
@@ -155,19 +160,23 @@ export class VirtualList {
   #wanted(total, height) {
     if (this.#anchor === "end") return total - height;
     const { key, gap } = this.#anchor;
-    const index = this.#items.findIndex((item) => this.#spec.keyOf(item) === key);
-    return index < 0 ? this.#scroller.scrollTop : this.#offsets[index] - gap;
+    const index = this.#indexes.get(key);
+    return index === undefined ? this.#scroller.scrollTop : this.#offsets[index] - gap;
   }
 
   #measureOffsets() {
-    const offsets = new Array(this.#items.length + 1);
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    this.#offsets = new Array(this.#items.length + 1);
+    this.#indexes.clear();
     let at = 0;
     for (const [index, item] of this.#items.entries()) {
-      offsets[index] = at;
-      at += this.#heights.get(this.#spec.keyOf(item)) ?? GUESS;
+      const key = this.#spec.keyOf(item);
+      this.#indexes.set(key, index);
+      this.#offsets[index] = at;
+      at += this.#heights.get(key) ?? GUESS;
     }
-    offsets[this.#items.length] = at;
-    this.#offsets = offsets;
+    this.#offsets[this.#items.length] = at;
   }
 
   /** The index of the row at this height. @param {number} y */
@@ -226,6 +235,7 @@ export class VirtualList {
       this.#heights.set(key, height);
       changed = true;
     }
+    this.#isStale ||= changed;
     return changed;
   }
 }
