@@ -153,8 +153,10 @@ fn all_that_a_page_needs_is_beside_it() {
 #[test]
 fn every_icon_is_drawn_and_used() {
     let drawn = fs::read_to_string(sources().join("icons.svg")).unwrap();
-    let drawn: BTreeSet<_> =
-        drawn.lines().filter_map(|line| line.split_once("id=\"icon-")?.1.split('"').next().map(str::to_owned)).collect();
+    let drawn: BTreeSet<_> = drawn
+        .lines()
+        .filter_map(|line| line.split_once("id=\"icon-")?.1.split('"').next().map(str::to_owned))
+        .collect();
     let mut sources_text = String::new();
     for path in files(&sources(), "/web/").iter().filter(|path| path.ends_with(".js")) {
         sources_text += &fs::read_to_string(sources().join(path.trim_start_matches("/web/"))).unwrap();

@@ -9,12 +9,15 @@ const WAYS = { login: "Log in", signup: "Sign up", guest: "Guest" };
 export class SignIn extends View {
   #client;
   #reason;
-  /** @type {"login" | "signup" | "guest" | "forgot"} */
+  #resetToken;
+  /** @type {"login" | "signup" | "guest" | "forgot" | "reset"} */
   #way = "login";
 
-  /** @param {import("/client/chatapp.js").ChatClient} client @param {string} [reason] */
-  constructor(client, reason) {
+  /** @param {import("/client/chatapp.js").ChatClient} client @param {string} [reason] @param {string} [resetToken] */
+  constructor(client, reason, resetToken) {
     super();
+    this.#resetToken = resetToken;
+    if (resetToken !== undefined) this.#way = "reset";
     this.#client = client;
     this.#reason = reason;
   }
@@ -28,7 +31,7 @@ export class SignIn extends View {
     const ways = Object.entries(WAYS).map(([way, label]) =>
       el("button.tab", { type: "button", "aria-pressed": String(way === this.#way), onclick: () => this.#choose(way) }, label),
     );
-    const title = { login: "Welcome back", signup: "Create an account", guest: "Look around", forgot: "Lost password" };
+    const title = { login: "Welcome back", signup: "Create an account", guest: "Look around", forgot: "Lost password", reset: "Choose a new password" };
     fill(
       this,
       el(
@@ -53,7 +56,7 @@ export class SignIn extends View {
   #form() {
     const name = field("Username", { name: "username", autocomplete: "username", required: true, maxlength: 32, autocapitalize: "none" });
     const email = field("E-mail", { name: "email", type: "email", autocomplete: "email", required: true });
-    const isNew = this.#way === "signup";
+    const isNew = ["signup", "reset"].includes(this.#way);
     const password = field(
       "Password",
       { name: "password", type: "password", autocomplete: isNew ? "new-password" : "current-password", required: true },
@@ -61,8 +64,8 @@ export class SignIn extends View {
     );
     const shown = field("Name (optional)", { name: "displayName", autocomplete: "name", maxlength: 50 }, "How others see you.");
     const wish = field("Name (optional)", { name: "wish", maxlength: 32, autocapitalize: "none" }, "A guest account lasts as long as it is used.");
-    const rows = { login: [name, password], signup: [name, shown, email, password], guest: [wish], forgot: [email] }[this.#way];
-    const label = { login: "Log in", signup: "Sign up", guest: "Come in", forgot: "Send me a letter" }[this.#way];
+    const rows = { login: [name, password], signup: [name, shown, email, password], guest: [wish], forgot: [email], reset: [password] }[this.#way];
+    const label = { login: "Log in", signup: "Sign up", guest: "Come in", forgot: "Send me a letter", reset: "Set the password" }[this.#way];
     const error = el("p.error", { role: "alert" });
     const submit = el("button.button.primary.wide", { type: "submit" }, label);
     const forgot = el("button.link", { type: "button", onclick: () => this.#choose("forgot") }, "Forgot your password?");
@@ -85,6 +88,14 @@ export class SignIn extends View {
     return el("form", { onsubmit, novalidate: true }, rows.map(({ row }) => row), error, submit, this.#way === "login" && forgot);
   }
 
+  /** Something is done; one goes on by logging in. */
+  #say(reason) {
+    this.#way = "login";
+    this.#reason = reason;
+    this.#draw();
+    this.querySelector("form input")?.focus();
+  }
+
   async #submit({ username, email, password, displayName }) {
     switch (this.#way) {
       case "login":
@@ -96,9 +107,10 @@ export class SignIn extends View {
         return this.#client.guest(username === undefined ? {} : { username });
       case "forgot":
         await this.#client.account.forgotPassword(email);
-        this.#way = "login";
-        this.#reason = "If there is an account with this address, a letter is on its way.";
-        this.#draw();
+        return this.#say("If there is an account with this address, a letter is on its way.");
+      case "reset":
+        await this.#client.account.resetPassword(this.#resetToken ?? "", password);
+        return this.#say("The password is set: log in with it.");
     }
   }
 }

@@ -1,6 +1,6 @@
 //! Two people, two windows.
 
-use client::OutgoingMessage;
+use client::{OutgoingMessage, api::NewRoom, protocol::RoomType};
 use e2e::System;
 use thirtyfour::Key;
 
@@ -122,4 +122,53 @@ async fn pictures_are_pasted_and_dropped_and_seen() {
     his.click(".picture").await;
     his.until("and one of them whole", "document.querySelector('dialog img')?.naturalWidth === 640").await;
     his.picture("picture").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_says_so_and_can_be_tried_again() {
+    let system = System::embedded().await.unwrap();
+    let (alice, bob) = (system.sign_up("alice").await.unwrap(), system.sign_up("bob").await.unwrap());
+    let room = alice.api.direct_room(bob.id).await.unwrap().id;
+    let browser = Browser::start().await;
+    let hers = browser.open_as(&system, &alice).await;
+    hers.enter(room).await;
+    bob.api.block(alice.id).await.unwrap();
+    hers.say("are you cross with me?").await;
+    hers.until_said("are you cross with me?", Some("failed")).await;
+    hers.picture("failed").await;
+    bob.api.unblock(alice.id).await.unwrap();
+    hers.click(".failure .link").await;
+    hers.until_said("are you cross with me?", Some("sent")).await;
+    assert_eq!(hers.texts().await, ["are you cross with me?"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invites_and_public_rooms_lead_in() {
+    let system = System::embedded().await.unwrap();
+    let (alice, bob) = (system.sign_up("alice").await.unwrap(), system.sign_up("bob").await.unwrap());
+    let closed = alice.api.create_room(&NewRoom::new("Closed", RoomType::Private)).await.unwrap().id;
+    let open = alice.api.create_room(&NewRoom::new("Open", RoomType::Public)).await.unwrap().id;
+    let browser = Browser::start().await;
+    let (hers, his) = (browser.open_as(&system, &alice).await, browser.open_as(&system, &bob).await);
+    hers.enter(closed).await;
+    hers.click("[aria-label=Details]").await;
+    hers.script(
+        "[...document.querySelectorAll('dialog button')].find((one) => one.textContent === 'Make a link').click()",
+    )
+    .await;
+    let link = hers.until("a link", "document.querySelector('dialog .code input')?.value").await;
+    his.script(&format!("location.href = {link}")).await;
+    his.until("he is in", &format!("location.hash === '#/room/{closed}'")).await;
+    his.say("Thank you").await;
+    his.until_said("Thank you", Some("sent")).await;
+
+    his.click("[data-find]").await;
+    his.click("dialog [role=tab]:nth-child(2)").await;
+    his.fill("dialog input", "ope").await;
+    his.click("dialog button.entry").await;
+    his.until("he is in", &format!("location.hash === '#/room/{open}'")).await;
+    // Who is taken out of a room sees it no more.
+    alice.api.remove_member(open, bob.id).await.unwrap();
+    his.until("he is out", &format!("location.hash === '#/' && !document.querySelector('a[data-room=\"{open}\"]')"))
+        .await;
 }
