@@ -4,7 +4,7 @@ import { avatar } from "../lib/avatar.js";
 import { confirmed, openDialog, toast } from "../lib/dialog.js";
 import { el, field, fill } from "../lib/el.js";
 import { act, person } from "../lib/entries.js";
-import { ago, problem } from "../lib/format.js";
+import { ago, problem, program } from "../lib/format.js";
 import { tabs } from "../lib/tabs.js";
 import { applyTheme, theme } from "../lib/theme.js";
 import { form } from "./find-dialog.js";
@@ -100,10 +100,10 @@ function logins(client) {
     fill(
       list,
       all.map((login) => {
-        const name = login.agent ?? "A program";
+        const name = login.agent ? program(login.agent) : "A program";
         const end = !login.current && act("End", name, () => client.account.endLogin(login.id).then(draw, failed), "danger");
         const note = [login.current ? "this one" : `used ${ago(login.lastUsedAt)}`, login.address].filter(Boolean).join(" · ");
-        return el("li.entry", {}, el("span.names", {}, el("strong.wrap", {}, name), el("small", {}, note)), end);
+        return el("li.entry", {}, el("span.names", {}, el("strong.wrap", { title: login.agent }, name), el("small", {}, note)), end);
       }),
     );
   };

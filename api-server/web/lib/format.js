@@ -81,3 +81,15 @@ export function presence(user) {
   if (user.status === "offline") return user.lastSeen ? `last seen ${ago(user.lastSeen)}` : "offline";
   return user.statusText ? `${user.status}: ${user.statusText}` : user.status;
 }
+
+const BROWSERS = { Edg: "Edge", OPR: "Opera", Firefox: "Firefox", Chrome: "Chrome", Safari: "Safari" };
+const SYSTEMS = { iPhone: "iPhone", iPad: "iPad", Android: "Android", Windows: "Windows", "Mac OS": "macOS", CrOS: "ChromeOS", Linux: "Linux" };
+
+/** What somebody logged in with, as far as its `User-Agent` tells: "Firefox on Linux". @param {string} agent */
+export function program(agent) {
+  const named = (names) => Object.entries(names).find(([part]) => agent.includes(part))?.[1];
+  const browser = named(BROWSERS);
+  if (!browser) return agent;
+  const system = named(SYSTEMS);
+  return system ? `${browser} on ${system}` : browser;
+}

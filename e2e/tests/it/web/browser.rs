@@ -182,8 +182,8 @@ impl Window {
 
     /// Clicks an element, also where it is drawn anew meanwhile.
     pub async fn click(&self, selector: &str) {
-        let clicked =
-            eventually(&format!("a click on {selector}"), SOON, async || self.find(selector).await.click().await.ok());
+        let what = format!("a click on {selector}");
+        let clicked = eventually(&what, SOON, async || self.find(selector).await.click().await.ok());
         clicked.await.unwrap();
     }
 
