@@ -69,6 +69,7 @@ async fn what_the_browser_has_is_not_sent_again() {
     let ask = |tag: &str| server.anyone().request("GET", "/web/main.js").header("if-none-match", tag).send();
     let again = ask(&tag).await.unwrap();
     assert_eq!((again.status(), header(&again, "etag")), (StatusCode::NOT_MODIFIED, &*tag));
+    assert_eq!(header(&again, "content-length"), "", "a 304 has no body, and no length of one");
     assert_eq!(again.text().await.unwrap(), "");
     assert_eq!(ask("W/\"another\"").await.unwrap().status(), StatusCode::OK);
     assert_ne!(header(&get(&server, "/web/push.js").await, "etag"), tag);

@@ -64,7 +64,7 @@ function about(client, directory, me) {
 }
 
 /** One of a few. */
-export function radios(label, name, choices, chosen, choose) {
+function radios(label, name, choices, chosen, choose) {
   const inputs = Object.entries(choices).map(([value, text]) => {
     const input = el("input", { type: "radio", name, value, checked: value === chosen, onchange: () => choose(value) });
     return el("label.choice", {}, input, text);

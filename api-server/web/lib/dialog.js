@@ -5,7 +5,7 @@ import { el, iconButton } from "./el.js";
 let count = 0;
 
 /**
- * @param {{ title: string, body: any, className?: string }} what `className`: `sheet` for one at the side.
+ * @param {{ title: string, body: any, className?: string }} what `className`: `small` or `wide`.
  * @returns {HTMLDialogElement & { done: Promise<string> }} `done`: its return value, once it is closed.
  */
 export function openDialog({ title, body, className = "" }) {

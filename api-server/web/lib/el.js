@@ -2,11 +2,14 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** Fields that were made. */
+let fields = 0;
+
 /**
  * An element: el("button.round", { type: "button", onclick }, "text", child, …).
  * @param {string} what A tag with classes, as `li.row.own`.
  * @param {Record<string, any>} [attributes] `on…`: a listener; a boolean: whether the attribute is there; `undefined` and
- *   `null`: it is not; `style`: properties; `props`: properties of the element itself.
+ *   `null`: it is not.
  * @param {...any} children Elements, text, lists of such; `null`, `undefined` and `false` are left out.
  * @returns {any}
  */
@@ -22,8 +25,6 @@ export function el(what, attributes = {}, ...children) {
 function set(made, name, value) {
   if (value === undefined || value === null || value === false) return;
   if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-  else if (name === "props") Object.assign(made, value);
-  else if (name === "style") for (const [key, one] of Object.entries(value)) made.style.setProperty(key, one);
   else made.setAttribute(name, value === true ? "" : String(value));
 }
 
@@ -81,7 +82,7 @@ export function hiddenText(text) {
 
 /** A labelled field; `note` says more. Gives `{ row, input }`. */
 export function field(label, attributes = {}, note) {
-  const id = `field-${(field.count = (field.count ?? 0) + 1)}`;
+  const id = `field-${++fields}`;
   const tag = attributes.rows ? "textarea" : "input";
   const input = el(tag, { id, "aria-describedby": note && `${id}-note`, ...attributes });
   const row = el("div.field", {}, el("label", { for: id }, label), input, note && el("p.note", { id: `${id}-note` }, note));

@@ -63,11 +63,6 @@ export class VirtualList {
     return this.#anchor === "end";
   }
 
-  /** Rows in the document. */
-  get drawn() {
-    return this.#shown.size;
-  }
-
   /** The last item of which something is seen. */
   get lastSeen() {
     const end = this.#scroller.scrollTop + this.#scroller.clientHeight;

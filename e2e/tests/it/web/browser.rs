@@ -22,6 +22,8 @@ use tokio::{
 /// How long anything may take that should come at once, on a busy machine.
 pub const SOON: Duration = Duration::from_secs(20);
 
+/// Between finding a free port and taking it somebody else may take it.
+const TRIES: usize = 10;
 const STARTED: &str = "ChromeDriver was started successfully on port ";
 const ARGUMENTS: [&str; 9] = [
     "--headless",
@@ -56,6 +58,16 @@ pub struct Window {
 
 impl Browser {
     pub async fn start() -> Self {
+        for _ in 0..TRIES {
+            if let Some(started) = Self::try_to_start().await {
+                return started;
+            }
+        }
+        panic!("chromedriver found no port to listen at")
+    }
+
+    /// `None` where somebody else took the port that it had found.
+    async fn try_to_start() -> Option<Self> {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -63,16 +75,16 @@ impl Browser {
             .kill_on_drop(true)
             .spawn()
             .expect("chromedriver: .ci/prerequisites installs it (apt-get install chromium chromium-driver)");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(driver.stdout.take()?).lines();
         let port = loop {
-            let line = lines.next_line().await.unwrap().expect("chromedriver says where it listens");
+            let line = lines.next_line().await.ok()??;
             if let Some(port) = line.strip_prefix(STARTED) {
-                break port.trim_end_matches('.').parse().unwrap();
+                break port.trim_end_matches('.').parse().ok()?;
             }
         };
         // A full pipe would hold it up.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { port, profiles: tempfile::tempdir().unwrap(), _driver: driver }
+        Some(Self { port, profiles: tempfile::tempdir().ok()?, _driver: driver })
     }
 
     /// A new window at the page of `system`.
