@@ -9,6 +9,7 @@ mod members;
 mod messages;
 mod messaging;
 mod notifications;
+mod page;
 mod people;
 mod presence;
 mod push;
@@ -24,12 +25,13 @@ mod users;
 use std::sync::Arc;
 
 use actix_web::web::Data;
+use shared::settings;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{directory::Directory, gateway::Gateway};
 
 /// Adds every route; called once in each worker.
-pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gateway: &Gateway) {
+pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory: &Arc<Directory>, gateway: &Gateway) {
     cfg.app_data(Data::from(directory.clone())).app_data(Data::new(gateway.clone()));
 
     cfg.service(accounts::sign_up) // POST /api/signup
@@ -125,6 +127,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(push::unsubscribe); // DELETE /api/push/subscriptions
 
     cfg.map(docs::configure); // GET /docs
+
+    if api.web_chat {
+        cfg.map(page::configure); // GET /, and its files
+    }
 }
 
 /// Attachments and avatars.
