@@ -52,7 +52,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory:
         .service(accounts::delete_account) // DELETE /api/profile
         .service(accounts::jwks); // GET /.well-known/jwks.json
 
-    messaging::configure(cfg); // before the native paths that look alike
+    configure_dialects(cfg); // before the native paths that look alike
 
     cfg.service(users::search) // GET /api/users
         .service(users::get_user) // GET /api/users/{id}
@@ -102,10 +102,6 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory:
         .service(reactions::take_back) // DELETE /api/messages/{id}/reactions/{emoji}
         .service(receipts::delivery); // GET /api/messages/{id}/delivery
 
-    cfg.service(resources::list) // GET /resources
-        .service(resources::add) // POST /resources
-        .service(resources::remove); // DELETE /resources/{id}
-
     configure_files(cfg);
 
     cfg.service(registry::least_loaded); // GET /api/registry/{service}
@@ -131,6 +127,14 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory:
     if api.web_chat {
         cfg.map(page::configure); // GET /, and its files
     }
+}
+
+/// Other spellings of what the native calls do.
+fn configure_dialects(cfg: &mut ServiceConfig) {
+    messaging::configure(cfg);
+    cfg.service(resources::list_resources) // GET /resources
+        .service(resources::add_resource) // POST /resources
+        .service(resources::remove_resource); // DELETE /resources/{id}
 }
 
 /// Attachments and avatars.
