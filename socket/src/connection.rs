@@ -20,6 +20,30 @@ use crate::{
     payload_guard::Violation,
 };
 
+/// Where a connection's messages come from: a socket, or what stands for one.
+pub trait Input {
+    /// Does the transport answer the pings of the worker's pulse? What does not has a heartbeat of its own.
+    const PINGED: bool = true;
+    /// The next message, as [`Inbound::next`] gives it. Nothing is taken from a peer whose queue has no
+    /// [room](Outbound::room), and its signs of life are told to `outbound`. Cancel-safe.
+    fn next(&mut self, outbound: &Outbound) -> impl Future<Output = Result<Option<AggregatedMessage>, Violation>>;
+    /// Drops whatever still comes until the peer ends the transport.
+    fn discard(&mut self) -> impl Future<Output = ()>;
+}
+
+impl Input for Inbound {
+    async fn next(&mut self, outbound: &Outbound) -> Result<Option<AggregatedMessage>, Violation> {
+        outbound.room().await;
+        let message = self.next().await;
+        outbound.heard();
+        message
+    }
+
+    fn discard(&mut self) -> impl Future<Output = ()> {
+        self.discard()
+    }
+}
+
 /// How long a peer may take to answer our close.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -93,9 +117,9 @@ pub struct Limits {
 }
 
 /// One open socket.
-pub struct Connection {
+pub struct Connection<I = Inbound> {
     outbound: Outbound,
-    inbound: Inbound,
+    inbound: I,
     limits: Limits,
     bad: BadFrames,
 }
@@ -119,10 +143,10 @@ struct BadFrames {
     count: u32,
 }
 
-impl Connection {
+impl<I: Input> Connection<I> {
     /// The parts of an [accepted](crate::Upgrade::accept) socket; it is pinged, and drained, by the pulse from now on.
-    pub fn new(outbound: Outbound, inbound: Inbound, limits: Limits, pulse: &Rc<Pulse>) -> Self {
-        pulse.watch(&outbound);
+    pub fn new(outbound: Outbound, inbound: I, limits: Limits, pulse: &Rc<Pulse>) -> Self {
+        pulse.watch(&outbound, I::PINGED);
         let bad = BadFrames { since: Instant::now(), count: 0 };
         Self { outbound, inbound, limits, bad }
     }
@@ -259,7 +283,7 @@ impl Connection {
                     Interrupt::Stage(Stage::Closing) => End::Close(CloseCode::Normal),
                     Interrupt::Stage(Stage::Open | Stage::Ended) => End::Gone,
                 }),
-                message = read(&self.outbound, &mut self.inbound) => message,
+                message = self.inbound.next(&self.outbound) => message,
             };
             match message {
                 Ok(Some(message @ (AggregatedMessage::Text(_) | AggregatedMessage::Binary(_)))) => return Ok(message),
@@ -287,7 +311,7 @@ impl Connection {
     /// Until the peer has closed or the transport has ended; what else comes is dropped.
     async fn wait_for_close(&mut self) {
         loop {
-            match self.inbound.next().await {
+            match self.inbound.next(&self.outbound).await {
                 Ok(Some(AggregatedMessage::Close(_)) | None) => return,
                 Ok(Some(_)) => {}
                 Err(_) => return self.inbound.discard().await,
@@ -303,11 +327,4 @@ impl Drop for Gone {
     fn drop(&mut self) {
         self.0.disconnect();
     }
-}
-
-async fn read(outbound: &Outbound, inbound: &mut Inbound) -> Result<Option<AggregatedMessage>, Violation> {
-    outbound.room().await;
-    let message = inbound.next().await;
-    outbound.heard();
-    message
 }

@@ -49,6 +49,12 @@ impl Inbound {
         inbound
     }
 
+    /// From now on a message may have so many payload bytes, one under way included.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+        self.walk.set_limit(limit);
+    }
+
     /// The next message (of a close, not its reason); `None`: the connection has ended. After `Err` nothing more can be read, only
     /// [discarded](Self::discard); every message before it has been given. Cancel-safe.
     pub async fn next(&mut self) -> Result<Option<AggregatedMessage>, Violation> {

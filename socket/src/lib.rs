@@ -13,13 +13,15 @@ pub mod payload_guard;
 pub mod pulse;
 pub mod upgrade;
 
+pub use actix_ws::AggregatedMessage;
 pub use close::CloseCode;
-pub use connection::{Connection, Flow, Handshake, Limits, Session, Step};
+pub use connection::{Connection, Flow, Handshake, Input, Limits, Session, Step};
 pub use handshake::{Credential, bearer, credential, origin_allowed};
 pub use inbound::Inbound;
-pub use outbound::{Cork, Outbound, Pushed, QueueLimits, Replay, binary_frame, text_frame};
+pub use outbound::{Cork, Outbound, Pushed, QueueLimits, Replay, Taker, binary_frame, text_frame};
+pub use payload_guard::Violation;
 pub use pulse::Pulse;
-pub use upgrade::{Serve, Upgrade, upgrades};
+pub use upgrade::{Detached, Serve, Upgrade, upgrades};
 
 /// Names a connection, once in this process: services that share one do not share a number.
 pub fn next_connection_id() -> u64 {

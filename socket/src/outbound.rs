@@ -7,6 +7,7 @@
 
 mod cork;
 mod replay;
+mod transport;
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,8 +24,9 @@ use tokio::{
     net::tcp::OwnedWriteHalf,
     time::{Instant, timeout_at},
 };
+use transport::Transport;
 
-pub use self::{cork::Cork, replay::Replay};
+pub use self::{cork::Cork, replay::Replay, transport::Taker};
 use crate::CloseCode;
 
 /// Frames given to the kernel in one call.
@@ -73,14 +75,15 @@ pub struct Outbound {
 pub(crate) struct Inner {
     queue: RefCell<Queue>,
     limits: QueueLimits,
-    /// `None`: not connected to a socket yet, or no more.
-    transport: RefCell<Option<OwnedWriteHalf>>,
+    transport: RefCell<Transport>,
     /// The connection's task, unless it has been woken since it last ran.
     task: Cell<Option<Waker>>,
     /// Did the peer send anything since the pulse last looked?
     pub(crate) heard: Cell<bool>,
     /// Heartbeats in a row without a sign of the peer.
     pub(crate) silent: Cell<u8>,
+    /// Does the peer answer pings?
+    pub(crate) pinged: Cell<bool>,
     /// The server stops; the connection is to say so and close.
     draining: Cell<bool>,
     /// A [`Replay`] is under way: what counts is progress.
@@ -115,8 +118,16 @@ impl Inner {
     fn flush(&self) {
         let mut queue = self.queue.borrow_mut();
         queue.touched = false;
-        let transport = self.transport.borrow();
-        while let (false, Some(transport)) = (queue.blocked || queue.frames.is_empty(), &*transport) {
+        let mut transport = self.transport.borrow_mut();
+        if let Transport::Taken(taker) = &mut *transport {
+            let taken = taker.take(&queue.frames).min(queue.frames.len());
+            let bytes = queue.frames.iter().take(taken).map(Bytes::len).sum();
+            self.sent(&mut queue, bytes);
+            if taken > 0 || queue.stage != Stage::Open {
+                self.wake_task();
+            }
+        }
+        while let (false, Transport::Socket(transport)) = (queue.blocked || queue.frames.is_empty(), &*transport) {
             match queue.write_to(transport) {
                 Ok(written) => self.sent(&mut queue, written),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
@@ -228,10 +239,11 @@ impl Outbound {
         let inner = Inner {
             queue: RefCell::new(queue),
             limits,
-            transport: RefCell::new(None),
+            transport: RefCell::new(Transport::None),
             task: Cell::new(None),
             heard: Cell::new(true),
             silent: Cell::new(0),
+            pinged: Cell::new(true),
             draining: Cell::new(false),
             replaying: Cell::new(false),
             corks: Cell::new(0),
@@ -241,18 +253,18 @@ impl Outbound {
 
     /// From now on what is queued goes out here, with the next [`wake`](Self::wake).
     pub(crate) fn connect(&self, transport: OwnedWriteHalf) {
-        *self.inner.transport.borrow_mut() = Some(transport);
+        *self.inner.transport.borrow_mut() = Transport::Socket(transport);
     }
 
     /// For each time the connection's task runs: it is the one to be woken, and waits here until the kernel takes more.
-    pub(crate) fn attend(&self, cx: &mut Context<'_>) {
+    pub fn attend(&self, cx: &mut Context<'_>) {
         self.inner.task.set(Some(cx.waker().clone()));
         if !self.inner.queue.borrow().blocked {
             return;
         }
         let ready = match &*self.inner.transport.borrow() {
-            Some(transport) => transport.as_ref().poll_write_ready(cx).is_ready(),
-            None => false,
+            Transport::Socket(transport) => transport.as_ref().poll_write_ready(cx).is_ready(),
+            Transport::Taken(_) | Transport::None => false,
         };
         if ready {
             // An error shows itself in the next write.
@@ -339,7 +351,7 @@ impl Outbound {
         let mut queue = self.inner.queue.borrow_mut();
         queue.stage = Stage::Ended;
         queue.frames = VecDeque::new();
-        *self.inner.transport.borrow_mut() = None;
+        *self.inner.transport.borrow_mut() = Transport::None;
     }
 
     pub fn stage(&self) -> Stage {

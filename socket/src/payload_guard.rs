@@ -55,6 +55,11 @@ impl FrameWalk {
         Self { limit: limit as u64, header: [0; 10], have: 0, skip: 0, message: 0, fragments: 0 }
     }
 
+    /// For frames whose length is not known yet.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit as u64;
+    }
+
     /// Takes the next bytes of the stream, cut anywhere. `Err((good, why))`: the first `good` bytes belong to frames
     /// that are right, the frame after them is not. O(number of frames), not of bytes.
     pub fn walk(&mut self, bytes: &[u8]) -> Result<(), (usize, Violation)> {

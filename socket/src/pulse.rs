@@ -57,8 +57,9 @@ impl Pulse {
         self.period
     }
 
-    /// From now on this socket is pinged; it leaves by being dropped.
-    pub fn watch(&self, outbound: &Outbound) {
+    /// From now on this socket is told when the server stops and, if `pinged`, is pinged; it leaves by being dropped.
+    pub fn watch(&self, outbound: &Outbound, pinged: bool) {
+        outbound.inner().pinged.set(pinged);
         // The slot visited last comes round a whole period from now.
         self.slots.borrow_mut()[self.current.get()].push(outbound.downgrade());
         if self.shutdown.is_cancelled() {
@@ -86,6 +87,9 @@ fn visit(outbound: &Outbound) -> bool {
         return false;
     }
     let inner = outbound.inner();
+    if !inner.pinged.get() {
+        return true;
+    }
     let silent = if inner.heard.take() { 0 } else { inner.silent.get() + 1 };
     inner.silent.set(silent);
     if silent >= SILENT {
@@ -112,8 +116,8 @@ mod tests {
             .run_until(async {
                 let pulse = Pulse::start(Duration::from_secs(30), CancellationToken::new());
                 let (silent, alive) = (Outbound::new(LIMITS), Outbound::new(LIMITS));
-                pulse.watch(&silent);
-                pulse.watch(&alive);
+                pulse.watch(&silent, true);
+                pulse.watch(&alive, true);
                 tokio::time::sleep(Duration::from_millis(29_500)).await;
                 assert_eq!(silent.waiting(), 0, "no ping before a whole period");
                 for beat in 1..=3 {

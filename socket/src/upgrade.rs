@@ -59,7 +59,18 @@ impl Upgrade {
     /// Performs the opening handshake (RFC 6455 §4.2). The answer is the first that waits in the queue: it goes out with
     /// the first wake. `max_message` is the most payload bytes of a client's message. A request that is no WebSocket
     /// handshake comes back, to be refused.
-    pub fn accept(mut self, max_message: usize, queue: QueueLimits) -> Result<(Outbound, Inbound), Box<Self>> {
+    pub fn accept(self, max_message: usize, queue: QueueLimits) -> Result<(Outbound, Inbound), Box<Self>> {
+        let Accepted { answer, io, early } = self.answer()?;
+        Ok(open(io, answer, &early, max_message, queue))
+    }
+
+    /// The same, for a socket that is served on another worker.
+    pub fn detach(self) -> Result<Detached, Box<Self>> {
+        let Accepted { answer, io, early } = self.answer()?;
+        Ok(Detached { answer, io: io.into_std(), early })
+    }
+
+    fn answer(mut self) -> Result<Accepted, Box<Self>> {
         let Ok(mut answer) = ws::handshake(self.head()) else { return Err(Box::new(self)) };
         if offers(self.head(), SUBPROTOCOL) {
             answer.insert_header((header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
@@ -67,11 +78,7 @@ impl Upgrade {
         let Ok(answer) = self.encode(answer.finish().drop_body(), BodySize::None, None) else {
             return Err(Box::new(self));
         };
-        let outbound = Outbound::new(queue);
-        outbound.push(answer);
-        let (read, write) = self.parts.io.into_split();
-        outbound.connect(write);
-        Ok((outbound, Inbound::new(read, &self.parts.read_buf, max_message)))
+        Ok(Accepted { answer, io: self.parts.io, early: self.parts.read_buf.freeze() })
     }
 
     /// Answers that there will be no socket, and ends the connection.
@@ -95,6 +102,38 @@ impl Upgrade {
         }
         Ok(bytes.freeze())
     }
+}
+
+/// A handshake that was good.
+struct Accepted {
+    /// What the client is still to be sent.
+    answer: Bytes,
+    io: TcpStream,
+    /// Came behind the request.
+    early: Bytes,
+}
+
+/// An accepted socket that belongs to no worker.
+pub struct Detached {
+    answer: Bytes,
+    io: std::io::Result<std::net::TcpStream>,
+    early: Bytes,
+}
+
+impl Detached {
+    /// Makes it this worker's; as [`Upgrade::accept`].
+    pub fn attach(self, max_message: usize, queue: QueueLimits) -> std::io::Result<(Outbound, Inbound)> {
+        let io = TcpStream::from_std(self.io?)?;
+        Ok(open(io, self.answer, &self.early, max_message, queue))
+    }
+}
+
+fn open(io: TcpStream, answer: Bytes, early: &[u8], max_message: usize, queue: QueueLimits) -> (Outbound, Inbound) {
+    let outbound = Outbound::new(queue);
+    outbound.push(answer);
+    let (read, write) = io.into_split();
+    outbound.connect(write);
+    (outbound, Inbound::new(read, early, max_message))
 }
 
 /// Is it among the subprotocols the client speaks (RFC 6455 §4.1)?
