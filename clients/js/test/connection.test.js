@@ -55,7 +55,7 @@ function scripted(t, options = {}) {
   const fetch = async (url, { method }) => {
     const { pathname } = new URL(url);
     asked.push(`${method} ${pathname}`);
-    const answer = answers[pathname]?.() ?? { status: 404, code: "NOT_FOUND" };
+    const answer = (await answers[pathname]?.()) ?? { status: 404, code: "NOT_FOUND" };
     const isProblem = typeof answer.status === "number";
     return new Response(JSON.stringify(answer), { status: isProblem ? answer.status : 200 });
   };
@@ -150,6 +150,23 @@ test("RESET on a live connection fetches the room anew, with what one looks at",
   assert.deepEqual(script.room.messages.map((message) => message.seq), [8, 9]);
   script.socket.say("NEW_MESSAGE", said(10, 21));
   assert.deepEqual(script.room.messages.map((message) => message.seq), [8, 9, 10]);
+});
+
+test("a page of what was here before a reset leaves no hole after it", async (t) => {
+  let answer;
+  const script = await online(t, { answers: {
+    "/api/rooms/r": () => room(20, { lastMessage: said(90, 20) }),
+    "/api/rooms/r/messages": () => new Promise((resolve) => (answer = resolve)),
+  } });
+  script.socket.say("NEW_MESSAGE", said(5, 6));
+  const loading = script.room.loadOlder();
+  await settled();
+  const reset = script.room.once("messages", ({ reason }) => reason === "reset");
+  script.socket.say("RESET", { roomId: "r", position: at(20) });
+  answer({ items: [said(4, 5), said(3, 4)], hasMore: false, position: at(6) });
+  await Promise.all([loading, reset]);
+  assert.deepEqual(script.room.messages.map((message) => message.seq), [90]);
+  assert.equal(script.room.hasOlder, true);
 });
 
 test("rooms that are reset, gone and new when it resumes, and a reset of the user's own log", async (t) => {
@@ -291,6 +308,7 @@ test("what was marked while away is said when it is back, and again until the se
   socket.reply("RESUME", "RESUMED", { user: { status: "caught_up", ...at(1) }, rooms: { r: { status: "caught_up", ...at(6), ...counts } } });
   await settled();
   assert.equal(script.room.unread, 0, "what one has read stays read");
+  assert.ok(!script.asked.includes("GET /api/rooms/r"), "and the server, which cannot know yet, is not asked");
   assert.deepEqual(socket.last("MARK_READ").payload, { roomId: "r", seq: 1 });
   socket.say("READ_MARK", { roomId: "r", seq: 1, unread: 0, mentions: 0, userPosition: at(2) });
   assert.deepEqual([script.room.unread, script.room.lastReadSeq], [0, 1]);
