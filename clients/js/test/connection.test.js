@@ -320,3 +320,43 @@ test("a frame that is not known changes nothing", async (t) => {
   socket.say("NEWER_STILL");
   assert.equal(client.connection.state, "online");
 });
+
+test("a page says whether somebody looks, tries at once when the network is back, and is left alone when stopped", async (t) => {
+  const time = clock(t);
+  const page = Object.assign(new EventTarget(), { visibilityState: "visible", hasFocus: () => true });
+  Object.assign(globalThis, { window: new EventTarget(), document: page });
+  t.after(() => {
+    delete globalThis.window;
+    delete globalThis.document;
+  });
+  const script = scripted(t, {
+    client: { presence: true },
+    answers: { "/api/registry/presence": () => ({ url: "wss://presence.test" }) },
+  });
+  script.client.start().catch(() => {});
+  await settled();
+  await settled();
+  const chat = script.sockets.find((one) => one.url.includes("/chat?"));
+  const presence = script.sockets.find((one) => one.url.startsWith("wss://presence.test/presence?ticket="));
+  assert.ok(!presence.url.includes("hold"));
+  chat.accept();
+  chat.reply("SYNC", "SYNCED", { user: at(1), rooms: [] });
+  presence.accept({ resuming: false });
+  assert.deepEqual(presence.last("FOCUS").payload, { focused: true });
+  presence.reply("FOCUS", "FOCUS_SET", { focused: true });
+  await settled();
+  page.visibilityState = "hidden";
+  page.dispatchEvent(new Event("visibilitychange"));
+  assert.deepEqual(presence.last("FOCUS").payload, { focused: false });
+  chat.end(1006);
+  await settled();
+  assert.equal(script.client.connection.state, "waiting");
+  window.dispatchEvent(new Event("online"));
+  await next(script);
+  script.client.stop();
+  const before = presence.sent.length;
+  window.dispatchEvent(new Event("focus"));
+  time.pass(60_000);
+  await settled();
+  assert.equal(presence.sent.length, before);
+});
