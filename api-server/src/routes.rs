@@ -9,6 +9,7 @@ mod members;
 mod messages;
 mod messaging;
 mod notifications;
+mod page;
 mod people;
 mod presence;
 mod push;
@@ -16,6 +17,7 @@ mod reactions;
 mod receipts;
 mod recovery;
 mod registry;
+mod resources;
 mod rooms;
 mod sessions;
 mod users;
@@ -23,12 +25,13 @@ mod users;
 use std::sync::Arc;
 
 use actix_web::web::Data;
+use shared::settings;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{directory::Directory, gateway::Gateway};
 
 /// Adds every route; called once in each worker.
-pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gateway: &Gateway) {
+pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory: &Arc<Directory>, gateway: &Gateway) {
     cfg.app_data(Data::from(directory.clone())).app_data(Data::new(gateway.clone()));
 
     cfg.service(accounts::sign_up) // POST /api/signup
@@ -99,6 +102,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(reactions::take_back) // DELETE /api/messages/{id}/reactions/{emoji}
         .service(receipts::delivery); // GET /api/messages/{id}/delivery
 
+    cfg.service(resources::list) // GET /resources
+        .service(resources::add) // POST /resources
+        .service(resources::remove); // DELETE /resources/{id}
+
     configure_files(cfg);
 
     cfg.service(registry::least_loaded); // GET /api/registry/{service}
@@ -120,6 +127,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(push::unsubscribe); // DELETE /api/push/subscriptions
 
     cfg.map(docs::configure); // GET /docs
+
+    if api.web_chat {
+        cfg.map(page::configure); // GET /, and its files
+    }
 }
 
 /// Attachments and avatars.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod apps;
+mod crowd;
 mod delivery;
 mod explain;
 mod http;
@@ -11,5 +12,6 @@ mod letters;
 mod messages;
 mod outcomes;
 mod push;
+mod push_service;
 mod receiver;
 mod support;
