@@ -92,10 +92,10 @@ export class Chat {
     return [...this.rooms.values()].reduce((sum, room) => sum + room.unread, 0);
   }
 
-  /** Ends all that goes on. */
-  close() {
+  /** Ends all that goes on. @param {import("./errors.js").ChatError} [error] Why. */
+  close(error) {
     this.marks.flush();
-    this.connection.close();
+    this.connection.close(error);
     this.queue.close();
     this.marks.close();
     for (const room of this.#all.values()) room.disconnect();

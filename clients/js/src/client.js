@@ -9,7 +9,7 @@ import { Http } from "./http.js";
 import { Notifications } from "./notifications.js";
 import { People } from "./people.js";
 import { Presence } from "./presence.js";
-import { uuid } from "./queue.js";
+import { forgetQueue, uuid } from "./queue.js";
 import { Rest, path } from "./rest.js";
 import { Session } from "./session.js";
 import { defaultStorage } from "./storage.js";
@@ -88,8 +88,9 @@ export class ChatClient extends Emitter {
     this.notifications = new Notifications(this.#rest);
     this.files = new Files(this.#rest);
     this.#session.on("changed", (change) => {
+      // Whoever it was, it is somebody else's client now, or nobody's.
+      this.#disconnect(change.error);
       if (!change.user) this.#me = undefined;
-      if (change.error) this.stop();
       this.emit("session", change);
     });
   }
@@ -129,9 +130,10 @@ export class ChatClient extends Emitter {
 
   /** Ends the login and forgets what it has kept, unsent messages too. */
   async logOut() {
-    const queue = this.#chat?.queue;
     this.stop();
-    await queue?.clear();
+    const { user } = this;
+    if (this.#chat) await this.#chat.queue.clear();
+    else if (user) await forgetQueue(this.storage, user.id);
     this.#chat = undefined;
     this.#presence = undefined;
     await this.#session.end();
@@ -150,9 +152,7 @@ export class ChatClient extends Emitter {
 
   /** Disconnects. What is not sent yet waits for the next `start`. */
   stop() {
-    for (const clean of this.#cleanUp.splice(0)) clean();
-    this.#chat?.close();
-    this.#presence?.connection.close();
+    this.#disconnect();
   }
 
   /** How the connection to the chat stands. @returns {ConnectionState} */
@@ -236,6 +236,13 @@ export class ChatClient extends Emitter {
    */
   call(method, route, request) {
     return this.#rest.call(method, route, request);
+  }
+
+  /** @param {ChatError} [error] Why. */
+  #disconnect(error) {
+    for (const clean of this.#cleanUp.splice(0)) clean();
+    this.#chat?.close(error);
+    this.#presence?.connection.close(error);
   }
 
   get #running() {

@@ -94,9 +94,9 @@ export class Connection extends Emitter {
     void this.#keep(this.#stop);
   }
 
-  /** Ends it, for good. */
-  close() {
-    const error = new ChatError("CLOSED", "the client was stopped");
+  /** Ends it, until it is opened again. */
+  close(error = new ChatError("CLOSED", "the client was stopped")) {
+    if (this.#state.state === "closed") return;
     this.#stop.abort(error);
     this.#wake.abort();
     this.#end?.(error, 1000);

@@ -202,7 +202,7 @@ export class SendQueue {
   /** Forgets everything, in the storage too: the login has ended. */
   async clear() {
     for (const item of [...this.#items.values()]) this.#drop(item, new ChatError("SESSION_ENDED", "the login has ended"));
-    for (const [key] of await this.#options.storage.list(this.#prefix)) await this.#options.storage.delete(key);
+    await forgetQueue(this.#options.storage, this.#options.owner);
   }
 
   /** Ends all timers; nothing is sent any more. */
@@ -212,7 +212,7 @@ export class SendQueue {
   }
 
   get #prefix() {
-    return `queue/${this.#options.owner}/`;
+    return prefix(this.#options.owner);
   }
 
   /** In order of time, also over reloads. @param {Kept} kept */
@@ -350,6 +350,20 @@ export class SendQueue {
       this.#options.trouble(new ChatError("STORAGE", "what was sent is kept, and sent again after a reload", { cause }));
     }
   }
+}
+
+/** @param {string} owner */
+function prefix(owner) {
+  return `queue/${owner}/`;
+}
+
+/**
+ * Forgets what somebody has not sent.
+ * @param {Storage} storage
+ * @param {string} owner
+ */
+export async function forgetQueue(storage, owner) {
+  for (const [key] of await storage.list(prefix(owner))) await storage.delete(key);
 }
 
 /** A name that nobody else has given (RFC 9562, version 4); no secret. `crypto.randomUUID` is there by https alone. */

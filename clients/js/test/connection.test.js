@@ -55,7 +55,7 @@ function scripted(t, options = {}) {
   const fetch = async (url, { method }) => {
     const { pathname } = new URL(url);
     asked.push(`${method} ${pathname}`);
-    const answer = answers[pathname]?.() ?? { status: 404, code: "NOT_FOUND" };
+    const answer = (await answers[pathname]?.()) ?? { status: 404, code: "NOT_FOUND" };
     const isProblem = typeof answer.status === "number";
     return new Response(JSON.stringify(answer), { status: isProblem ? answer.status : 200 });
   };
@@ -150,6 +150,23 @@ test("RESET on a live connection fetches the room anew, with what one looks at",
   assert.deepEqual(script.room.messages.map((message) => message.seq), [8, 9]);
   script.socket.say("NEW_MESSAGE", said(10, 21));
   assert.deepEqual(script.room.messages.map((message) => message.seq), [8, 9, 10]);
+});
+
+test("a page of what was here before a reset leaves no hole after it", async (t) => {
+  let answer;
+  const script = await online(t, { answers: {
+    "/api/rooms/r": () => room(20, { lastMessage: said(90, 20) }),
+    "/api/rooms/r/messages": () => new Promise((resolve) => (answer = resolve)),
+  } });
+  script.socket.say("NEW_MESSAGE", said(5, 6));
+  const loading = script.room.loadOlder();
+  await settled();
+  const reset = script.room.once("messages", ({ reason }) => reason === "reset");
+  script.socket.say("RESET", { roomId: "r", position: at(20) });
+  answer({ items: [said(4, 5), said(3, 4)], hasMore: false, position: at(6) });
+  await Promise.all([loading, reset]);
+  assert.deepEqual(script.room.messages.map((message) => message.seq), [90]);
+  assert.equal(script.room.hasOlder, true);
 });
 
 test("rooms that are reset, gone and new when it resumes, and a reset of the user's own log", async (t) => {
@@ -291,6 +308,7 @@ test("what was marked while away is said when it is back, and again until the se
   socket.reply("RESUME", "RESUMED", { user: { status: "caught_up", ...at(1) }, rooms: { r: { status: "caught_up", ...at(6), ...counts } } });
   await settled();
   assert.equal(script.room.unread, 0, "what one has read stays read");
+  assert.ok(!script.asked.includes("GET /api/rooms/r"), "and the server, which cannot know yet, is not asked");
   assert.deepEqual(socket.last("MARK_READ").payload, { roomId: "r", seq: 1 });
   socket.say("READ_MARK", { roomId: "r", seq: 1, unread: 0, mentions: 0, userPosition: at(2) });
   assert.deepEqual([script.room.unread, script.room.lastReadSeq], [0, 1]);
@@ -301,4 +319,44 @@ test("a frame that is not known changes nothing", async (t) => {
   socket.say("SOMETHING_NEW", { roomId: "r" });
   socket.say("NEWER_STILL");
   assert.equal(client.connection.state, "online");
+});
+
+test("a page says whether somebody looks, tries at once when the network is back, and is left alone when stopped", async (t) => {
+  const time = clock(t);
+  const page = Object.assign(new EventTarget(), { visibilityState: "visible", hasFocus: () => true });
+  Object.assign(globalThis, { window: new EventTarget(), document: page });
+  t.after(() => {
+    delete globalThis.window;
+    delete globalThis.document;
+  });
+  const script = scripted(t, {
+    client: { presence: true },
+    answers: { "/api/registry/presence": () => ({ url: "wss://presence.test" }) },
+  });
+  script.client.start().catch(() => {});
+  await settled();
+  await settled();
+  const chat = script.sockets.find((one) => one.url.includes("/chat?"));
+  const presence = script.sockets.find((one) => one.url.startsWith("wss://presence.test/presence?ticket="));
+  assert.ok(!presence.url.includes("hold"));
+  chat.accept();
+  chat.reply("SYNC", "SYNCED", { user: at(1), rooms: [] });
+  presence.accept({ resuming: false });
+  assert.deepEqual(presence.last("FOCUS").payload, { focused: true });
+  presence.reply("FOCUS", "FOCUS_SET", { focused: true });
+  await settled();
+  page.visibilityState = "hidden";
+  page.dispatchEvent(new Event("visibilitychange"));
+  assert.deepEqual(presence.last("FOCUS").payload, { focused: false });
+  chat.end(1006);
+  await settled();
+  assert.equal(script.client.connection.state, "waiting");
+  window.dispatchEvent(new Event("online"));
+  await next(script);
+  script.client.stop();
+  const before = presence.sent.length;
+  window.dispatchEvent(new Event("focus"));
+  time.pass(60_000);
+  await settled();
+  assert.equal(presence.sent.length, before);
 });

@@ -51,6 +51,7 @@ test("a login that is ended elsewhere is over: the session says so, and the conn
   const { user, error } = await over;
   assert.deepEqual([user, error.code], [undefined, "SESSION_ENDED"]);
   await until(alice, ["connection"], () => alice.connection.state === "closed");
+  assert.equal(alice.connection.error.code, "SESSION_ENDED");
   await assert.rejects(alice.account.profile(), { code: "NOT_SIGNED_IN" });
   assert.equal(await alice.storage.get("session"), undefined);
 });
@@ -67,6 +68,32 @@ test("logging out forgets everything, and another user may come", async (t) => {
   assert.notEqual(alice.user.id, first);
   await alice.start();
   assert.equal(alice.rooms.size, 0);
+});
+
+test("logging in as somebody else ends the connection of the first, who finds what they had not sent", async (t) => {
+  const alice = account("alice");
+  const one = client(t, server);
+  await one.signUp(alice);
+  await one.start();
+  const room = await one.createRoom({ type: "private", name: "Mine" });
+  one.stop();
+  room.send("later");
+  await one.guest();
+  assert.equal(one.connection.state, "closed");
+  await one.start();
+  assert.equal(one.rooms.size, 0);
+  await one.logIn({ username: alice.username, password: alice.password });
+  await one.start();
+  const again = one.rooms.get(room.id);
+  await until(again, ["messages"], () => again.lastMessage?.content === "later" && !again.lastMessage.pending);
+});
+
+test("logging out before it was started forgets what an earlier page left, too", async (t) => {
+  const one = client(t, server);
+  await one.guest();
+  await one.storage.set(`queue/${one.user.id}/1/x`, { id: "x", roomId: "r", content: "left" });
+  await one.logOut();
+  assert.deepEqual(await one.storage.list(""), []);
 });
 
 test("an answer that was lost is asked for again, with the same token", async (t) => {

@@ -8,8 +8,8 @@ export class Chat {
     marks: Marks;
     /** What is unread in all rooms. */
     get unread(): number;
-    /** Ends all that goes on. */
-    close(): void;
+    /** Ends all that goes on. @param {import("./errors.js").ChatError} [error] Why. */
+    close(error?: import("./errors.js").ChatError): void;
     /**
      * The room of this answer to a call, as one is in it now.
      * @param {RoomInfo} info

@@ -9,8 +9,8 @@ export class Connection extends Emitter<{
     get isOnline(): boolean;
     /** Begins to connect, and keeps at it until it is closed. */
     open(): void;
-    /** Ends it, for good. */
-    close(): void;
+    /** Ends it, until it is opened again. */
+    close(error?: ChatError): void;
     /** Something has changed that may bring the network back, or has taken it: tries at once, or asks for a sign of life. */
     nudge(): void;
     /**
@@ -72,7 +72,7 @@ export type Call = {
 };
 import type { ConnectionState } from "./types.js";
 import { Emitter } from "./emitter.js";
+import { ChatError } from "./errors.js";
 import type { Rest } from "./rest.js";
 import type { Session } from "./session.js";
 import type { Frame } from "./types.js";
-import { ChatError } from "./errors.js";

@@ -1,3 +1,9 @@
+/**
+ * Forgets what somebody has not sent.
+ * @param {Storage} storage
+ * @param {string} owner
+ */
+export function forgetQueue(storage: Storage, owner: string): Promise<void>;
 /** A name that nobody else has given (RFC 9562, version 4); no secret. `crypto.randomUUID` is there by https alone. */
 export function uuid(): string;
 export class SendQueue {
@@ -135,6 +141,7 @@ export type QueueOptions = {
         cap?: number;
     } | undefined;
 };
+import type { Storage } from "./storage.js";
 import type { Draft } from "./types.js";
 import type { Ack } from "./types.js";
 import type { Message } from "./types.js";
@@ -142,4 +149,3 @@ import type { MessageType } from "./types.js";
 import type { Attachment } from "./types.js";
 import { ChatError } from "./errors.js";
 import { Backoff } from "./backoff.js";
-import type { Storage } from "./storage.js";
