@@ -43,7 +43,10 @@ export class RoomList extends View {
     fill(this.#list, this.#rooms, this.#direct);
     for (const name of ["room", "unread", "messages", "typing", "session"]) this.listen(this.#client, name, () => this.later());
     this.listen(this.#client, "presence", () => this.later());
-    this.listen(this.#client, "connection", () => this.later());
+    this.listen(this.#client, "connection", ({ state }) => {
+      if (state === "online") void this.#askStatus();
+      this.later();
+    });
     this.listen(this.#directory, "changed", () => this.later());
     this.listen(window, "hashchange", () => this.draw());
     this.draw();
@@ -83,6 +86,17 @@ export class RoomList extends View {
     const find = iconButton("plus", "Find people and rooms (Ctrl K)", () => openFind(this.#client, this.#directory), { "data-find": "", "aria-keyshortcuts": "Control+K" });
     const settings = iconButton("settings", "Settings", () => openSettings(this.#client, this.#directory));
     fill(this.#me, chooser, find, settings);
+  }
+
+  /** What one has chosen, maybe on another device. */
+  async #askStatus() {
+    try {
+      const { status } = await this.#client.call("GET", "/api/presence/me");
+      if (status in STATUSES) this.#status = status;
+      this.later();
+    } catch {
+      // With the next connection.
+    }
   }
 
   #chooseStatus(button) {

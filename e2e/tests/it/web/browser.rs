@@ -53,7 +53,6 @@ pub enum Screen {
 /// A page of a browser with a profile of its own.
 pub struct Window {
     pub driver: WebDriver,
-    home: String,
 }
 
 impl Browser {
@@ -102,8 +101,8 @@ impl Browser {
         }
         let driver = WebDriver::new(format!("http://127.0.0.1:{}", self.port), wanted).await.expect("Chromium starts");
         let home = format!("http://{}/", system.first_address("api").unwrap());
-        driver.goto(&home).await.unwrap();
-        Window { driver, home }
+        driver.goto(home).await.unwrap();
+        Window { driver }
     }
 
     /// A new window in which `person` is logged in and has their rooms.
@@ -222,11 +221,6 @@ impl Window {
     /// As after closing the page and coming back.
     pub async fn reload(&self) -> WebDriverResult<()> {
         self.driver.refresh().await
-    }
-
-    /// The page's own address.
-    pub fn home(&self) -> &str {
-        &self.home
     }
 }
 
