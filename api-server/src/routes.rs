@@ -110,6 +110,17 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory:
         .service(presence::mine) // GET /api/presence/me
         .service(presence::set_mine); // PUT /api/presence/me
 
+    configure_notifications(cfg);
+
+    cfg.map(docs::configure); // GET /docs
+
+    if api.web_chat {
+        cfg.map(page::configure); // GET /, and its files
+    }
+}
+
+/// Notifications, and where they are pushed to.
+fn configure_notifications(cfg: &mut ServiceConfig) {
     cfg.service(notifications::notify) // POST /notify
         .service(notifications::notify_state) // GET /notify/{id}
         .service(notifications::inbox) // GET /api/notifications
@@ -121,12 +132,6 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory:
         .service(push::subscribe) // POST /api/push/subscriptions
         .service(push::subscriptions) // GET /api/push/subscriptions
         .service(push::unsubscribe); // DELETE /api/push/subscriptions
-
-    cfg.map(docs::configure); // GET /docs
-
-    if api.web_chat {
-        cfg.map(page::configure); // GET /, and its files
-    }
 }
 
 /// Other spellings of what the native calls do.

@@ -52,7 +52,7 @@ pub enum UserChangeBody {
         pending: bool,
     },
     /// As it was on the bus; as it is now when read from the log.
-    Notification(InboxItem),
+    Notification(Box<InboxItem>),
     /// This one in the user's inbox was read, or all that were there.
     NotificationRead(Option<NotificationId>),
     /// What the user wants to be told of was set anew.

@@ -45,6 +45,9 @@ const SEND_BUFFER: usize = 192 * 1024;
 /// A peer that acknowledges nothing for so long is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Begins to serve the sockets of a worker.
+pub type StartSockets = Arc<dyn Fn(&Domain, &Arc<Drain>) -> Serve + Send + Sync>;
+
 /// What tells one service from another.
 #[derive(Clone)]
 pub struct ServiceSpec {
@@ -59,7 +62,7 @@ pub struct ServiceSpec {
     pub routes: Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>,
     /// What serves sockets; called once in each worker, inside its runtime. A request for a WebSocket goes there and to
     /// no route.
-    pub sockets: Arc<dyn Fn(&Domain, &Arc<Drain>) -> Serve + Send + Sync>,
+    pub sockets: StartSockets,
     /// Open sockets, for services that have them.
     pub connections: Option<fn() -> u64>,
 }

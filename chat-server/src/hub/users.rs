@@ -50,7 +50,7 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
     let standings = hub.domain.rooms.standings(user, &rooms).await?;
     let standings: HashMap<RoomId, Standing> = standings.into_iter().flatten().map(|s| (s.room, s)).collect();
     let item = |change: &UserChange| match &change.body {
-        UserChangeBody::Notification(item) => Some(item.clone()),
+        UserChangeBody::Notification(item) => Some(InboxItem::clone(item)),
         _ => None,
     };
     let items = hub.domain.notifications.with_texts(user, changes.iter().filter_map(item).collect()).await?;
@@ -84,7 +84,7 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
                 Told::frame(ServerFrame::BlockUpdated { user_id: user, blocked: added, user_position })
             }
             UserChangeBody::Notification(item) => {
-                let item = items.remove(&item.id).unwrap_or(item);
+                let item = items.remove(&item.id).unwrap_or(*item);
                 Told::frame(ServerFrame::Notification {
                     id: item.id,
                     title: item.title,

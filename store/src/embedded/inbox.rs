@@ -93,7 +93,7 @@ fn add(tx: &mut Tx, user: UserId, item: InboxItem, collapse_key: Option<&str>) -
         }
     }
     tx.put(keys::inbox_count(user), count.to_be_bytes().to_vec())?;
-    record_user_change(tx, user, UserChangeBody::Notification(item))?;
+    record_user_change(tx, user, UserChangeBody::Notification(item.into()))?;
     Ok(())
 }
 

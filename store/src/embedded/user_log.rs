@@ -81,9 +81,8 @@ fn fill_in(read: &impl Read, user: UserId, what: UserWhat) -> Result<UserChangeB
         UserWhat::Request { user, incoming, pending } => UserChangeBody::Request { user, incoming, pending },
         UserWhat::NotificationRead(id) => UserChangeBody::NotificationRead(id),
         UserWhat::NotifySettings => UserChangeBody::NotifySettings,
-        UserWhat::Notification(id) => {
-            inbox::find(read, user, id)?.map_or(UserChangeBody::Nothing, UserChangeBody::Notification)
-        }
+        UserWhat::Notification(id) => inbox::find(read, user, id)?
+            .map_or(UserChangeBody::Nothing, |item| UserChangeBody::Notification(item.into())),
     })
 }
 

@@ -51,7 +51,7 @@ pub async fn an_item_is_kept_and_published_as_it_was_given(s: &Fixture) {
     assert_eq!(s.inboxes.inbox(other, None, 9).await.unwrap(), std::slice::from_ref(&bare));
     assert_eq!(s.inboxes.inbox(UserId::new(), None, 9).await.unwrap(), []);
     for expected in [full, bare] {
-        assert_eq!(user_change(&mut inbox).await, (user, UserChangeBody::Notification(expected)));
+        assert_eq!(user_change(&mut inbox).await, (user, UserChangeBody::Notification(expected.into())));
     }
     assert!(inbox.try_recv().is_none(), "published once too");
 }

@@ -64,7 +64,7 @@ pub async fn every_kind_of_entry_is_told_in_order(s: &Fixture) {
         UserChangeBody::RoomAdded(joined),
         contact(true),
         UserChangeBody::ReadMark { room: joined, seq: 7 },
-        UserChangeBody::Notification(told),
+        UserChangeBody::Notification(told.into()),
         contact(false),
         UserChangeBody::RoomRemoved(joined),
     ];
@@ -106,7 +106,7 @@ pub async fn what_changes_nothing_is_no_entry(s: &Fixture) {
     let expected = [
         UserChangeBody::RoomAdded(record.id),
         UserChangeBody::Contact { user: alice.id, added: true },
-        UserChangeBody::Notification(told),
+        UserChangeBody::Notification(told.into()),
         UserChangeBody::RoomAdded(room),
         UserChangeBody::NotificationRead(None),
     ];
@@ -213,7 +213,7 @@ pub async fn a_notification_is_told_as_it_is_now_or_as_nothing(s: &Fixture) {
     let bodies: Vec<_> = user_log(&s.store, user, BEGINNING).await.into_iter().map(|c| c.body).collect();
     let was_read = UserChangeBody::NotificationRead(Some(plain.id));
     let read = InboxItem { read_at: Some(at), ..plain.clone() };
-    let now = |item: &InboxItem| UserChangeBody::Notification(item.clone());
+    let now = |item: &InboxItem| UserChangeBody::Notification(item.clone().into());
     assert_eq!(bodies, [now(&read), UserChangeBody::Nothing, now(&second), was_read.clone()]);
     for (rev, item) in [(1, plain), (2, first), (3, second)] {
         let (_, entry) = user_entry(&mut inbox).await;

@@ -45,7 +45,7 @@ async fn ten_thousand_messages_are_as_light_as_a_hundred() {
     let text = |n: usize| format!("{n} {}", "and a few words more than one line takes ".repeat(n % 7));
     let sending = stream::iter(0..MESSAGES).map(|n| {
         let api = bob.api.clone();
-        let message = OutgoingMessage::new(room, &text(n));
+        let message = OutgoingMessage::new(room, text(n));
         async move { api.send(&message).await.map(drop) }
     });
     sending.buffer_unordered(128).try_collect::<()>().await.unwrap();

@@ -49,7 +49,7 @@ async fn what_concerns_a_user_is_in_their_log_as_it_was_published() {
         UserChangeBody::RoomAdded(id),
         UserChangeBody::ReadMark { room: id, seq: 7 },
         contact(true),
-        UserChangeBody::Notification(kept),
+        UserChangeBody::Notification(kept.into()),
         contact(false),
         UserChangeBody::RoomRemoved(id),
     ];
@@ -107,6 +107,6 @@ async fn a_notification_is_told_as_it_is_now_and_one_that_left_the_inbox_is_noth
     store.inboxes.mark_inbox_read(user, second.id, Timestamp::from_millis(5)).await.unwrap();
     let changes = page(&store, user, Position::BEGINNING).await;
     let was_read = UserChangeBody::NotificationRead(Some(second.id));
-    let bodies = [UserChangeBody::Nothing, UserChangeBody::Notification(second), was_read];
+    let bodies = [UserChangeBody::Nothing, UserChangeBody::Notification(second.into()), was_read];
     assert_eq!(changes.into_iter().map(|c| c.body).collect::<Vec<_>>(), bodies);
 }

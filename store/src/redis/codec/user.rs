@@ -79,7 +79,7 @@ fn body(words: &str, item: Option<InboxItem>) -> Result<UserChangeBody> {
         "m" if rest == "*" => UserChangeBody::NotificationRead(None),
         "m" => UserChangeBody::NotificationRead(Some(parse(rest, what)?)),
         NOTIFY_SETTINGS => UserChangeBody::NotifySettings,
-        "n" => item.map_or(UserChangeBody::Nothing, UserChangeBody::Notification),
+        "n" => item.map_or(UserChangeBody::Nothing, |item| UserChangeBody::Notification(item.into())),
         _ => return Err(corrupt(what)),
     })
 }

@@ -189,5 +189,5 @@ async fn a_notification_reaches_its_user() {
     engine.add_to_inbox(user, &item, None).await.unwrap();
     let Signal::Event(BusEvent::User(_, event)) = next(&mut worker.inbox).await else { panic!() };
     let UserEvent::Change(change) = &*event else { panic!("{event:?}") };
-    assert_eq!(change.body, UserChangeBody::Notification(item));
+    assert_eq!(change.body, UserChangeBody::Notification(item.into()));
 }

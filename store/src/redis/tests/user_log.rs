@@ -66,8 +66,8 @@ async fn what_concerns_a_user_alone_is_numbered_once_and_published_as_it_is_read
     let told = [
         UserChangeBody::RoomAdded(record.id),
         UserChangeBody::Contact { user: ann.id, added: true },
-        UserChangeBody::Notification(first),
-        UserChangeBody::Notification(second.clone()),
+        UserChangeBody::Notification(first.into()),
+        UserChangeBody::Notification(second.clone().into()),
         UserChangeBody::ReadMark { room: record.id, seq: 7 },
         UserChangeBody::Contact { user: ann.id, added: false },
         UserChangeBody::RoomRemoved(record.id),
@@ -89,7 +89,7 @@ async fn what_concerns_a_user_alone_is_numbered_once_and_published_as_it_is_read
     engine.mark_inbox_read(bob.id, second.id, Timestamp::from_millis(9)).await.unwrap();
     let (rest, has_more) = page(engine.user_changes(bob.id, kept[2].position(), 1).await.unwrap());
     let read = InboxItem { read_at: Some(Timestamp::from_millis(9)), ..second };
-    assert_eq!((&rest[0].body, has_more), (&UserChangeBody::Notification(read), true), "as it is now");
+    assert_eq!((&rest[0].body, has_more), (&UserChangeBody::Notification(read.into()), true), "as it is now");
     let heads = engine.user_positions(&[bob.id]).await.unwrap();
     assert_eq!(heads[0].rev, 8, "and one that says so");
     let foreign = Position { rev: 3, event_id: EventId::random() };
