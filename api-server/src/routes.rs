@@ -52,7 +52,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory:
         .service(accounts::delete_account) // DELETE /api/profile
         .service(accounts::jwks); // GET /.well-known/jwks.json
 
-    messaging::configure(cfg); // before the native paths that look alike
+    configure_dialects(cfg); // before the native paths that look alike
 
     cfg.service(users::search) // GET /api/users
         .service(users::get_user) // GET /api/users/{id}
@@ -102,14 +102,29 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory:
         .service(reactions::take_back) // DELETE /api/messages/{id}/reactions/{emoji}
         .service(receipts::delivery); // GET /api/messages/{id}/delivery
 
-    cfg.service(resources::list) // GET /resources
-        .service(resources::add) // POST /resources
-        .service(resources::remove); // DELETE /resources/{id}
-
     configure_files(cfg);
 
     cfg.service(registry::least_loaded); // GET /api/registry/{service}
 
+    configure_passed_on(cfg);
+
+    cfg.map(docs::configure); // GET /docs
+
+    if api.web_chat {
+        cfg.map(page::configure); // GET /, and its files
+    }
+}
+
+/// Other spellings of what the native calls do.
+fn configure_dialects(cfg: &mut ServiceConfig) {
+    messaging::configure(cfg);
+    cfg.service(resources::list_resources) // GET /resources
+        .service(resources::add_resource) // POST /resources
+        .service(resources::remove_resource); // DELETE /resources/{id}
+}
+
+/// What other services answer.
+fn configure_passed_on(cfg: &mut ServiceConfig) {
     cfg.service(presence::seen) // GET /api/presence
         .service(presence::mine) // GET /api/presence/me
         .service(presence::set_mine); // PUT /api/presence/me
@@ -125,12 +140,6 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory:
         .service(push::subscribe) // POST /api/push/subscriptions
         .service(push::subscriptions) // GET /api/push/subscriptions
         .service(push::unsubscribe); // DELETE /api/push/subscriptions
-
-    cfg.map(docs::configure); // GET /docs
-
-    if api.web_chat {
-        cfg.map(page::configure); // GET /, and its files
-    }
 }
 
 /// Attachments and avatars.

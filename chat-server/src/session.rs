@@ -174,7 +174,9 @@ impl Session {
         let first = peer.dialect.greet(&auth_success(hub, viewer, status, hold), token, request_id);
         if hold {
             hub.hold(&peer);
-            first.map(|first| peer.outbound.push(first));
+            if let Some(first) = first {
+                peer.outbound.push(first);
+            }
         } else {
             let pins = follow_rooms(hub, &peer, &arrival.rooms).await?;
             let others = hub.learn_directs(&peer, &pins.rooms().collect::<Vec<_>>()).await?;

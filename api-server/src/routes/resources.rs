@@ -38,7 +38,11 @@ struct Page {
     (status = 409, body = Problem, description = "ROOM_FULL"),
 ))]
 #[get("/resources")]
-pub(super) async fn list(domain: Data<Domain>, caller: Caller, page: Query<Page>) -> ApiResult<Json<Vec<Resource>>> {
+pub(super) async fn list_resources(
+    domain: Data<Domain>,
+    caller: Caller,
+    page: Query<Page>,
+) -> ApiResult<Json<Vec<Resource>>> {
     let before = page.before.as_deref().map(parse_message).transpose()?;
     let room = domain.rooms.enter_lobby(&caller.0).await?;
     if before.is_some_and(|before| before.room != room) {
@@ -73,7 +77,7 @@ struct NewResource {
         (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
     ))]
 #[post("/resources")]
-pub(super) async fn add(
+pub(super) async fn add_resource(
     domain: Data<Domain>,
     caller: Caller,
     key: IdempotencyKey,
@@ -106,7 +110,7 @@ pub(super) async fn add(
     (status = 409, body = Problem, description = "ROOM_FULL"),
 ))]
 #[delete("/resources/{id}")]
-pub(super) async fn remove(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<HttpResponse> {
+pub(super) async fn remove_resource(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<HttpResponse> {
     let id = parse_message(&id)?;
     if id.room != domain.rooms.enter_lobby(&caller.0).await? {
         return Err(DomainError::MessageNotFound.into());

@@ -222,7 +222,7 @@ mod tests {
             (r#"{"type":"leave_group","data":{"groupID":"x"}}"#, "data"),
             (r#"{"type":"mark_read","data":[]}"#, "data"),
             (r#"{"type":"typing","data":{}}"#, "data"),
-            (r#"{"type":"message","data":null}"#, "data"),
+            (r#"{"type":"message","data":7}"#, "data"),
             (&format!(r#"{{"type":"message","data":{{"senderID":"{somebody}"}}}}"#), "data.senderID"),
             (&format!(r#"{{"type":"ping","requestId":"{long}"}}"#), "requestId"),
         ] {

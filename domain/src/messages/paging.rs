@@ -108,7 +108,12 @@ impl Messages {
         let mut users = vec![viewer.user];
         if known {
             let members = self.store.rooms.members(room, 0, self.small.max(2) as usize).await?;
-            users.extend(members.into_iter().map(|member| member.user).filter(|user| *user != viewer.user));
+            users.extend(
+                members
+                    .into_iter()
+                    .map(|member| member.user)
+                    .filter(|user| ![viewer.user, UserId::NOBODY].contains(user)),
+            );
         }
         let marks = self.store.log.marks(room, &users).await?;
         let Some((own, others)) = marks.split_first() else { return Ok(Vec::new()) };

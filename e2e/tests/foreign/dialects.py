@@ -85,8 +85,12 @@ def messaging():
     same(hear(ann.socket, "direct_message")["content"], "hello")
     same(ann.call("GET", "/api/messages/unread")[1]["data"], {"unreadCount": 1})
     tell(ann.socket, "mark_read", {"messageID": sent[1]["data"]["id"]})
-    read = json_until(bob.socket, "message_read")
-    same((read["messageID"], read["userID"]), (sent[1]["data"]["id"], ann.id))
+    while True:
+        read = json_until(bob.socket, "message_read")
+        same(read["userID"], ann.id)
+        # What she has written herself she has read, too.
+        if read["messageID"] == sent[1]["data"]["id"]:
+            break
     status, page = bob.call("GET", f"/api/messages/history/{ann.id}?limit=1&offset=0")
     same((status, page["data"][0]["content"], page["data"][0]["read"]), (200, "hello", True))
     same(page["pagination"], {"limit": 1, "offset": 0, "total": 2})
