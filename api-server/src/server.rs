@@ -59,7 +59,7 @@ fn spec(domain: &Domain, directory: Arc<Directory>, gateway: Gateway) -> Service
         public_url: domain.settings.api.public_url.clone(),
         scheme: "http",
         routes: Arc::new(move |cfg| routes::configure(cfg, &settings.api, &directory, &gateway)),
-        sockets: web::sockets::none,
+        sockets: Arc::new(web::sockets::none),
         connections: None,
     }
 }

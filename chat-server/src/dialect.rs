@@ -3,6 +3,7 @@
 pub mod messaging;
 pub mod native;
 pub mod resources;
+pub mod socketio;
 
 use bytes::Bytes;
 use domain::{Viewer, rooms::Direct};
@@ -19,6 +20,7 @@ pub enum Dialect {
     Messaging,
     /// Of one room, which is known once the user is.
     Resources(Option<RoomId>),
+    SocketIo,
 }
 
 impl Dialect {
@@ -28,6 +30,8 @@ impl Dialect {
             Self::Native | Self::Resources(None) => native::decode(text),
             Self::Messaging => messaging::decode(viewer, text),
             Self::Resources(Some(room)) => Ok(resources::decode(room, text)),
+            // Its packets may be of several messages: who puts them together decodes them.
+            Self::SocketIo => Err(BadFrame { request_id: None, message: "not a packet".into(), details: Vec::new() }),
         }
     }
 
@@ -42,12 +46,13 @@ impl Dialect {
             Self::Native => Some(native::encode(frame, request_id)),
             Self::Messaging => messaging::encode(frame, direct, request_id),
             Self::Resources(room) => resources::encode(room, frame),
+            Self::SocketIo => socketio::encode(frame, request_id),
         }
     }
 
     /// Is a room that was joined shown, as it stood then?
     pub fn shows_rooms(self) -> bool {
-        self == Self::Native
+        matches!(self, Self::Native | Self::SocketIo)
     }
 
     /// The first frame of a connection; `token` is what it came with.
@@ -76,6 +81,7 @@ pub struct Encoded<'a> {
     messaging: Option<Option<Bytes>>,
     /// For those of one room. Another is only where the lobby was deleted and made anew: it is the only other.
     resources: Option<(Option<RoomId>, Option<Bytes>)>,
+    socketio: Option<Option<Bytes>>,
 }
 
 impl<'a> Encoded<'a> {
@@ -85,7 +91,7 @@ impl<'a> Encoded<'a> {
 
     /// An event of a room.
     pub fn in_room(event: &'a ServerFrame, direct: Option<&'a Direct>) -> Self {
-        Self { event, direct, native: None, messaging: None, resources: None }
+        Self { event, direct, native: None, messaging: None, resources: None, socketio: None }
     }
 
     /// The frame for a connection of this dialect; `None`: it is told nothing.
@@ -98,6 +104,7 @@ impl<'a> Encoded<'a> {
                     self.resources.get_or_insert_with(|| (room, dialect.encode_in(self.direct, self.event, None)));
                 return if *of == room { frame.clone() } else { dialect.encode_in(self.direct, self.event, None) };
             }
+            Dialect::SocketIo => &mut self.socketio,
         };
         slot.get_or_insert_with(|| dialect.encode_in(self.direct, self.event, None)).clone()
     }

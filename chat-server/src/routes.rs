@@ -2,7 +2,10 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use actix_web::{HttpResponse, get};
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    web::{Data, Payload},
+};
 use domain::Domain;
 use shared::Problem;
 use socket::{Connection, Serve};
@@ -13,11 +16,34 @@ use web::{
     sockets::{self, Opened},
 };
 
-use crate::{dialect::Dialect, hub::Hub, session::Handshake};
+use crate::{
+    dialect::Dialect,
+    hub::Hub,
+    session::Handshake,
+    socketio::{self, Sessions},
+};
 
-/// Called once in each worker.
-pub fn configure(cfg: &mut ServiceConfig) {
+/// Clients of Socket.IO may leave the last slash away.
+const SOCKET_IO: [&str; 2] = ["/socket.io/", "/socket.io"];
+
+/// Called once in each worker. `sessions`: none where Socket.IO is not served.
+pub fn configure(cfg: &mut ServiceConfig, sessions: Option<&Arc<Sessions>>) {
     cfg.service(describe_chat).service(describe_messaging).service(describe_resources);
+    if let Some(sessions) = sessions {
+        cfg.app_data(Data::from(sessions.clone()));
+        for path in SOCKET_IO {
+            cfg.route(path, actix_web::web::to(socket_io));
+        }
+    }
+}
+
+async fn socket_io(
+    domain: Data<Domain>,
+    sessions: Data<Sessions>,
+    request: HttpRequest,
+    body: Payload,
+) -> HttpResponse {
+    socketio::answer(&sessions, &domain, &request, body).await
 }
 
 /// The native chat socket.
@@ -61,8 +87,9 @@ async fn describe_resources() -> HttpResponse {
 }
 
 /// The sockets of one worker, with a hub of their own.
-pub fn serve_sockets(domain: &Domain, drain: &Arc<Drain>) -> Serve {
+pub fn serve_sockets(domain: &Domain, drain: &Arc<Drain>, sessions: Option<&Arc<Sessions>>) -> Serve {
     let hub = Hub::start(domain.clone(), drain.clone());
+    let socket_io = sessions.map(|sessions| socketio::serve_sockets(&hub, sessions));
     let of = |hub: &Rc<Hub>, dialect| {
         let hub = hub.clone();
         move |socket: Opened| {
@@ -70,7 +97,7 @@ pub fn serve_sockets(domain: &Domain, drain: &Arc<Drain>) -> Serve {
             let handshake = Handshake::new(Rc::clone(&hub), socket.outbound.clone(), dialect, will_resume);
             let handshake = match dialect {
                 Dialect::Resources(_) => handshake.with_guests(socket.from),
-                Dialect::Native | Dialect::Messaging => handshake,
+                Dialect::Native | Dialect::Messaging | Dialect::SocketIo => handshake,
             };
             let connection = Connection::new(socket.outbound, socket.inbound, socket.limits, hub.pulse());
             connection.run(handshake, socket.credential)
@@ -79,7 +106,8 @@ pub fn serve_sockets(domain: &Domain, drain: &Arc<Drain>) -> Serve {
     let native = sockets::at("/chat", of(&hub, Dialect::Native));
     let messaging = sockets::at("/ws", of(&hub, Dialect::Messaging));
     let resources = sockets::at("/resources/ws", of(&hub, Dialect::Resources(None)));
-    sockets::serve(domain, [native, messaging, resources])
+    let socket_io = SOCKET_IO.iter().filter_map(|path| socket_io.clone().map(|serve| sockets::whole(path, serve)));
+    sockets::serve(domain, socket_io.chain([native, messaging, resources]).collect::<Vec<_>>())
 }
 
 /// Does the client say in its request that it will resume?

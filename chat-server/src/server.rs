@@ -10,7 +10,7 @@ use store::Service;
 use tokio_util::sync::CancellationToken;
 use web::ServiceSpec;
 
-use crate::{routes, session};
+use crate::{routes, session, socketio};
 
 pub struct Server {
     listener: TcpListener,
@@ -37,14 +37,18 @@ impl Server {
 
 /// The service's URL table and description.
 pub fn spec(domain: &Domain) -> ServiceSpec {
+    let sessions = domain.settings.chat.socketio.enabled.then(|| socketio::sessions(&domain.settings));
     ServiceSpec {
         service: Service::Chat,
         about: "The chat socket: `/chat` speaks JSON text frames `{type, payload, requestId?}`. Replies carry the \
                 `requestId` of their command; events of every room of the user come by themselves.",
         public_url: domain.settings.chat.public_url.clone(),
         scheme: "ws",
-        routes: Arc::new(routes::configure),
-        sockets: routes::serve_sockets,
+        routes: {
+            let sessions = sessions.clone();
+            Arc::new(move |cfg| routes::configure(cfg, sessions.as_ref()))
+        },
+        sockets: Arc::new(move |domain, drain| routes::serve_sockets(domain, drain, sessions.as_ref())),
         connections: Some(|| session::SOCKETS.count()),
     }
 }

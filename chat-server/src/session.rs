@@ -148,7 +148,8 @@ impl socket::Handshake for Handshake {
 }
 
 /// How a session begins.
-struct Opening<'a> {
+#[derive(Default)]
+pub(crate) struct Opening<'a> {
     hold: bool,
     /// What the client came with.
     token: Option<&'a str>,
@@ -157,7 +158,7 @@ struct Opening<'a> {
 
 impl Session {
     /// Attaches the user's rooms, or holds the connection, then says so: `AUTH_SUCCESS` is the first frame.
-    async fn begin(hub: &Rc<Hub>, peer: Rc<Peer>, opening: Opening<'_>) -> Result<Self> {
+    pub(crate) async fn begin(hub: &Rc<Hub>, peer: Rc<Peer>, opening: Opening<'_>) -> Result<Self> {
         let Opening { hold, token, request_id } = opening;
         let viewer = &peer.viewer;
         // Leaves everything again when it is dropped on the way.

@@ -78,6 +78,14 @@ impl Files {
         Ok(self.budget.intake(most))
     }
 
+    /// [`Self::upload`] of what must be an image.
+    pub async fn upload_image(&self, viewer: &Viewer, name: &str, intake: Intake) -> Result<Attachment> {
+        if matches!(kind::sniff(intake.bytes()), Kind::Other(_)) {
+            return Err(DomainError::invalid("image", "is none of PNG, JPEG, GIF and WebP"));
+        }
+        self.upload(viewer, name, intake).await
+    }
+
     /// Keeps a file for a message of the viewer's to come. `name`: as the viewer calls it.
     pub async fn upload(&self, viewer: &Viewer, name: &str, intake: Intake) -> Result<Attachment> {
         let (bytes, _held) = intake.finish();

@@ -77,7 +77,7 @@ impl Server {
             public_url: domain.settings.notification.public_url.clone(),
             scheme: "http",
             routes: Arc::new(move |cfg| routes::configure(cfg, &keys, &web_push)),
-            sockets: web::sockets::none,
+            sockets: Arc::new(web::sockets::none),
             connections: None,
         };
         // Serving and the two loops end together, whichever ends first and however: a server that does not deliver is

@@ -36,7 +36,7 @@ impl Server {
             public_url: self.domain.settings.presence.public_url.clone(),
             scheme: "ws",
             routes: Arc::new(routes::configure),
-            sockets: routes::serve_sockets,
+            sockets: Arc::new(routes::serve_sockets),
             connections: Some(|| session::SOCKETS.count()),
         };
         web::serve(self.listener, self.domain, spec, shutdown).await

@@ -9,6 +9,7 @@ mod files_url;
 mod limits;
 mod notification;
 mod smtp_url;
+mod socketio;
 mod store_url;
 
 use std::{
@@ -28,6 +29,7 @@ pub use self::{
     limits::Limits,
     notification::{Apns, Fcm, Notification, WebPush},
     smtp_url::SmtpUrl,
+    socketio::SocketIo,
     store_url::StoreUrl,
 };
 
@@ -99,6 +101,7 @@ pub struct Chat {
     pub hold_seconds: u64,
     /// How often the heads of all logs that are followed are compared with what has been delivered.
     pub heads_seconds: u64,
+    pub socketio: SocketIo,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -267,6 +270,7 @@ impl Default for Chat {
             receipt_members: 32,
             hold_seconds: 60,
             heads_seconds: 15,
+            socketio: SocketIo::default(),
         }
     }
 }
@@ -401,6 +405,10 @@ impl Settings {
             ("chat.receipt_ms", self.chat.receipt_ms),
             ("chat.hold_seconds", self.chat.hold_seconds),
             ("chat.heads_seconds", self.chat.heads_seconds),
+            ("chat.socketio.ping_interval_ms", self.chat.socketio.ping_interval_ms),
+            ("chat.socketio.ping_timeout_ms", self.chat.socketio.ping_timeout_ms),
+            ("chat.socketio.max_payload", self.chat.socketio.max_payload as u64),
+            ("chat.socketio.sessions", self.chat.socketio.sessions as u64),
             ("presence.away_ms", self.presence.away_ms),
             ("presence.lease_seconds", self.presence.lease_seconds),
             ("auth.access_token_seconds", self.auth.access_token_seconds),

@@ -2,9 +2,12 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use actix_http::{RequestHead, header::HeaderName};
+use actix_http::{
+    RequestHead,
+    header::{HeaderName, USER_AGENT},
+};
 use actix_web::{HttpRequest, web::Data};
-use domain::Domain;
+use domain::{Domain, accounts::Source};
 use ipnet::IpNet;
 
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -29,6 +32,16 @@ pub fn caller(head: &RequestHead, trusted: &[IpNet]) -> Option<IpAddr> {
 pub fn of(request: &HttpRequest) -> Option<IpAddr> {
     let domain = request.app_data::<Data<Domain>>();
     caller(request.head(), domain.map_or(&[], |domain| &domain.settings.http.trusted_proxies))
+}
+
+/// Where a request comes from, as rates and lists of logins have it.
+pub fn source(head: &RequestHead, trusted: &[IpNet]) -> Source {
+    let (address, network) = match caller(head, trusted) {
+        Some(address) => (address.to_string(), network(address)),
+        None => ("unknown".into(), "unknown".into()),
+    };
+    let agent = head.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
+    Source { address, network, agent }
 }
 
 /// An address, as proxies write it: alone, in brackets, or with a port.

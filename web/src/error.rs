@@ -159,6 +159,9 @@ fn foreign(status: StatusCode) -> Problem {
     Problem { status: status.as_u16(), title: title.into(), ..Problem::new(code, title) }
 }
 
+/// In the extensions of an answer: it refuses in the words of another protocol, and stays as it is.
+pub struct AsItIs;
+
 /// Middleware: gives every answer its request id, and every refusal a problem+json body, also those that come from
 /// the framework rather than from us. What is a problem document already, as a gateway passes on, stays as it is.
 pub async fn finish<B: MessageBody + 'static>(
@@ -171,8 +174,9 @@ pub async fn finish<B: MessageBody + 'static>(
         response.headers_mut().insert(REQUEST_ID, id);
     }
     let told = response.response_mut().extensions_mut().remove::<Problem>();
+    let stays = response.response_mut().extensions_mut().remove::<AsItIs>().is_some();
     let status = response.status();
-    let refused = status.is_client_error() || status.is_server_error();
+    let refused = (status.is_client_error() || status.is_server_error()) && !stays;
     let problem = match told {
         Some(problem) => problem,
         None if refused && !is_problem(&response) => foreign(status),

@@ -1,9 +1,8 @@
 //! Untrusted in, typed out: who is calling, and from where.
 
-use std::{future::Future, net::IpAddr, pin::Pin};
+use std::{future::Future, pin::Pin};
 
-use actix_http::RequestHead;
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT, web::Data};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use domain::{Domain, DomainError, Viewer, accounts::Source};
 pub use socket::bearer;
 
@@ -52,16 +51,8 @@ impl FromRequest for CameFrom {
     type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(Ok(Self(source(request.head(), address::of(request)))))
+        let domain = request.app_data::<Data<Domain>>();
+        let trusted = domain.map_or(&[][..], |domain| &domain.settings.http.trusted_proxies);
+        std::future::ready(Ok(Self(address::source(request.head(), trusted))))
     }
-}
-
-/// The same of a request that is no route's.
-pub(crate) fn source(head: &RequestHead, address: Option<IpAddr>) -> Source {
-    let (address, network) = match address {
-        Some(address) => (address.to_string(), address::network(address)),
-        None => ("unknown".into(), "unknown".into()),
-    };
-    let agent = head.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
-    Source { address, network, agent }
 }

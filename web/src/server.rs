@@ -59,7 +59,7 @@ pub struct ServiceSpec {
     pub routes: Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>,
     /// What serves sockets; called once in each worker, inside its runtime. A request for a WebSocket goes there and to
     /// no route.
-    pub sockets: fn(&Domain, &Arc<Drain>) -> Serve,
+    pub sockets: Arc<dyn Fn(&Domain, &Arc<Drain>) -> Serve + Send + Sync>,
     /// Open sockets, for services that have them.
     pub connections: Option<fn() -> u64>,
 }
@@ -174,10 +174,10 @@ pub async fn serve(
             .wrap(middleware::from_fn(finish))
             .wrap(TracingLogger::<PathSpan>::new())
     };
-    let (sockets, of_sockets) = (spec.sockets, (domain.clone(), drain.clone()));
+    let (sockets, of_sockets) = (spec.sockets.clone(), (domain.clone(), drain.clone()));
     // Measured to matter: no Nagle, no second held after a close, no half-closed sockets.
     let service = move || {
-        let (domain, drain) = of_sockets.clone();
+        let (sockets, (domain, drain)) = (sockets.clone(), of_sockets.clone());
         let stopping = drain.begun().clone();
         HttpService::build()
             .tcp_nodelay(true)

@@ -14,7 +14,6 @@ use socket::{CloseCode, Credential, Inbound, Limits, Outbound, QueueLimits, Serv
 use crate::{
     Drain, address,
     error::{PROBLEM_JSON, REQUEST_ID, status},
-    extract::source,
     observe::given_id,
 };
 
@@ -34,12 +33,23 @@ pub struct Opened {
 /// The sockets of one path.
 pub struct Route {
     path: &'static str,
-    serve: Box<dyn Fn(Opened) -> LocalBoxFuture<'static, ()>>,
+    serving: Serving,
+}
+
+enum Serving {
+    /// After the page's origin was checked and the handshake performed.
+    Opened(Box<dyn Fn(Opened) -> LocalBoxFuture<'static, ()>>),
+    Whole(Serve),
 }
 
 /// The sockets of `path`, each to its end with `serve`.
 pub fn at<F: Future<Output = ()> + 'static>(path: &'static str, serve: impl Fn(Opened) -> F + 'static) -> Route {
-    Route { path, serve: Box::new(move |opened| serve(opened).boxed_local()) }
+    Route { path, serving: Serving::Opened(Box::new(move |opened| serve(opened).boxed_local())) }
+}
+
+/// The sockets of `path`, by who looks at the whole request, its origin too.
+pub fn whole(path: &'static str, serve: Serve) -> Route {
+    Route { path, serving: Serving::Whole(serve) }
 }
 
 /// Serves the sockets of these paths, after checking the page's origin and performing the handshake; all others are
@@ -51,8 +61,12 @@ pub fn serve(domain: &Domain, routes: impl Into<Vec<Route>>) -> Serve {
         let Some(route) = routes.iter().find(|route| route.path == path) else {
             return refuse(upgrade, Problem::new(ErrorCode::NotFound, "there is no such socket")).boxed_local();
         };
+        let serve = match &route.serving {
+            Serving::Whole(serve) => return serve(upgrade),
+            Serving::Opened(serve) => serve,
+        };
         match open(upgrade, &settings) {
-            Ok(opened) => (route.serve)(opened),
+            Ok(opened) => serve(opened),
             Err((upgrade, code, text)) => refuse(*upgrade, Problem::new(code, text)).boxed_local(),
         }
     })
@@ -69,20 +83,29 @@ fn open(upgrade: Upgrade, settings: &Settings) -> std::result::Result<Opened, (B
         return Err((Box::new(upgrade), ErrorCode::Forbidden, "this origin may not connect"));
     }
     let (credential, query) = (socket::credential(head), head.uri.query().unwrap_or_default().to_owned());
-    let from = source(head, address::caller(head, &settings.http.trusted_proxies));
+    let from = address::source(head, &settings.http.trusted_proxies);
+    match upgrade.accept(settings.limits.frame_bytes, queue_limits(settings)) {
+        Ok((outbound, inbound)) => Ok(Opened { outbound, inbound, limits: limits(settings), credential, query, from }),
+        Err(upgrade) => Err((upgrade, ErrorCode::InvalidMessage, NO_HANDSHAKE)),
+    }
+}
+
+/// What bounds the queue of a socket.
+pub fn queue_limits(settings: &Settings) -> QueueLimits {
     let limits = &settings.limits;
-    let queue = QueueLimits {
+    QueueLimits {
         frames: limits.queue_frames,
         bytes: limits.queue_bytes,
         time: Duration::from_secs(limits.queue_seconds),
-    };
-    let times = Limits {
+    }
+}
+
+/// Times and budgets of a socket.
+pub fn limits(settings: &Settings) -> Limits {
+    let limits = &settings.limits;
+    Limits {
         authenticate: Duration::from_secs(limits.authenticate_seconds),
         bad_frames_per_minute: limits.bad_frames_per_minute,
-    };
-    match upgrade.accept(limits.frame_bytes, queue) {
-        Ok((outbound, inbound)) => Ok(Opened { outbound, inbound, limits: times, credential, query, from }),
-        Err(upgrade) => Err((upgrade, ErrorCode::InvalidMessage, NO_HANDSHAKE)),
     }
 }
 

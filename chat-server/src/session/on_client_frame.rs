@@ -22,6 +22,8 @@ use crate::hub::GateGuard;
 /// How a command is answered.
 enum Reply {
     None,
+    /// By whoever goes on with it.
+    Later,
     Frame(ServerFrame),
     /// The frame shows a room at a position; the room's events follow it without a gap.
     Opens(ServerFrame, GateGuard, Position),
@@ -33,14 +35,16 @@ enum Reply {
 const SINCE_JOINED: usize = 1000;
 
 /// Handles one command to its end, after those before it: its replies are queued when it returns. Messages alone are
-/// only begun: the next may follow before they are answered.
-pub async fn on_client_frame(session: &mut Session, frame: ClientFrame<ChatCommand>) {
+/// only begun: the next may follow before they are answered. `false`: it went well, and there is no reply to that.
+pub async fn on_client_frame(session: &mut Session, frame: ClientFrame<ChatCommand>) -> bool {
     let id = frame.request_id.as_deref();
     if !matches!(frame.command, ChatCommand::SendMessage(_)) {
         session.finish_sends().await;
     }
-    match answer(session, frame.command, id).await {
-        Ok(Reply::None) => {}
+    let reply = answer(session, frame.command, id).await;
+    let answered = !matches!(reply, Ok(Reply::None));
+    match reply {
+        Ok(Reply::None | Reply::Later) => {}
         Ok(Reply::Frame(frame)) => session.push(&frame, id),
         Ok(Reply::Opens(frame, gate, position)) => {
             gate.open(session.peer.dialect.encode(&frame, id), position, &[]);
@@ -49,6 +53,7 @@ pub async fn on_client_frame(session: &mut Session, frame: ClientFrame<ChatComma
         Err(e) => session.push(&error_frame(&e), id),
     }
     session.hub.end_busy(&session.peer);
+    answered
 }
 
 async fn answer(session: &mut Session, command: ChatCommand, id: Option<&str>) -> Result<Reply> {
@@ -56,7 +61,7 @@ async fn answer(session: &mut Session, command: ChatCommand, id: Option<&str>) -
     match command {
         ChatCommand::SendMessage(input) => {
             session.begin_send(input, id).await;
-            Ok(Reply::None)
+            Ok(Reply::Later)
         }
         ChatCommand::JoinRoom(input) => join(session, input).await,
         ChatCommand::LeaveRoom(input) => leave(session, input).await,
@@ -87,11 +92,11 @@ async fn answer(session: &mut Session, command: ChatCommand, id: Option<&str>) -
         ChatCommand::TypingStatus(input) => type_in(session, &input).await,
         ChatCommand::Sync(input) => {
             resume::sync(session, input, id).await?;
-            Ok(Reply::None)
+            Ok(Reply::Later)
         }
         ChatCommand::Resume(input) => {
             resume::resume(session, input, id).await?;
-            Ok(Reply::None)
+            Ok(Reply::Later)
         }
         ChatCommand::Ping => Ok(Reply::Frame(ServerFrame::Pong { server_time: Timestamp::now() })),
         ChatCommand::Authenticate(input) => renew(session, &input.token).await,

@@ -58,6 +58,11 @@ impl Intake {
         Ok(())
     }
 
+    /// What has come so far.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Lets go of what has come, and of its part of the budget.
     pub fn clear(&mut self) {
         self.bytes = Vec::new();
