@@ -12,6 +12,7 @@ mod outbox;
 mod presence;
 mod registry;
 mod resumes;
+mod socketio;
 mod stopping;
 mod story;
 mod support;
