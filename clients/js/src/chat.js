@@ -132,7 +132,7 @@ export class Chat {
     const { me, connection } = this.#options;
     const room = new Room(
       {
-        me: () => me,
+        me,
         rest: connection.rest,
         queue: this.queue,
         marks: this.marks,
