@@ -8,7 +8,7 @@ export { Room } from "./src/room.js";
 /**
  * @typedef {import("./src/client.js").ClientEvents} ClientEvents
  * @typedef {import("./src/client.js").ClientOptions} ClientOptions
- * @typedef {import("./src/room.js").RoomEvents} RoomEvents
+ * @typedef {import("./src/room-calls.js").RoomEvents} RoomEvents
  * @typedef {import("./src/session.js").TokenSource} TokenSource
  * @typedef {import("./src/storage.js").Storage} Storage
  * @typedef {import("./src/types.js").Ack} Ack

@@ -1,6 +1,7 @@
 // What an event makes of a message, or of a room: pure, and never in place.
 
 /** @import { Message, RoomInfo } from "./types.js" */
+/** @import { Item } from "./queue.js" */
 
 /**
  * A message as it comes in an event or a page. Events do not say which reactions are the reader's own.
@@ -76,5 +77,29 @@ export function updated({ name: _, description: __, retention: ___, ...rest }, e
     ...(name !== undefined && { name }),
     ...(description !== undefined && { description }),
     ...(retention !== undefined && { retention }),
+  };
+}
+
+/**
+ * A message on its way, as it is shown.
+ * @param {Item} item
+ * @param {{ id: string, username: string }} me
+ * @returns {Message}
+ */
+export function asMessage({ kept, state, error, ack }, me) {
+  const { id, roomId, content, type, replyTo, attachments, files, createdAt } = kept;
+  return {
+    id: ack?.id ?? id,
+    roomId,
+    seq: ack?.seq ?? 0,
+    userId: me.id,
+    username: me.username,
+    content,
+    type: type ?? "text",
+    timestamp: ack?.timestamp ?? new Date(createdAt).toISOString(),
+    clientMessageId: id,
+    ...(replyTo !== undefined && { replyTo }),
+    ...(attachments.length > 0 && { attachments }),
+    pending: { state, files, ...(error && { error }) },
   };
 }

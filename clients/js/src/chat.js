@@ -45,6 +45,8 @@ const OWN_EVENTS = /** @type {const} */ ({
   CONTACT_REQUEST_UPDATED: "contactRequest",
   BLOCK_UPDATED: "block",
   NOTIFICATION: "notification",
+  NOTIFICATION_READ: "notificationRead",
+  NOTIFICATION_SETTINGS_UPDATED: "notificationSettings",
 });
 
 export class Chat {
@@ -130,7 +132,7 @@ export class Chat {
     const { me, connection } = this.#options;
     const room = new Room(
       {
-        me: () => me,
+        me,
         rest: connection.rest,
         queue: this.queue,
         marks: this.marks,

@@ -22,7 +22,11 @@ export class Notifications {
     this.#rest = rest;
   }
 
-  /** The inbox, newest first. @param {PageQuery} [page] @returns {Promise<Page<Notification>>} */
+  /**
+   * The inbox, newest first; `unread`: how many of the whole inbox are.
+   * @param {PageQuery} [page]
+   * @returns {Promise<Page<Notification> & { unread: number }>}
+   */
   list(page = {}) {
     return this.#rest.get("/api/notifications", page);
   }
@@ -76,8 +80,7 @@ export class Notifications {
 
   /** @returns {Promise<(PushTarget & { id: string, createdAt: string })[]>} */
   async subscriptions() {
-    const answer = await this.#rest.get("/api/push/subscriptions");
-    return Array.isArray(answer) ? answer : answer.items;
+    return (await this.#rest.get("/api/push/subscriptions")).items;
   }
 
   /** @param {PushTarget} target */

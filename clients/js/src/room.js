@@ -1,44 +1,17 @@
 // A room one is in: what is known of it, kept right by its events, and what one does there.
 
-import { deleted, names, reacted, readMessage, replied, updated } from "./apply.js";
+import { asMessage, deleted, names, reacted, readMessage, replied, updated } from "./apply.js";
 import { Counts } from "./counts.js";
-import { Emitter } from "./emitter.js";
 import { ChatError } from "./errors.js";
-import { Moderation } from "./moderation.js";
 import { Place } from "./positions.js";
 import { Receipts } from "./receipts.js";
 import { path } from "./rest.js";
+import { RoomCalls } from "./room-calls.js";
 import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
 
-/** @import { Ack, Draft, HistoryPage, HistoryQuery, Message, Receipt, RoomInfo, Typist } from "./types.js" */
-/** @import { Marks } from "./marks.js" */
-/** @import { Item, SendQueue } from "./queue.js" */
-/** @import { Rest } from "./rest.js" */
-
-/**
- * What a room needs of the client around it.
- * @typedef {object} RoomContext
- * @property {() => { id: string, username: string }} me
- * @property {Rest} rest
- * @property {SendQueue} queue
- * @property {Marks} marks
- * @property {(type: string, payload: object) => boolean} tell
- * @property {(room: Room, name: string, detail: any) => void} emit
- */
-
-/**
- * What a room tells; the client tells the same with `room` beside it.
- * @typedef {object} RoomEvents
- * @property {{ message: Message }} message A new one has come, once and in order, one's own too.
- * @property {{ reason: "new" | "changed" | "pending" | "loaded" | "reset", message?: Message }} messages `room.messages`
- *   is another one. `reset`: it cannot be proven that nothing was missed, so it was fetched anew.
- * @property {{ change: "added" | "changed" | "removed" }} room
- * @property {{ unread: number, mentions: number }} unread
- * @property {{ typists: Typist[] }} typing
- * @property {{ receipts: Receipt[] }} receipts
- * @property {{ userId: string, username?: string, change: "joined" | "left" | "role", role?: string }} member
- */
+/** @import { Ack, Draft, HistoryPage, Message, Receipt, RoomInfo } from "./types.js" */
+/** @import { RoomContext, RoomEvents } from "./room-calls.js" */
 
 /** Messages of a page, and those that a room is opened with. */
 const PAGE = 50;
@@ -46,8 +19,7 @@ const PAGE = 50;
 const KEPT = 200;
 const KEPT_OPEN = 20_000;
 
-/** @extends {Emitter<RoomEvents>} */
-export class Room extends Emitter {
+export class Room extends RoomCalls {
   #context;
   #timeline = new Timeline();
   #counts = new Counts();
@@ -70,13 +42,10 @@ export class Room extends Emitter {
 
   /** @param {RoomContext} context @param {string} id */
   constructor(context, id) {
-    super();
+    super(context.rest, id, context.me);
     this.#context = context;
-    this.id = id;
     const tell = (/** @type {boolean} */ isTyping) => void context.tell("TYPING_STATUS", { roomId: id, isTyping });
     this.#typing = new Typing(tell, () => this.#say("typing", { typists: this.typists }));
-    /** What the owner and admins may do. */
-    this.moderation = new Moderation(context.rest, id);
   }
 
   // What is known.
@@ -141,7 +110,7 @@ export class Room extends Emitter {
    */
   statusOf(message) {
     if (message.pending) return message.pending.state;
-    if (message.userId !== this.#context.me().id) return "received";
+    if (message.userId !== this.me.id) return "received";
     if (message.seq <= this.#receipts.readSeq) return "read";
     return message.seq <= this.#receipts.deliveredSeq ? "delivered" : "sent";
   }
@@ -173,21 +142,6 @@ export class Room extends Emitter {
   /** Takes back a message that waits or failed. @param {Message} message @returns {boolean} `false`: it may have been sent. */
   discard(message) {
     return this.#context.queue.discard(message.id);
-  }
-
-  /** @param {Message} message @param {string} content */
-  async edit(message, content) {
-    await this.#context.rest.call("PATCH", path`/api/messages/${message.id}`, { body: { content } });
-  }
-
-  /** @param {Message} message */
-  async delete(message) {
-    await this.#context.rest.delete(path`/api/messages/${message.id}`);
-  }
-
-  /** Gives a message an emoji, or takes it back. @param {Message} message @param {string} emoji @param {boolean} [add] */
-  async react(message, emoji, add = true) {
-    await this.#context.rest.call(add ? "PUT" : "DELETE", path`/api/messages/${message.id}/reactions/${emoji}`);
   }
 
   /** A key was pressed: call it with each. The rest is done here. */
@@ -233,48 +187,6 @@ export class Room extends Emitter {
     if (!this.hasOlder) return Promise.resolve();
     this.#loading ??= this.#load(limit).finally(() => (this.#loading = undefined));
     return this.#loading;
-  }
-
-  /**
-   * A part of the history that does not become part of `messages`, as around a message that was searched for.
-   * @param {HistoryQuery} [query]
-   * @returns {Promise<HistoryPage>} Newest first; with `after`, oldest first.
-   */
-  async history(query = {}) {
-    const page = await this.#context.rest.get(path`/api/rooms/${this.id}/messages`, query);
-    return { ...page, items: page.items.map((/** @type {any} */ item) => readMessage(item, this.#context.me().id)) };
-  }
-
-  /**
-   * Messages that hold a text, newest first. While there is a `nextBefore` there may be more, also after an empty page.
-   * @param {string} query @param {{ before?: number, limit?: number }} [page]
-   * @returns {Promise<{ items: Message[], nextBefore?: number }>}
-   */
-  search(query, page = {}) {
-    return this.#context.rest.get(path`/api/rooms/${this.id}/search`, { query, ...page });
-  }
-
-  /**
-   * @param {Message} message @param {{ after?: number, limit?: number }} [page]
-   * @returns {Promise<{ items: Message[], hasMore: boolean }>} Oldest first.
-   */
-  replies(message, page = {}) {
-    return this.#context.rest.get(path`/api/messages/${message.id}/replies`, page);
-  }
-
-  /** What became of a message of one's own, for each member. @param {Message} message @param {import("./types.js").PageQuery} [page] */
-  delivery(message, page = {}) {
-    return this.#context.rest.get(path`/api/messages/${message.id}/delivery`, page);
-  }
-
-  /** @param {import("./types.js").PageQuery} [page] @returns {Promise<import("./types.js").Page<import("./types.js").Member>>} */
-  members(page = {}) {
-    return this.#context.rest.get(path`/api/rooms/${this.id}/members`, page);
-  }
-
-  /** Leaves; what one has not sent yet is taken back. */
-  async leave() {
-    await this.#context.rest.delete(path`/api/rooms/${this.id}/leave`);
   }
 
   // What the client around it calls.
@@ -344,7 +256,7 @@ export class Room extends Emitter {
 
   /** @param {Receipt[]} receipts */
   hearReceipts(receipts) {
-    const others = receipts.filter((receipt) => receipt.userId !== this.#context.me().id);
+    const others = receipts.filter((receipt) => receipt.userId !== this.me.id);
     if (this.#receipts.raise(others)) this.#say("receipts", { receipts: others });
   }
 
@@ -374,7 +286,7 @@ export class Room extends Emitter {
 
   /** Fetches anew what is shown of it. */
   async refetch() {
-    const { rest } = this.#context;
+    const { rest } = this;
     /** @type {RoomInfo} */
     const info = await rest.get(path`/api/rooms/${this.id}`);
     if (info.role === undefined) throw new ChatError("ROOM_NOT_FOUND", "no longer in the room");
@@ -407,7 +319,7 @@ export class Room extends Emitter {
       case "MESSAGE_DELETED":
         return this.#deleted(event);
       case "REACTION_UPDATED":
-        return this.#update(event.seq, rev, (message) => reacted(message, event, this.#context.me().id));
+        return this.#update(event.seq, rev, (message) => reacted(message, event, this.me.id));
       case "USER_JOINED":
       case "USER_LEFT": {
         const by = type === "USER_JOINED" ? 1 : -1;
@@ -421,7 +333,7 @@ export class Room extends Emitter {
       }
       case "MEMBER_UPDATED": {
         const { userId, role } = event;
-        if (userId === this.#context.me().id) this.#updateInfo(rev, (info) => ({ ...info, role }));
+        if (userId === this.me.id) this.#updateInfo(rev, (info) => ({ ...info, role }));
         return this.#say("member", { userId, change: "role", role });
       }
       case "ROOM_UPDATED":
@@ -434,7 +346,7 @@ export class Room extends Emitter {
   /** @param {any} event */
   #added(event) {
     const { rev, seq, userId } = event;
-    const me = this.#context.me().id;
+    const me = this.me.id;
     const message = readMessage(event, me);
     const isNew = this.#timeline.put(message, rev);
     if (message.replyTo) this.#changeParent(message.replyTo, rev, 1);
@@ -457,7 +369,7 @@ export class Room extends Emitter {
   /** @param {any} event */
   #edited(event) {
     const { rev, seq, userId } = event;
-    const me = this.#context.me().id;
+    const me = this.me.id;
     const before = this.#timeline.at(seq);
     const after = readMessage(event, me, before);
     if (seq > this.lastReadSeq && userId !== me) {
@@ -470,7 +382,7 @@ export class Room extends Emitter {
 
   /** @param {any} event */
   #deleted({ rev, seq }) {
-    const me = this.#context.me().id;
+    const me = this.me.id;
     const before = this.#timeline.at(seq);
     if (seq > this.lastReadSeq) {
       if (!before) void this.#askCounts();
@@ -505,7 +417,7 @@ export class Room extends Emitter {
 
   /** @param {number} seq */
   #readUpTo(seq) {
-    const me = this.#context.me().id;
+    const me = this.me.id;
     const left = this.#timeline.after(seq).filter((message) => message.userId !== me && !message.deletedAt);
     this.#counts.read(seq, left.length, left.filter((message) => names(message, me)).length);
     this.#sayUnread();
@@ -521,7 +433,7 @@ export class Room extends Emitter {
     if (this.#recounting) return;
     this.#recounting = true;
     try {
-      const info = await this.#context.rest.get(path`/api/rooms/${this.id}`);
+      const info = await this.rest.get(path`/api/rooms/${this.id}`);
       this.#recounting = false;
       // What it says now holds, whatever was known.
       if (this.#context.marks.wanted(this.id) > (info.lastReadSeq ?? 0)) return;
@@ -551,15 +463,15 @@ export class Room extends Emitter {
 
   /** @param {Message} told @param {number} rev */
   #put(told, rev) {
-    const message = readMessage(told, this.#context.me().id);
+    const message = readMessage(told, this.me.id);
     if (!this.#timeline.put(message, rev)) return;
     this.#messages = undefined;
-    if (message.userId === this.#context.me().id) this.#context.queue.confirm(message);
+    if (message.userId === this.me.id) this.#context.queue.confirm(message);
   }
 
   async #fetchReceipts() {
     try {
-      const page = await this.#context.rest.get(path`/api/rooms/${this.id}/receipts`, { limit: 200 });
+      const page = await this.rest.get(path`/api/rooms/${this.id}/receipts`, { limit: 200 });
       this.hearReceipts(page.items);
     } catch {
       // They come with the next change.
@@ -573,7 +485,7 @@ export class Room extends Emitter {
 
   /** @returns {Message[]} */
   #pending() {
-    return this.#context.queue.of(this.id).map((item) => asMessage(item, this.#context.me()));
+    return this.#context.queue.of(this.id).map((item) => asMessage(item, this.me));
   }
 
   /** @param {RoomEvents["messages"]["reason"]} reason @param {Message} [message] */
@@ -594,28 +506,4 @@ export class Room extends Emitter {
     this.emit(name, detail);
     this.#context.emit(this, name, detail);
   }
-}
-
-/**
- * A message on its way, as it is shown.
- * @param {Item} item
- * @param {{ id: string, username: string }} me
- * @returns {Message}
- */
-function asMessage({ kept, state, error, ack }, me) {
-  const { id, roomId, content, type, replyTo, attachments, files, createdAt } = kept;
-  return {
-    id: ack?.id ?? id,
-    roomId,
-    seq: ack?.seq ?? 0,
-    userId: me.id,
-    username: me.username,
-    content,
-    type: type ?? "text",
-    timestamp: ack?.timestamp ?? new Date(createdAt).toISOString(),
-    clientMessageId: id,
-    ...(replyTo !== undefined && { replyTo }),
-    ...(attachments.length > 0 && { attachments }),
-    pending: { state, files, ...(error && { error }) },
-  };
 }

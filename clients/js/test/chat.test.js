@@ -288,9 +288,17 @@ test("who is away finds what was said in the inbox, and says what to be told of"
   await eventually(async () => (await bob.notifications.list()).items.length === 1);
   const [item] = (await bob.notifications.list()).items;
   assert.equal(item.body, "where are you?");
+  const told = [];
+  bob.on("notificationRead", ({ id, unread }) => told.push([id, unread]));
+  bob.on("notificationSettings", () => told.push("settings"));
+  await bob.start();
   await bob.notifications.markRead(item.id);
+  await until(bob, ["notificationRead"], () => told.length === 1);
+  assert.equal((await bob.notifications.list()).unread, 0);
   await bob.notifications.markAllRead();
   await bob.notifications.setSettings({ rooms: { [direct.id]: { muted: true } } });
+  await until(bob, ["notificationSettings"], () => told.includes("settings"));
+  assert.deepEqual(told, [[item.id, 0], "settings"]);
   assert.equal((await bob.notifications.settings()).rooms[direct.id].muted, true);
   assert.deepEqual(await bob.notifications.subscriptions(), []);
 });

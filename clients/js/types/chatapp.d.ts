@@ -3,7 +3,7 @@ export { ChatError } from "./src/errors.js";
 export { Room } from "./src/room.js";
 export type ClientEvents = import("./src/client.js").ClientEvents;
 export type ClientOptions = import("./src/client.js").ClientOptions;
-export type RoomEvents = import("./src/room.js").RoomEvents;
+export type RoomEvents = import("./src/room-calls.js").RoomEvents;
 export type TokenSource = import("./src/session.js").TokenSource;
 export type Storage = import("./src/storage.js").Storage;
 export type Ack = import("./src/types.js").Ack;

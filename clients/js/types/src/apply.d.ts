@@ -1,4 +1,5 @@
 /** @import { Message, RoomInfo } from "./types.js" */
+/** @import { Item } from "./queue.js" */
 /**
  * A message as it comes in an event or a page. Events do not say which reactions are the reader's own.
  * @param {any} told
@@ -41,5 +42,16 @@ export function names(message: Message, me: string): boolean;
  * @returns {RoomInfo}
  */
 export function updated({ name: _, description: __, retention: ___, ...rest }: RoomInfo, event: any): RoomInfo;
+/**
+ * A message on its way, as it is shown.
+ * @param {Item} item
+ * @param {{ id: string, username: string }} me
+ * @returns {Message}
+ */
+export function asMessage({ kept, state, error, ack }: Item, me: {
+    id: string;
+    username: string;
+}): Message;
 import type { Message } from "./types.js";
 import type { RoomInfo } from "./types.js";
+import type { Item } from "./queue.js";

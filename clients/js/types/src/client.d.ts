@@ -34,6 +34,9 @@
  * @property {{ userId: string, direction: "incoming" | "outgoing", pending: boolean }} contactRequest
  * @property {{ userId: string, blocked: boolean }} block
  * @property {Notification} notification A new item of the inbox.
+ * @property {{ id?: string, unread: number }} notificationRead This item was read, or without `id` all there were, on
+ *   whichever device; `unread` is what is left of the inbox.
+ * @property {{}} notificationSettings They were changed, on whichever device: fetch them.
  * @property {{}} reset What concerns one alone may have been missed: fetch contacts, blocks and the inbox again. Rooms
  *   are done.
  * @property {{ error: ChatError }} trouble The storage does not keep what it is given; all else goes on.
@@ -247,6 +250,18 @@ export type ClientEvents = {
      * A new item of the inbox.
      */
     notification: Notification;
+    /**
+     * This item was read, or without `id` all there were, on
+     * whichever device; `unread` is what is left of the inbox.
+     */
+    notificationRead: {
+        id?: string;
+        unread: number;
+    };
+    /**
+     * They were changed, on whichever device: fetch them.
+     */
+    notificationSettings: {};
     /**
      * What concerns one alone may have been missed: fetch contacts, blocks and the inbox again. Rooms
      * are done.

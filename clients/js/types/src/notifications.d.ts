@@ -10,8 +10,14 @@
 export class Notifications {
     /** @param {Rest} rest */
     constructor(rest: Rest);
-    /** The inbox, newest first. @param {PageQuery} [page] @returns {Promise<Page<Notification>>} */
-    list(page?: PageQuery): Promise<Page<Notification>>;
+    /**
+     * The inbox, newest first; `unread`: how many of the whole inbox are.
+     * @param {PageQuery} [page]
+     * @returns {Promise<Page<Notification> & { unread: number }>}
+     */
+    list(page?: PageQuery): Promise<Page<Notification> & {
+        unread: number;
+    }>;
     /** @param {string} id */
     markRead(id: string): Promise<void>;
     markAllRead(): Promise<void>;
