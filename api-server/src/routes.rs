@@ -1,6 +1,7 @@
 //! The whole URL table of api-server. `/health`, `/ready`, `/metrics` and `/openapi.json` come with every service.
 
 mod accounts;
+mod admin;
 mod attachments;
 mod avatars;
 mod docs;
@@ -118,6 +119,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(push::subscribe) // POST /api/push/subscriptions
         .service(push::subscriptions) // GET /api/push/subscriptions
         .service(push::unsubscribe); // DELETE /api/push/subscriptions
+
+    admin::configure(cfg);
 
     cfg.map(docs::configure); // GET /docs
 }

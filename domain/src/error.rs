@@ -12,6 +12,8 @@ pub enum DomainError {
     /// As [`Self::Unauthorized`], for good.
     #[error("the account is gone")]
     AccountClosed,
+    #[error("the account is banned")]
+    AccountBanned,
     #[error("{0}")]
     Forbidden(&'static str),
     #[error("you are not a member of this room")]
@@ -69,7 +71,7 @@ impl DomainError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Unauthorized(_) | Self::AccountClosed => ErrorCode::Unauthorized,
-            Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::Forbidden(_) | Self::AccountBanned => ErrorCode::Forbidden,
             Self::NotAMember => ErrorCode::NotAMember,
             Self::Blocked => ErrorCode::Blocked,
             Self::UserNotFound => ErrorCode::UserNotFound,
@@ -125,6 +127,7 @@ impl From<StoreError> for DomainError {
             StoreError::EmailTaken => Self::EmailTaken,
             StoreError::HandleTaken => Self::HandleTaken,
             StoreError::UserNotFound => Self::UserNotFound,
+            StoreError::AccountBanned => Self::AccountBanned,
             StoreError::TooManyPeople => Self::invalid("userId", "the list has as many people as it may"),
             StoreError::RoomNotFound => Self::RoomNotFound,
             StoreError::NotAMember => Self::NotAMember,

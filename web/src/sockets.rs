@@ -108,7 +108,7 @@ pub async fn authenticate(domain: &Domain, credential: &Credential) -> Result<Vi
 /// How a socket ends whose user could not be attached.
 pub fn refusal(e: &DomainError) -> CloseCode {
     match e.code() {
-        ErrorCode::Unauthorized if matches!(e, DomainError::AccountClosed) => CloseCode::AccountClosed,
+        _ if matches!(e, DomainError::AccountClosed | DomainError::AccountBanned) => CloseCode::AccountClosed,
         ErrorCode::Unauthorized => CloseCode::Unauthorized,
         ErrorCode::Unavailable => CloseCode::Restart,
         _ => CloseCode::InternalError,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod accounts;
+mod admin;
 mod attachments;
 mod avatars;
 mod bad_input;

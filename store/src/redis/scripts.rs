@@ -67,6 +67,7 @@ scripts! {
     CONCLUDE = "conclude";
     PUT_OUTCOMES = "put_outcomes";
     COMPARE_AND_SET = "compare_and_set";
+    BAN_ACCOUNT = "ban_account";
     CREATE_SESSION = "create_session";
     ROTATE_REFRESH = "rotate_refresh";
     END_SESSIONS = "end_sessions";
