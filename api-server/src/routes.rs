@@ -17,6 +17,7 @@ mod reactions;
 mod receipts;
 mod recovery;
 mod registry;
+mod resources;
 mod rooms;
 mod sessions;
 mod users;
@@ -99,6 +100,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(reactions::give) // PUT /api/messages/{id}/reactions/{emoji}
         .service(reactions::take_back) // DELETE /api/messages/{id}/reactions/{emoji}
         .service(receipts::delivery); // GET /api/messages/{id}/delivery
+
+    cfg.service(resources::list) // GET /resources
+        .service(resources::add) // POST /resources
+        .service(resources::remove); // DELETE /resources/{id}
 
     configure_files(cfg);
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub use governing::{BanPage, BannedUser};
 pub use inviting::{InviteList, MadeInvite, ShownInvite};
-pub use reading::{MemberPage, RoomPage, RoomSnapshot, RoomUnread, SyncPage, Unread};
+pub use reading::{Direct, MemberPage, RoomPage, RoomSnapshot, RoomUnread, SyncPage, Unread};
 use shared::{
     RoomId, UserId,
     protocol::{HistoryVisibility, Position, Role, RoomType, command::JoinRoom},

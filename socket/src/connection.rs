@@ -46,6 +46,10 @@ pub enum Step<S> {
 /// implementation holds; the loop wakes it after each call.
 pub trait Handshake {
     type Session: Session;
+    /// No credential came with the request. [`Step::Again`]: it is to come in a text.
+    fn on_open(&mut self) -> impl Future<Output = Step<Self::Session>> {
+        std::future::ready(Step::Again)
+    }
     /// The credential that came with the request.
     fn on_credential(&mut self, credential: Credential) -> impl Future<Output = Step<Self::Session>>;
     /// A text before authentication: `AUTHENTICATE`, or an error.
@@ -179,6 +183,13 @@ impl Connection {
         if credential.is_none() {
             // The answer to the upgrade; else it goes out with the first frame.
             self.outbound.wake();
+            let opened = timeout_at(deadline, handshake.on_open()).await;
+            self.outbound.wake();
+            match opened.unwrap_or(Step::Close(CloseCode::Unauthorized)) {
+                Step::Done(session) => return Ok(session),
+                Step::Close(code) => return Err(End::Close(code)),
+                Step::Again => {}
+            }
         }
         loop {
             let step = async {

@@ -222,8 +222,11 @@ pub trait Inboxes: Send + Sync {
     async fn add_to_inbox(&self, user: UserId, item: &InboxItem, collapse_key: Option<&str>) -> Result<()>;
     /// Newest first by (created_at, id), those strictly before the item `before`.
     async fn inbox(&self, user: UserId, before: Option<NotificationId>, limit: usize) -> Result<Vec<InboxItem>>;
-    /// `false`: no such item. Reading one twice keeps the first time.
+    /// How many are unread. O(1); on the embedded engine it looks through the inbox.
+    async fn inbox_unread(&self, user: UserId) -> Result<u64>;
+    /// `false`: no such item. Reading one that was unread is a change in the user's own log, published; reading one twice
+    /// keeps the first time, and is none.
     async fn mark_inbox_read(&self, user: UserId, id: NotificationId, at: Timestamp) -> Result<bool>;
-    /// How many were unread.
+    /// How many were unread. Where there were some, it is one change in the user's own log, published.
     async fn mark_inbox_all_read(&self, user: UserId, at: Timestamp) -> Result<u64>;
 }

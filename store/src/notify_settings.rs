@@ -51,7 +51,8 @@ pub struct NotifySettings {
 pub trait NotifyPreferences: Send + Sync {
     /// Of a user who has set nothing: the default.
     async fn notify_settings(&self, user: UserId) -> Result<NotifySettings>;
-    /// Replaces all of it in one step. O(rooms in it).
+    /// Replaces all of it in one step: a change in the user's own log, published, where they differ from what was there.
+    /// O(rooms in it).
     async fn put_notify_settings(&self, user: UserId, settings: &NotifySettings) -> Result<()>;
     /// A part of [`Self::notify_settings`], whose cost does not grow with the rooms.
     async fn reach(&self, user: UserId) -> Result<Reach>;

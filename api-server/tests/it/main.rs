@@ -31,6 +31,7 @@ mod recovery;
 mod registry;
 mod replies;
 mod requests;
+mod resources;
 mod retention;
 mod roles;
 mod rooms;

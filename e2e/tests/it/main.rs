@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "seeds and reports, shown when a test fails")]
 
 mod changes;
+mod dialects;
 mod durability;
 mod faults;
 mod growth;

@@ -11,5 +11,6 @@ mod letters;
 mod messages;
 mod outcomes;
 mod push;
+mod push_service;
 mod receiver;
 mod support;

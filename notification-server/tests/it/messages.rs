@@ -70,7 +70,8 @@ async fn a_message_notifies_the_absent_and_not_those_who_are_there(
             "roomId": "[id 2]",
             "title": "alice in Tea"
           }
-        ]
+        ],
+        "unread": 1
       }
     }
     "#);

@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use redis::cmd;
-use shared::{RoomId, UserId};
+use shared::{EventId, RoomId, UserId};
 
 use super::{
     Engine,
-    codec::{from_json, json, parse},
+    codec::{self, from_json, json, parse},
+    scripts::{self, Call},
 };
-use crate::{NotifyPreferences, NotifySettings, Reach, Result, RoomLevel};
+use crate::{NotifyPreferences, NotifySettings, Reach, Result, RoomLevel, user_log::USER_CHANGES_KEPT};
 
 const REACH: &str = "reach";
 
@@ -29,14 +30,18 @@ impl NotifyPreferences for Engine {
     }
 
     async fn put_notify_settings(&self, user: UserId, settings: &NotifySettings) -> Result<()> {
-        let key = self.keys.notify(user);
-        let mut set = cmd("HSET");
-        set.arg(&key).arg(REACH).arg(json(&settings.reach)?);
+        let mut put = Call::new(&scripts::PUT_NOTIFY_SETTINGS)
+            .keys([self.keys.notify(user), self.keys.user_log(user), self.keys.user_channel(user)])
+            .arg(EventId::random().to_string())
+            .arg(codec::user::NOTIFY_SETTINGS)
+            .arg(USER_CHANGES_KEPT)
+            .arg(json(&Reach::default())?)
+            .arg(REACH)
+            .arg(json(&settings.reach)?);
         for (room, level) in &settings.rooms {
-            set.arg(room.to_string()).arg(json(level)?);
+            put = put.arg(room.to_string()).arg(json(level)?);
         }
-        let commands = vec![cmd("DEL").arg(&key).to_owned(), set];
-        self.connections.ask_atomic::<Vec<i64>>("put notification settings", commands).await.map(drop)
+        self.connections.run::<i64>("put notification settings", put).await.map(drop)
     }
 
     async fn reach(&self, user: UserId) -> Result<Reach> {

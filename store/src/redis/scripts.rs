@@ -96,6 +96,7 @@ scripts! {
     SET_BLOCKED = "set_blocked";
     TYPING = "typing";
     MARK_INBOX_READ = "mark_inbox_read";
+    PUT_NOTIFY_SETTINGS = "put_notify_settings";
     REGISTER = "register";
     INSTANCES = "instances";
     TAKE_TOKENS = "take_tokens";

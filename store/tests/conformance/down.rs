@@ -246,6 +246,7 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("claim", s.outbox.claim(me, now, second, 9)),
         down("states", s.outbox.states(notification)),
         down("inbox", s.inboxes.inbox(user, None, 9)),
+        down("inbox_unread", s.inboxes.inbox_unread(user)),
         down("mark_inbox_read", s.inboxes.mark_inbox_read(user, notification, now)),
         down("mark_inbox_all_read", s.inboxes.mark_inbox_all_read(user, now)),
         down("presence", s.presence.presence(&ids)),
