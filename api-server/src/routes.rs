@@ -10,6 +10,7 @@ mod members;
 mod messages;
 mod messaging;
 mod notifications;
+mod operator;
 mod people;
 mod presence;
 mod push;
@@ -113,6 +114,15 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(presence::mine) // GET /api/presence/me
         .service(presence::set_mine); // PUT /api/presence/me
 
+    configure_notifications(cfg);
+
+    admin::configure(cfg);
+
+    cfg.map(docs::configure).map(operator::configure); // GET /docs
+}
+
+/// Notifications, and where they are pushed to.
+fn configure_notifications(cfg: &mut ServiceConfig) {
     cfg.service(notifications::notify) // POST /notify
         .service(notifications::notify_state) // GET /notify/{id}
         .service(notifications::inbox) // GET /api/notifications
@@ -124,10 +134,6 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(push::subscribe) // POST /api/push/subscriptions
         .service(push::subscriptions) // GET /api/push/subscriptions
         .service(push::unsubscribe); // DELETE /api/push/subscriptions
-
-    admin::configure(cfg);
-
-    cfg.map(docs::configure); // GET /docs
 }
 
 /// Attachments and avatars.

@@ -1,22 +1,27 @@
 //! What may be asked of a deployment by who looks after it: an operator, who has the store anyway, or an administrator,
 //! whose account says so.
 //!
-//! Reading order: this file → `users`, `rooms`, `api_keys` (what can be done) → `answers`.
+//! Reading order: this file → `users`, `rooms`, `instances`, `explaining`, `api_keys` (what can be done) → `answers`.
 
 mod answers;
 mod api_keys;
+mod explaining;
+mod instances;
 mod rooms;
 mod users;
 
 use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
-use shared::{RoomId, SessionId, UserId};
-use store::{Actor, BackedUp, Service, Store};
+use shared::{RoomId, SessionId, Timestamp, UserId};
+use store::{Actor, BackedUp, Backlog, Store};
 
 pub use self::{
-    answers::{InstanceLine, Listed, MemberLine, RoomDetails, RoomLine, SessionLine, Stats, UserDetails, UserLine},
+    answers::{
+        BacklogLine, InstanceLine, Listed, MemberLine, RoomDetails, RoomLine, SessionLine, Stats, UserDetails, UserLine,
+    },
     api_keys::{ApiKey, NewKey, PREFIX as API_KEY_PREFIX, hash_key},
+    explaining::{DecisionLine, Explained, ExplainedMessage, Explanation},
 };
 use crate::{DomainError, Result, Viewer};
 
@@ -183,20 +188,14 @@ impl Admin {
         tracing::info!(by = %self.by, %of, "administration: {act}");
     }
 
-    /// Users, running instances, and what the store warns of. Six reads.
+    /// Users, running instances, the outbox, and what the store warns of. Nine reads.
     pub async fn stats(&self) -> Result<Stats> {
-        let mut instances = Vec::new();
-        for service in [Service::Api, Service::Chat, Service::Presence, Service::Notification] {
-            let of_service = self.store.registry.instances(service).await?;
-            instances.extend(of_service.into_iter().map(|instance| InstanceLine {
-                service,
-                id: instance.id,
-                url: instance.url,
-                connections: instance.load,
-                version: instance.version,
-            }));
-        }
-        let findings = self.store.health.check().await?;
-        Ok(Stats { users: self.store.users.count_users().await?, instances, findings })
+        let Backlog { due, later } = self.store.outbox.backlog(Timestamp::now()).await?;
+        Ok(Stats {
+            users: self.store.users.count_users().await?,
+            instances: self.instances().await?,
+            outbox: BacklogLine { due, later },
+            findings: self.store.health.check().await?,
+        })
     }
 }

@@ -42,6 +42,8 @@ pub enum DomainError {
     RoomFull(&'static str),
     #[error("this key was used before with another content")]
     IdempotencyConflict,
+    #[error("it is the last instance of {} that serves: start another one first", .0.as_str())]
+    LastInstance(store::Service),
     /// How much it may be.
     #[error("{0}")]
     TooLarge(String),
@@ -85,6 +87,7 @@ impl DomainError {
             Self::AlreadyAMember => ErrorCode::AlreadyAMember,
             Self::RoomFull(_) => ErrorCode::RoomFull,
             Self::IdempotencyConflict => ErrorCode::IdempotencyConflict,
+            Self::LastInstance(_) => ErrorCode::LastInstance,
             Self::TooLarge(_) => ErrorCode::PayloadTooLarge,
             Self::RateLimited { .. } | Self::TooManyUploads => ErrorCode::RateLimitExceeded,
             Self::Unavailable(_) => ErrorCode::Unavailable,

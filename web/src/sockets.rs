@@ -15,7 +15,7 @@ use crate::{
     Drain, address,
     error::{PROBLEM_JSON, REQUEST_ID, status},
     extract::source,
-    observe::given_id,
+    observe::{count_error, given_id},
 };
 
 const NO_HANDSHAKE: &str = "this is a WebSocket endpoint: send the opening handshake of RFC 6455";
@@ -122,6 +122,7 @@ pub fn refusal(e: &DomainError) -> CloseCode {
 /// What a client is told of a refusal; the cause goes to the log.
 pub fn error_frame(e: &DomainError) -> ServerFrame {
     e.log();
+    count_error(e.code());
     ServerFrame::Error {
         code: e.code(),
         message: e.to_string(),
@@ -132,6 +133,7 @@ pub fn error_frame(e: &DomainError) -> ServerFrame {
 
 /// What a client is told of a frame that could not be understood.
 pub fn bad_frame(bad: BadFrame) -> ServerFrame {
+    count_error(ErrorCode::InvalidMessage);
     let BadFrame { message, details, .. } = bad;
     ServerFrame::Error { code: ErrorCode::InvalidMessage, message, details, retry_after_ms: None }
 }

@@ -1,5 +1,6 @@
 //! `/api/admin`: what administrators look after. Each request reads the caller's account, which says that they may.
 
+mod instances;
 mod rooms;
 mod users;
 
@@ -26,6 +27,12 @@ pub(super) fn configure(cfg: &mut ServiceConfig) {
     cfg.service(rooms::search_rooms) // GET /api/admin/rooms
         .service(rooms::room_details) // GET /api/admin/rooms/{room}
         .service(rooms::remove_room); // DELETE /api/admin/rooms/{room}
+
+    cfg.service(instances::deployment_stats) // GET /api/admin/stats
+        .service(instances::instances) // GET /api/admin/instances
+        .service(instances::drain_instance) // POST /api/admin/instances/{id}/drain
+        .service(instances::instance_metrics) // GET /api/admin/instances/{id}/metrics
+        .service(instances::explain); // GET /api/admin/explain/{id}
 }
 
 /// The caller, who is an administrator; others are answered 403.

@@ -10,7 +10,7 @@ use shared::Settings;
 
 use crate::{
     external::{at, issuer},
-    support::{Answer, Caller, Engine, Person, TestServer, assert_answer},
+    support::{Answer, Caller, Engine, Person, TestServer, assert_answer, until},
 };
 
 /// An administrator, made one as an operator does.
@@ -183,4 +183,103 @@ async fn an_administrator_deletes_a_room_they_are_not_in(#[values(Engine::Embedd
     }
     bob.get(format!("/api/rooms/{room}/messages")).await.refused(404, "ROOM_NOT_FOUND");
     root.get("/api/admin/rooms?cursor=x").await.refused(404, "ROOM_NOT_FOUND");
+}
+
+/// The instances that an administrator is shown, once there are so many.
+async fn instances(root: &Person, count: usize) -> Vec<Value> {
+    until(async || {
+        let shown = root.get("/api/admin/instances").await.expect(200).raw;
+        let items = shown["items"].as_array().unwrap().clone();
+        (items.len() == count).then_some(items)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_instance_stops_when_it_is_asked_to_unless_it_is_the_last_one() {
+    let first = TestServer::start(Engine::Redis).await;
+    let root = administrator(&first, "root").await;
+    let shown = instances(&root, 1).await.remove(0);
+    assert_eq!((&shown["service"], &shown["draining"]), (&json!("api"), &json!(false)));
+    assert_eq!(shown["id"], json!(first.domain.instance));
+    assert!(shown["startedAt"].is_string() && shown["version"].is_string(), "{shown}");
+    let drain = async |id: &str| root.post(format!("/api/admin/instances/{id}/drain"), json!({})).await;
+    drain(&first.domain.instance.to_string()).await.refused(409, "LAST_INSTANCE");
+    drain(&uuid::Uuid::now_v7().to_string()).await.refused(404, "NOT_FOUND");
+    let second = first.second().await;
+    instances(&root, 2).await;
+    drain(&second.domain.instance.to_string()).await.expect(202);
+    // One that goes is no longer one that would be left.
+    drain(&first.domain.instance.to_string()).await.refused(409, "LAST_INSTANCE");
+    let left = instances(&root, 1).await.remove(0);
+    assert_eq!(left["id"], json!(first.domain.instance));
+    root.get("/api/admin/stats").await.expect(200);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_an_instance_counts_is_shown(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
+    let root = administrator(&server, "root").await;
+    instances(&root, 1).await;
+    let path = format!("/api/admin/instances/{}/metrics", server.domain.instance);
+    let shown = until(async || Some(root.get(&path).await).filter(|answer| answer.status == 200)).await;
+    assert!(shown.header("content-type").unwrap().starts_with("text/plain"));
+    server.anyone().get(&path).await.refused(401, "UNAUTHORIZED");
+    root.get(format!("/api/admin/instances/{}/metrics", uuid::Uuid::now_v7())).await.refused(404, "NOT_FOUND");
+    let stats = root.get("/api/admin/stats").await.expect(200).raw;
+    assert_eq!(
+        (&stats["users"], &stats["outbox"]),
+        (&json!(1), &json!({ "due": 1, "later": 0 })),
+        "the letter about their address"
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_became_of_a_message_is_told_with_every_reason(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {
+    let server = TestServer::start(engine).await;
+    let root = administrator(&server, "root").await;
+    let (alice, bob, room) = server.room().await;
+    let message = alice.send(&room, "hello").await;
+    let id = message["id"].as_str().unwrap().to_owned();
+    let explain = async |id: &str| root.get(format!("/api/admin/explain/{id}")).await;
+    let shown = explain(&id).await.expect(200).raw;
+    assert_eq!((&shown["message"]["author"], &shown["message"]["content"]), (&json!(alice.id), &Value::Null));
+    let expected = json!([{ "userId": bob.id, "username": "bob", "delivered": false, "read": false, "channels": [] }]);
+    assert_eq!(shown["items"], expected);
+    let store = &server.domain.store;
+    let user: shared::UserId = bob.id.parse().unwrap();
+    let at = shared::Timestamp::now();
+    let outcome = store::Outcome { after: 0, seq: 1, at, notification: None, reason: Some("muted".into()) };
+    store.notify_queue.put_outcomes(room.parse().unwrap(), &[(user, outcome)]).await.unwrap();
+    let shown = explain(&id).await.expect(200).raw;
+    assert_eq!(shown["items"][0]["decision"]["reason"], "muted", "which the author is not told");
+    alice.get(format!("/api/admin/explain/{id}")).await.refused(403, "FORBIDDEN");
+    explain("x").await.refused(404, "NOT_FOUND");
+    explain(&uuid::Uuid::now_v7().to_string()).await.refused(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn the_page_is_served_from_the_binary_and_takes_nothing_from_elsewhere() {
+    let server = TestServer::start(Engine::Embedded).await;
+    let redirect = server.anyone().get("/operator").await;
+    assert_eq!((redirect.status, redirect.header("location")), (308, Some("/operator/")));
+    for (path, kind) in [
+        ("", "text/html"),
+        ("app.js", "text/javascript"),
+        ("style.css", "text/css"),
+        ("views/users.js", "text/javascript"),
+    ] {
+        let file = server.anyone().get(format!("/operator/{path}")).await.expect(200);
+        assert!(file.header("content-type").unwrap().starts_with(kind), "{path}");
+        assert!(file.header("content-security-policy").unwrap().starts_with("default-src 'self'"), "{path}");
+        let text = file.raw.as_str().unwrap();
+        let elsewhere = text.replace("http://www.w3.org/", "");
+        assert!(
+            !elsewhere.contains("http://") && !elsewhere.contains("https://") && !text.contains(".innerHTML"),
+            "{path}"
+        );
+    }
+    server.anyone().get("/operator/none.js").await.refused(404, "NOT_FOUND");
 }

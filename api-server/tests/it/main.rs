@@ -9,6 +9,7 @@ mod bad_input;
 mod blocks;
 mod changes;
 mod cors;
+mod dashboard;
 mod deleting;
 mod document;
 mod external;

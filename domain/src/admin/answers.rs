@@ -104,9 +104,20 @@ pub struct Stats {
     pub users: u64,
     /// Of all services, by their registry entries.
     pub instances: Vec<InstanceLine>,
+    #[serde(default)]
+    pub outbox: BacklogLine,
     /// What the store warns of.
     #[schema(value_type = Vec<Object>)]
     pub findings: Vec<Finding>,
+}
+
+/// Jobs of the outbox that are not over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BacklogLine {
+    /// Anybody may take them up.
+    pub due: u64,
+    /// Under way, held, or to be tried again.
+    pub later: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -116,9 +127,19 @@ pub struct InstanceLine {
     #[schema(value_type = String)]
     pub service: Service,
     pub id: InstanceId,
+    /// Where clients reach it.
     pub url: String,
+    /// Where it listens, as other processes see it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub address: Option<String>,
     pub connections: u64,
     pub version: String,
+    /// When its process began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub started_at: Option<Timestamp>,
+    /// It stops, or is asked to.
+    #[serde(default)]
+    pub draining: bool,
 }
 
 impl From<UserRecord> for UserLine {

@@ -98,6 +98,8 @@ scripts! {
     MARK_INBOX_READ = "mark_inbox_read";
     PUT_NOTIFY_SETTINGS = "put_notify_settings";
     REGISTER = "register";
+    ASK_TO_DRAIN = "ask_to_drain";
+    DRAINING = "draining";
     INSTANCES = "instances";
     TAKE_TOKENS = "take_tokens";
     GIVE_BACK_TOKENS = "give_back_tokens";

@@ -394,6 +394,8 @@ conformance! {
     ops {
         instances_come_least_loaded_first,
         an_instance_that_is_not_put_again_ends,
+        an_instance_is_asked_to_stop_unless_it_is_the_last_of_its_service,
+        of_two_who_are_asked_to_stop_at_once_one_stays,
         a_bucket_gives_what_it_has,
         a_bucket_fills_up_to_its_burst,
         what_is_given_back_is_there_again_and_never_over_the_burst,
