@@ -11,6 +11,7 @@ mod messages;
 mod messaging;
 mod notifications;
 mod operator;
+mod page;
 mod people;
 mod presence;
 mod push;
@@ -26,12 +27,13 @@ mod users;
 use std::sync::Arc;
 
 use actix_web::web::Data;
+use shared::settings;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{directory::Directory, gateway::Gateway};
 
 /// Adds every route; called once in each worker.
-pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gateway: &Gateway) {
+pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory: &Arc<Directory>, gateway: &Gateway) {
     cfg.app_data(Data::from(directory.clone())).app_data(Data::new(gateway.clone()));
 
     cfg.service(accounts::sign_up) // POST /api/signup
@@ -118,7 +120,12 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
 
     admin::configure(cfg);
 
-    cfg.map(docs::configure).map(operator::configure); // GET /docs
+    cfg.map(docs::configure); // GET /docs
+    cfg.map(operator::configure); // GET /operator, and its files
+
+    if api.web_chat {
+        cfg.map(page::configure); // GET /, and its files
+    }
 }
 
 /// Notifications, and where they are pushed to.

@@ -51,13 +51,14 @@ impl Server {
 
 /// The service's URL table and description.
 fn spec(domain: &Domain, directory: Arc<Directory>, gateway: Gateway) -> ServiceSpec {
+    let settings = domain.settings.clone();
     ServiceSpec {
         service: Service::Api,
         about: "Accounts, rooms, direct messages, history and notifications over REST. Errors are problem+json \
                 (RFC 9457) with a `code`. Sockets: `/chat` and `/presence`, found by `/api/registry`.",
         public_url: domain.settings.api.public_url.clone(),
         scheme: "http",
-        routes: Arc::new(move |cfg| routes::configure(cfg, &directory, &gateway)),
+        routes: Arc::new(move |cfg| routes::configure(cfg, &settings.api, &directory, &gateway)),
         sockets: web::sockets::none,
         connections: None,
     }

@@ -79,6 +79,8 @@ pub struct Api {
     pub public_url: Option<String>,
     /// What a request that is passed on to another service may take in all.
     pub gateway_ms: u64,
+    /// Is the web chat served at `/`?
+    pub web_chat: bool,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -251,7 +253,7 @@ impl Default for Store {
 
 impl Default for Api {
     fn default() -> Self {
-        Self { listen: local(3000), public_url: None, gateway_ms: 10_000 }
+        Self { listen: local(3000), public_url: None, gateway_ms: 10_000, web_chat: true }
     }
 }
 

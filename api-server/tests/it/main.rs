@@ -25,6 +25,7 @@ mod messaging;
 mod messaging_history;
 mod once;
 mod outage;
+mod page;
 mod people;
 mod privacy;
 mod rates;

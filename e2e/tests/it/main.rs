@@ -18,3 +18,4 @@ mod support;
 mod tour;
 mod usage;
 mod verify;
+mod web;

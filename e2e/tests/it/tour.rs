@@ -45,7 +45,7 @@ async fn the_tour_of_the_readme_works_as_it_is_written() {
     };
     let blocks: Vec<String> = shell_blocks(tour).into_iter().map(here).collect();
     let shim = format!("chatapp() {{ command chatapp \"$@\" --api http://{api}; }}\n");
-    let script = shim + &blocks.join(&format!("\necho; echo '{MARK}'\n"));
+    let script = shim + blocks.join(&format!("\necho; echo '{MARK}'\n")).as_str();
 
     let mut bash = Command::new("bash");
     bash.args(["-euo", "pipefail", "-c", &script]).current_dir(system.directory()).env("HOME", system.directory());

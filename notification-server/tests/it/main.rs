@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod apps;
+mod crowd;
 mod delivery;
 mod explain;
 mod http;
