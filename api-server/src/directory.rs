@@ -24,7 +24,7 @@ use tokio::{
 };
 
 /// The services that are looked for.
-const WATCHED: [Service; 3] = [Service::Chat, Service::Presence, Service::Notification];
+const WATCHED: [Service; 4] = Service::ALL;
 /// How often instances that are new are asked who they are.
 const LOOK: Duration = Duration::from_secs(1);
 /// What accepts no connection within this time is dead.
@@ -73,6 +73,11 @@ impl Directory {
     pub async fn least_loaded(&self, service: Service) -> store::Result<Option<Instance>> {
         let live = self.live(service).await?.into_iter().map(|live| live.instance).collect();
         Ok(self.sent.lock().choose(service, live))
+    }
+
+    /// Has it answered at its address?
+    pub fn is_known(&self, service: Service, id: InstanceId) -> bool {
+        self.known.lock().contains(&(service, id))
     }
 
     /// All that are neither stopping nor known to be dead, least loaded first.

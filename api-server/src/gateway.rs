@@ -22,6 +22,7 @@ use actix_web::{
 use domain::DomainError;
 use moka::future::Cache;
 use parking_lot::Mutex;
+use shared::InstanceId;
 use store::{Instance, Service};
 use tokio::time::timeout;
 use web::{ApiResult, WebError, address};
@@ -138,6 +139,24 @@ impl Gateway {
                 Err(unavailable(last))
             }
         }
+    }
+
+    /// What a running instance answers at its `/metrics`: at most [`ANSWER`] bytes, within the configured time.
+    pub async fn metrics_of(&self, id: InstanceId) -> ApiResult<HttpResponse> {
+        for service in Service::ALL {
+            let found = self.directory.live(service).await?;
+            let Some(live) = found.into_iter().find(|live| live.instance.id == id) else { continue };
+            let ask = self.http.get(format!("{}/metrics", base(&live)));
+            let tried =
+                timeout(self.patience, async { Ok::<_, anyhow::Error>(read(ask.send().await.map_err(lost)?).await) })
+                    .await;
+            return match tried {
+                Ok(Ok(Tried::Answered(answer) | Tried::Unable(answer))) => Ok(answer),
+                Ok(Ok(Tried::Unreached(e) | Tried::Lost(e) | Tried::Unusable(e)) | Err(e)) => Err(unavailable(e)),
+                Err(_) => Err(unavailable(anyhow::anyhow!("no answer in {:?}", self.patience))),
+            };
+        }
+        Err(WebError(DomainError::NotFound("there is no such instance")))
     }
 
     /// The live instances, each time beginning with another.

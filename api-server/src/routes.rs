@@ -1,6 +1,7 @@
 //! The whole URL table of api-server. `/health`, `/ready`, `/metrics` and `/openapi.json` come with every service.
 
 mod accounts;
+mod admin;
 mod attachments;
 mod avatars;
 mod docs;
@@ -9,6 +10,7 @@ mod members;
 mod messages;
 mod messaging;
 mod notifications;
+mod operator;
 mod page;
 mod people;
 mod presence;
@@ -112,7 +114,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory:
 
     configure_notifications(cfg);
 
+    admin::configure(cfg);
+
     cfg.map(docs::configure); // GET /docs
+    cfg.map(operator::configure); // GET /operator, and its files
 
     if api.web_chat {
         cfg.map(page::configure); // GET /, and its files

@@ -48,7 +48,7 @@ pub use repair::{FIRST_RETRY, LAST_RETRY, is_outage};
 use room::{Followed, Room};
 use room_set::RoomSet;
 use shared::{
-    RoomId, UserId,
+    RoomId, Timestamp, UserId,
     protocol::{Position, ServerFrame},
     settings::{Chat, Limits},
 };
@@ -61,7 +61,7 @@ use tokio::{
 use topics::Topics;
 use typing::Typing;
 use watching::Watching;
-use web::Drain;
+use web::{Drain, Histogram};
 
 use crate::{
     dialect::{Dialect, Encoded},
@@ -188,6 +188,9 @@ impl Turn {
     }
 }
 
+/// From a message's being stored to its being in its receivers' queues, once for each worker that follows its room.
+static DELIVERY: Histogram = Histogram::new("chatapp_delivery_seconds");
+
 /// What a round of pushes left to do.
 #[derive(Default)]
 struct Out {
@@ -240,6 +243,7 @@ impl State {
         let mut blank = blank.as_ref().map(Encoded::new);
         let left = event.change.body.ends_membership().then_some(event.change.user);
         if let ChangeBody::Message(message) = &event.change.body {
+            DELIVERY.count(Timestamp::now().since(event.change.at));
             room.authors.note(message.seq, message.author);
         }
         let direct = room.is_direct();
@@ -394,6 +398,7 @@ impl State {
 impl Hub {
     /// A hub for this worker, with its tasks; call inside the worker's runtime. It ends with the worker.
     pub fn start(domain: Domain, drain: Arc<Drain>) -> Rc<Self> {
+        DELIVERY.show();
         let subscriber = domain.store.bus.subscriber();
         let heartbeat = Duration::from_secs(domain.settings.limits.heartbeat_seconds);
         let state = RefCell::new(State::new(&domain.settings.chat, Turn::new(&domain.settings.limits)));

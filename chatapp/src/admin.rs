@@ -91,6 +91,26 @@ enum AdminCommand {
 
 #[derive(Debug, clap::Subcommand)]
 enum Users {
+    /// Let nobody log in to an account or guest any more: their tokens are refused and their sockets closed
+    Ban {
+        #[arg(value_name = "ID|NAME")]
+        user: String,
+    },
+    /// Let them log in again
+    Unban {
+        #[arg(value_name = "ID|NAME")]
+        user: String,
+    },
+    /// Make an account with a password an administrator, who may use /operator of api-server
+    Grant {
+        #[arg(value_name = "ID|NAME")]
+        user: String,
+    },
+    /// Take that back
+    Ungrant {
+        #[arg(value_name = "ID|NAME")]
+        user: String,
+    },
     /// Delete an account or guest as they could themselves: the name is free, messages stay, shown as a deleted user's
     Delete {
         #[arg(value_name = "ID|NAME")]
@@ -167,7 +187,13 @@ async fn restore(settings: &Settings, from: &Path) -> anyhow::Result<Answer> {
 /// What is asked of whoever has the store open.
 fn translate(command: AdminCommand, store: &StoreUrl) -> anyhow::Result<Command> {
     Ok(match command {
-        AdminCommand::Users { command: Some(Users::Delete { user }), .. } => Command::DeleteUser { user },
+        AdminCommand::Users { command: Some(command), .. } => match command {
+            Users::Delete { user } => Command::DeleteUser { user },
+            Users::Ban { user } => Command::BanUser { user },
+            Users::Unban { user } => Command::UnbanUser { user },
+            Users::Grant { user } => Command::SetAdministrator { user, administrator: true },
+            Users::Ungrant { user } => Command::SetAdministrator { user, administrator: false },
+        },
         AdminCommand::Users { command: None, query, after } => Command::Users { query, after },
         AdminCommand::User { user } => Command::User { user },
         AdminCommand::Rooms { query, after } => {

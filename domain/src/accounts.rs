@@ -178,6 +178,8 @@ impl Accounts {
             bio: None,
             created_at: Timestamp::now(),
             guest: false,
+            administrator: false,
+            banned_at: None,
         };
         self.store.users.create_user(&record).await?;
         self.names.taken(&record.username).await;
@@ -250,6 +252,8 @@ impl Accounts {
             bio: None,
             created_at: Timestamp::now(),
             guest: true,
+            administrator: false,
+            banned_at: None,
         };
         self.store.users.create_user(&record).await?;
         self.names.taken(&record.username).await;

@@ -1,21 +1,34 @@
-//! What an operator may ask of a deployment. No service has a route to it: whoever can ask has the store anyway.
+//! What may be asked of a deployment by who looks after it: an operator, who has the store anyway, or an administrator,
+//! whose account says so.
+//!
+//! Reading order: this file → `users`, `rooms`, `instances`, `explaining`, `api_keys` (what can be done) → `answers`.
 
+mod answers;
 mod api_keys;
+mod explaining;
+mod instances;
+mod rooms;
+mod users;
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
-use shared::{
-    InstanceId, RoomId, SessionId, Timestamp, UserId,
-    protocol::{Role, RoomType, Status},
-};
-use store::{BackedUp, Finding, RoomRecord, Service, Store, UserRecord};
+use shared::{RoomId, SessionId, Timestamp, UserId};
+use store::{Actor, BackedUp, Backlog, Store};
 
-pub use self::api_keys::{ApiKey, NewKey, PREFIX as API_KEY_PREFIX, hash_key};
-use crate::{DomainError, Result, accounts::deleting};
+pub use self::{
+    answers::{
+        BacklogLine, InstanceLine, Listed, MemberLine, RoomDetails, RoomLine, SessionLine, Stats, UserDetails, UserLine,
+    },
+    api_keys::{ApiKey, NewKey, PREFIX as API_KEY_PREFIX, hash_key},
+    explaining::{DecisionLine, Explained, ExplainedMessage, Explanation},
+};
+use crate::{DomainError, Result, Viewer};
 
 /// Users or rooms in one answer.
 const PAGE: usize = 100;
+/// Bytes of a name or handle, at most.
+const NAME: usize = 64;
 /// Members shown of a room.
 const MEMBERS: usize = 50;
 
@@ -54,6 +67,17 @@ pub enum Command {
     DeleteUser {
         user: String,
     },
+    BanUser {
+        user: String,
+    },
+    UnbanUser {
+        user: String,
+    },
+    /// Makes an account an administrator, or takes that back.
+    SetAdministrator {
+        user: String,
+        administrator: bool,
+    },
     Stats,
     Keys,
     CreateKey {
@@ -81,6 +105,12 @@ pub enum Answer {
     Ended(Vec<SessionId>),
     /// The account that was deleted.
     Deleted(UserId),
+    Banned(UserId),
+    Unbanned(UserId),
+    /// An administrator from now on.
+    Granted(UserId),
+    /// None any more.
+    Ungranted(UserId),
     Stats(Stats),
     Keys(Vec<ApiKey>),
     Created(NewKey),
@@ -88,118 +118,46 @@ pub enum Answer {
     Backup(BackedUp),
 }
 
-/// Up to 100, and what to ask for as `after` to get the next.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Listed<T> {
-    pub items: Vec<T>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub next: Option<String>,
+/// Who asks.
+#[derive(Clone)]
+enum By {
+    /// Whoever has the store.
+    Operator,
+    /// An account that may.
+    Administrator(Actor),
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct UserLine {
-    pub id: UserId,
-    pub username: String,
-    pub display_name: String,
-    pub email: Option<String>,
-    pub guest: bool,
-    pub created_at: Timestamp,
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Operator => f.write_str("operator"),
+            Self::Administrator(actor) => write!(f, "{} {}", actor.id, actor.username),
+        }
+    }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct UserDetails {
-    #[serde(flatten)]
-    pub user: UserLine,
-    pub email_verified: bool,
-    /// What those who may watch them were told last.
-    pub status: Status,
-    pub last_seen: Option<Timestamp>,
-    /// Live connections, of all kinds.
-    pub connections: usize,
-    pub contacts: usize,
-    pub rooms: Vec<RoomId>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RoomLine {
-    pub id: RoomId,
-    pub name: Option<String>,
-    pub handle: Option<String>,
-    #[serde(rename = "type")]
-    pub kind: RoomType,
-    pub members: u64,
-    /// Number of the last message.
-    pub seq: u64,
-    pub created_at: Timestamp,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RoomDetails {
-    #[serde(flatten)]
-    pub room: RoomLine,
-    pub created_by: UserId,
-    /// Number of the last change.
-    pub rev: u64,
-    /// Messages up to this number are gone by retention.
-    pub floor: u64,
-    /// The first 50, in order of joining.
-    pub first_members: Vec<MemberLine>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MemberLine {
-    pub id: UserId,
-    pub username: String,
-    pub role: Role,
-    pub joined_at: Timestamp,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SessionLine {
-    pub id: SessionId,
-    pub created_at: Timestamp,
-    /// When a token of it was last issued.
-    pub used_at: Timestamp,
-    pub expires_at: Timestamp,
-    /// What the client called itself at the login.
-    pub agent: Option<String>,
-    pub address: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Stats {
-    /// Accounts and guests.
-    pub users: u64,
-    /// Of all services, by their registry entries.
-    pub instances: Vec<InstanceLine>,
-    pub findings: Vec<Finding>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct InstanceLine {
-    pub service: Service,
-    pub id: InstanceId,
-    pub url: String,
-    pub connections: u64,
-    pub version: String,
-}
-
-/// Carries out commands over an open store.
+/// Carries out what is asked, over an open store. Whoever has one may do all of it; each act is written to the log.
+#[derive(Clone)]
 pub struct Admin {
     store: Store,
+    by: By,
 }
 
 impl Admin {
+    /// For an operator.
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, by: By::Operator }
+    }
+
+    /// For an administrator: a login by password whose account is one now. One read; [`DomainError::Forbidden`].
+    pub async fn of(store: Store, viewer: &Viewer) -> Result<Self> {
+        const REFUSED: DomainError = DomainError::Forbidden("this is for administrators");
+        viewer.session().map_err(|_| REFUSED)?;
+        let record = store.users.user(viewer.user).await?.ok_or(DomainError::AccountClosed)?;
+        if !record.administrator || record.banned_at.is_some() {
+            return Err(REFUSED);
+        }
+        Ok(Self { store, by: By::Administrator(Actor { id: record.id, username: record.username }) })
     }
 
     pub async fn run(&self, command: Command) -> Result<Answer> {
@@ -211,6 +169,12 @@ impl Admin {
             Command::Sessions { user } => Answer::Sessions(self.sessions(&user).await?),
             Command::RevokeSession { user, session } => Answer::Ended(self.revoke_session(&user, session).await?),
             Command::DeleteUser { user } => Answer::Deleted(self.delete_user(&user).await?),
+            Command::BanUser { user } => Answer::Banned(self.ban(&user).await?),
+            Command::UnbanUser { user } => Answer::Unbanned(self.unban(&user).await?),
+            Command::SetAdministrator { user, administrator } => {
+                let id = self.set_administrator(&user, administrator).await?;
+                if administrator { Answer::Granted(id) } else { Answer::Ungranted(id) }
+            }
             Command::Stats => Answer::Stats(self.stats().await?),
             Command::Keys => Answer::Keys(self.keys().await?),
             Command::CreateKey { name } => Answer::Created(self.create_key(&name).await?),
@@ -219,148 +183,19 @@ impl Admin {
         })
     }
 
-    async fn users(&self, query: &str, after: Option<&str>) -> Result<Listed<UserLine>> {
-        let ids = self.store.users.search_users(query, after, PAGE).await?;
-        let records = self.store.users.users(&ids).await?;
-        let items: Vec<UserLine> = records.into_iter().flatten().map(user_line).collect();
-        let next = items.last().filter(|_| ids.len() == PAGE).map(|last| last.username.to_ascii_lowercase());
-        Ok(Listed { items, next })
+    /// Tells the log what is about to be done, to whom or what, and by whom.
+    fn acts(&self, act: &'static str, of: &dyn fmt::Display) {
+        tracing::info!(by = %self.by, %of, "administration: {act}");
     }
 
-    /// What is not an id is a name.
-    async fn find_user(&self, named: &str) -> Result<UserId> {
-        match named.parse() {
-            Ok(id) => Ok(id),
-            Err(_) => self.store.users.user_id_by_name(named).await?.ok_or(DomainError::UserNotFound),
-        }
-    }
-
-    async fn user(&self, named: &str) -> Result<UserDetails> {
-        let id = self.find_user(named).await?;
-        let record = self.store.users.user(id).await?.ok_or(DomainError::UserNotFound)?;
-        let presence = self.store.presence.presence(&[id]).await?.pop().unwrap_or_default();
-        Ok(UserDetails {
-            email_verified: record.email_verified,
-            status: presence.published.status,
-            last_seen: presence.last_seen.filter(|_| presence.devices.is_empty()),
-            connections: presence.devices.len(),
-            contacts: self.store.people.contacts(id).await?.len(),
-            rooms: self.store.rooms.rooms_of(id).await?,
-            user: user_line(record),
+    /// Users, running instances, the outbox, and what the store warns of. Nine reads.
+    pub async fn stats(&self) -> Result<Stats> {
+        let Backlog { due, later } = self.store.outbox.backlog(Timestamp::now()).await?;
+        Ok(Stats {
+            users: self.store.users.count_users().await?,
+            instances: self.instances().await?,
+            outbox: BacklogLine { due, later },
+            findings: self.store.health.check().await?,
         })
-    }
-
-    async fn rooms(&self, query: &str, after: Option<RoomId>) -> Result<Listed<RoomLine>> {
-        let after = match after {
-            Some(id) => {
-                let (room, _) = self.store.rooms.room(id).await?.ok_or(DomainError::RoomNotFound)?;
-                Some((room.name.unwrap_or_default(), id))
-            }
-            None => None,
-        };
-        let after = after.as_ref().map(|(name, id)| (name.as_str(), *id));
-        let ids = self.store.rooms.public_rooms(query, after, PAGE).await?;
-        let mut items = Vec::with_capacity(ids.len());
-        for id in &ids {
-            if let Some((record, head)) = self.store.rooms.room(*id).await? {
-                items.push(room_line(record, head));
-            }
-        }
-        Ok(Listed { items, next: ids.last().filter(|_| ids.len() == PAGE).map(ToString::to_string) })
-    }
-
-    async fn room(&self, named: &str) -> Result<RoomDetails> {
-        let id = match named.parse() {
-            Ok(id) => id,
-            Err(_) => self.store.rooms.room_id_by_handle(named).await?.ok_or(DomainError::RoomNotFound)?,
-        };
-        let (record, head) = self.store.rooms.room(id).await?.ok_or(DomainError::RoomNotFound)?;
-        let members = self.store.rooms.members(id, 0, MEMBERS).await?;
-        let ids: Vec<UserId> = members.iter().map(|member| member.user).collect();
-        let names = self.store.users.users(&ids).await?;
-        let line = |(member, name): (store::Membership, Option<UserRecord>)| MemberLine {
-            id: member.user,
-            username: name.map_or_else(String::new, |user| user.username),
-            role: member.role,
-            joined_at: member.joined_at,
-        };
-        Ok(RoomDetails {
-            created_by: record.created_by,
-            rev: head.rev,
-            floor: head.floor,
-            first_members: members.into_iter().zip(names).map(line).collect(),
-            room: room_line(record, head),
-        })
-    }
-
-    async fn sessions(&self, named: &str) -> Result<Vec<SessionLine>> {
-        let user = self.find_user(named).await?;
-        let sessions = self.store.sessions.sessions(user).await?.into_iter().map(|session| SessionLine {
-            id: session.id,
-            created_at: session.created_at,
-            used_at: session.used_at,
-            expires_at: session.expires_at,
-            agent: session.agent,
-            address: session.address,
-        });
-        Ok(sessions.collect())
-    }
-
-    /// Its tokens are refused and its sockets closed, on every instance.
-    async fn revoke_session(&self, named: &str, session: Option<SessionId>) -> Result<Vec<SessionId>> {
-        let user = self.find_user(named).await?;
-        let Some(session) = session else { return Ok(self.store.sessions.end_sessions(user, None).await?) };
-        match self.store.sessions.end_session(user, session).await? {
-            true => Ok(vec![session]),
-            false => Err(DomainError::NotFound("the user has no such session")),
-        }
-    }
-
-    /// As its user would.
-    async fn delete_user(&self, named: &str) -> Result<UserId> {
-        let user = self.find_user(named).await?;
-        match deleting::delete(&self.store, user, None).await? {
-            Some(_) => Ok(user),
-            None => Err(DomainError::UserNotFound),
-        }
-    }
-
-    async fn stats(&self) -> Result<Stats> {
-        let mut instances = Vec::new();
-        for service in [Service::Api, Service::Chat, Service::Presence, Service::Notification] {
-            let of_service = self.store.registry.instances(service).await?;
-            instances.extend(of_service.into_iter().map(|instance| InstanceLine {
-                service,
-                id: instance.id,
-                url: instance.url,
-                connections: instance.load,
-                version: instance.version,
-            }));
-        }
-        let findings = self.store.health.check().await?;
-        Ok(Stats { users: self.store.users.count_users().await?, instances, findings })
-    }
-}
-
-fn user_line(user: UserRecord) -> UserLine {
-    UserLine {
-        id: user.id,
-        username: user.username,
-        display_name: user.display_name,
-        email: user.email,
-        guest: user.guest,
-        created_at: user.created_at,
-    }
-}
-
-fn room_line(room: RoomRecord, head: store::Head) -> RoomLine {
-    RoomLine {
-        id: room.id,
-        name: room.name,
-        handle: room.handle,
-        kind: room.kind,
-        members: head.members,
-        seq: head.seq,
-        created_at: room.created_at,
     }
 }

@@ -12,6 +12,8 @@ pub enum DomainError {
     /// As [`Self::Unauthorized`], for good.
     #[error("the account is gone")]
     AccountClosed,
+    #[error("the account is banned")]
+    AccountBanned,
     #[error("{0}")]
     Forbidden(&'static str),
     #[error("you are not a member of this room")]
@@ -40,6 +42,8 @@ pub enum DomainError {
     RoomFull(&'static str),
     #[error("this key was used before with another content")]
     IdempotencyConflict,
+    #[error("it is the last instance of {} that serves: start another one first", .0.as_str())]
+    LastInstance(store::Service),
     /// How much it may be.
     #[error("{0}")]
     TooLarge(String),
@@ -69,7 +73,7 @@ impl DomainError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Unauthorized(_) | Self::AccountClosed => ErrorCode::Unauthorized,
-            Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::Forbidden(_) | Self::AccountBanned => ErrorCode::Forbidden,
             Self::NotAMember => ErrorCode::NotAMember,
             Self::Blocked => ErrorCode::Blocked,
             Self::UserNotFound => ErrorCode::UserNotFound,
@@ -83,6 +87,7 @@ impl DomainError {
             Self::AlreadyAMember => ErrorCode::AlreadyAMember,
             Self::RoomFull(_) => ErrorCode::RoomFull,
             Self::IdempotencyConflict => ErrorCode::IdempotencyConflict,
+            Self::LastInstance(_) => ErrorCode::LastInstance,
             Self::TooLarge(_) => ErrorCode::PayloadTooLarge,
             Self::RateLimited { .. } | Self::TooManyUploads => ErrorCode::RateLimitExceeded,
             Self::Unavailable(_) => ErrorCode::Unavailable,
@@ -125,6 +130,7 @@ impl From<StoreError> for DomainError {
             StoreError::EmailTaken => Self::EmailTaken,
             StoreError::HandleTaken => Self::HandleTaken,
             StoreError::UserNotFound => Self::UserNotFound,
+            StoreError::AccountBanned => Self::AccountBanned,
             StoreError::TooManyPeople => Self::invalid("userId", "the list has as many people as it may"),
             StoreError::RoomNotFound => Self::RoomNotFound,
             StoreError::NotAMember => Self::NotAMember,

@@ -215,6 +215,11 @@ impl Identity {
         match self.live.try_get_with(Standing::of(&viewer), look).await {
             Ok(()) => Ok(viewer),
             Err(failure) => match failure.as_ref() {
+                // Only who shows another product's token, which does not end with a ban, is told why.
+                None if viewer.session().is_err() => {
+                    self.check_login(&viewer).await?;
+                    Err(ended(viewer.login))
+                }
                 None => Err(ended(viewer.login)),
                 Some(cause) => Err(DomainError::Unavailable(anyhow::anyhow!("look for a login: {cause}"))),
             },
@@ -298,6 +303,7 @@ impl Identity {
         let users: Vec<UserId> = over.iter().map(|(user, _)| *user).collect();
         let accounts = self.store.users.users(&users).await?;
         let why = |(login, account): ((UserId, Login), Option<UserRecord>)| match account {
+            Some(account) if account.banned_at.is_some() => (login, DomainError::AccountBanned),
             Some(_) => (login, ended(login.1)),
             None => (login, DomainError::AccountClosed),
         };

@@ -151,6 +151,8 @@ mod tests {
             bio: None,
             created_at: Timestamp::now(),
             guest: true,
+            administrator: false,
+            banned_at: None,
         };
         // As another instance would: this one is not told.
         store.users.create_user(&late).await.unwrap();

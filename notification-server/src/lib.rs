@@ -5,6 +5,7 @@
 //! [`channel`] → [`outgoing`]. The rules of who is told of what are in `domain::notifications`.
 
 pub mod auth;
+mod backlog;
 pub mod channel;
 mod notifier;
 mod outage;

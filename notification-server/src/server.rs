@@ -16,6 +16,7 @@ use web::ServiceSpec;
 
 use crate::{
     auth::ApiKeys,
+    backlog,
     channel::{Channel, Channels},
     notifier::Notifier,
     retry::Schedule,
@@ -85,7 +86,11 @@ impl Server {
         let stop = shutdown.child_token();
         let notifier = spawn_until(&stop, Notifier::new(domain.clone()).run(stop.clone()));
         let worker = spawn_until(&stop, Worker::new(domain.clone(), channels, schedule).run(stop.clone()));
-        let served = web::serve(listener, domain, spec, stop.clone()).await;
+        let counted = domain.clone();
+        let served = tokio::select! {
+            served = web::serve(listener, domain, spec, stop.clone()) => served,
+            never = backlog::watch(&counted) => match never {},
+        };
         stop.cancel();
         let (notifier, worker) = tokio::join!(notifier, worker);
         notifier.context("the notifier ended badly")?;

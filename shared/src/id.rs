@@ -6,6 +6,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::Timestamp;
+
 /// The text is not an id of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {0} id")]
@@ -112,6 +114,15 @@ uuid_id!(
     /// One run of one process; a restart is another instance.
     InstanceId, "instance"
 );
+
+impl InstanceId {
+    /// When it was made: when its process began.
+    pub fn made_at(self) -> Option<Timestamp> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        let ms = seconds.checked_mul(1000)?.checked_add(u64::from(nanos) / 1_000_000)?;
+        i64::try_from(ms).ok().map(Timestamp::from_millis)
+    }
+}
 
 impl UserId {
     /// Nobody: there is no account of this id, and none is ever made, as it is no UUIDv7.

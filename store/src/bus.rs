@@ -37,7 +37,7 @@ pub enum UserEvent {
     /// An entry of the user's own log.
     Change(UserChange),
     SessionEnded(SessionId),
-    /// The account is gone, and with it all its sessions.
+    /// The account is gone or banned, and with it all its sessions.
     AccountClosed,
 }
 

@@ -11,6 +11,8 @@ pub enum StoreError {
     HandleTaken,
     #[error("no such user")]
     UserNotFound,
+    #[error("account banned")]
+    AccountBanned,
     #[error("too many people in a list")]
     TooManyPeople,
     #[error("no such room")]

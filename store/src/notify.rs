@@ -175,6 +175,15 @@ pub struct ClaimedJob {
     pub receipt: String,
 }
 
+/// Jobs that are not over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Anybody may take them up.
+    pub due: u64,
+    /// Under way, held by their user's wish, or to be tried again.
+    pub later: u64,
+}
+
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Stored when it returns. Jobs with an (id, user) already there are not added again.
@@ -187,6 +196,8 @@ pub trait Outbox: Send + Sync {
         lease: Duration,
         limit: usize,
     ) -> Result<Vec<ClaimedJob>>;
+    /// How many jobs there are. On the embedded engine O(jobs).
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog>;
     /// Ends the claim. With `retry_at` the job is due again then; without, it is over. `state` is what is told of it.
     async fn settle(&self, claimed: &ClaimedJob, state: &JobState, retry_at: Option<Timestamp>) -> Result<()>;
     /// The states of a request's jobs, in order of user; empty: no such request. Kept for 7 days.

@@ -30,6 +30,8 @@ pub enum Service {
 }
 
 impl Service {
+    pub const ALL: [Self; 4] = [Self::Api, Self::Chat, Self::Presence, Self::Notification];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
@@ -61,10 +63,26 @@ pub struct Instance {
     pub draining: bool,
 }
 
+/// What came of asking an instance to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Draining {
+    /// It is told with its next beat.
+    Asked,
+    /// It is the last one of this service that lives and is not asked to stop.
+    Last(Service),
+    /// There is no such instance.
+    Unknown,
+}
+
 #[async_trait]
 pub trait Registry: Send + Sync {
-    /// Puts or replaces the entry; it ends after `ttl` unless put again.
-    async fn register(&self, instance: &Instance, ttl: Duration) -> Result<()>;
+    /// Puts or replaces the entry; it ends after `ttl` unless put again. `true`: the instance is asked to stop.
+    async fn register(&self, instance: &Instance, ttl: Duration) -> Result<bool>;
+    /// Asks a process to stop, which is registered as an instance of one service or more, for as long as `ttl`; in one
+    /// step with seeing that each of them has another one, so that of many who ask none asks the last.
+    async fn ask_to_drain(&self, id: InstanceId, ttl: Duration) -> Result<Draining>;
+    /// Which are asked to stop.
+    async fn draining(&self) -> Result<Vec<InstanceId>>;
     async fn deregister(&self, service: Service, id: InstanceId) -> Result<()>;
     /// The live ones, least loaded first.
     async fn instances(&self, service: Service) -> Result<Vec<Instance>>;

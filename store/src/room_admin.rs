@@ -92,9 +92,10 @@ pub trait RoomAdmin: Send + Sync {
     /// members, and from the disk, it goes step by step: what one call does not manage is left to
     /// [`sweep`](crate::Maintenance::sweep); each member's own log says `RoomRemoved`, and
     /// attachments become [orphans](crate::Attachments::orphans). For two days no room of that id
-    /// can be made: [`create_room`](crate::Rooms::create_room) does nothing.
+    /// can be made: [`create_room`](crate::Rooms::create_room) does nothing. `by_role`: without, whoever does it need not
+    /// be a member.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`RolesChanged`](crate::StoreError::RolesChanged).
-    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()>;
+    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Option<Role>) -> Result<()>;
     /// One change (`Role`); where the room passes on, two: of who becomes its owner, then of who was. `user` is another
     /// than `by`, unless both roles are theirs.
     /// [`RoomNotFound`](crate::StoreError::RoomNotFound), [`RolesChanged`](crate::StoreError::RolesChanged).

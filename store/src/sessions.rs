@@ -95,14 +95,15 @@ pub struct Arrival {
 pub trait Sessions: Send + Sync {
     /// Of more than `keep`, those not used for the longest end; the new one stays. `password`: the hash the login was
     /// verified with; `false`: it is not the account's (any more), and nothing was done. O(sessions of the user).
-    /// [`UserNotFound`](crate::StoreError::UserNotFound): their account was deleted.
+    /// [`UserNotFound`](crate::StoreError::UserNotFound): their account was deleted;
+    /// [`AccountBanned`](crate::StoreError::AccountBanned).
     async fn create_session(&self, session: &SessionRecord, keep: usize, password: Option<&str>) -> Result<bool>;
     /// Those of the user that live, the oldest login first.
     async fn sessions(&self, user: UserId) -> Result<Vec<SessionRecord>>;
     /// `None` once it ended or expired.
     async fn session(&self, user: UserId, id: SessionId) -> Result<Option<SessionRecord>>;
     /// One answer for each login, in order: does it live? One by another product's token does as long as its user is
-    /// there; the time is for the caller. One round trip.
+    /// there and not banned; the time is for the caller. One round trip.
     async fn live(&self, logins: &[(UserId, Login)]) -> Result<Vec<bool>>;
     /// What a user of this login who connects is shown of themselves, in one round trip; `None` once it does not live,
     /// as [`live`](Self::live) says. Nothing that happens after falls between: it has a later `rev` in the user's own log.

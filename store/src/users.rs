@@ -21,6 +21,12 @@ pub struct UserRecord {
     pub bio: Option<String>,
     pub created_at: Timestamp,
     pub guest: bool,
+    /// May look after the deployment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub administrator: bool,
+    /// Since when the account is banned: it has no sessions, and none begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub banned_at: Option<Timestamp>,
 }
 
 /// Names a user of another product: a hash of its issuer and of their subject there.
@@ -67,6 +73,15 @@ pub trait Users: Send + Sync {
         next: &str,
         keep: SessionId,
     ) -> Result<Option<Vec<SessionId>>>;
+    /// [`UserNotFound`](crate::StoreError::UserNotFound).
+    async fn set_administrator(&self, id: UserId, administrator: bool) -> Result<()>;
+    /// Bans the account, in one step that ends all its sessions and publishes
+    /// [`AccountClosed`](crate::UserEvent::AccountClosed); from then on no login of it lives, by whatever token, and none
+    /// begins. One that is banned stays so, since `at` of the first time. Gives the sessions that ended.
+    /// [`UserNotFound`](crate::StoreError::UserNotFound).
+    async fn ban_user(&self, id: UserId, at: Timestamp) -> Result<Vec<SessionId>>;
+    /// `false`: it was not banned. [`UserNotFound`](crate::StoreError::UserNotFound).
+    async fn unban_user(&self, id: UserId) -> Result<bool>;
     /// Accounts (not guests) whose folded username starts with the folded `prefix`, in order of name, those strictly
     /// after the folded name `after`.
     async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>>;

@@ -18,7 +18,7 @@ use domain::DomainError;
 use shared::{ErrorCode, FieldProblem, Problem};
 use utoipa::openapi::OpenApi;
 
-use crate::observe::request_id;
+use crate::observe::{count_error, request_id};
 
 pub type ApiResult<T> = Result<T, WebError>;
 
@@ -50,6 +50,7 @@ impl ResponseError for WebError {
 
     fn error_response(&self) -> HttpResponse {
         self.0.log();
+        count_error(self.0.code());
         let mut problem = Problem::new(self.0.code(), self.0.to_string());
         problem.details = self.0.details().to_vec();
         let mut response = problem_response(problem);

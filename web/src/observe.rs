@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{ApiResult, REQUEST_ID, problem_response},
+    histogram,
     server::Running,
 };
 
@@ -98,7 +99,14 @@ pub async fn ready(domain: Data<Domain>, running: Data<Running>) -> ApiResult<Ht
 #[utoipa::path(tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
 #[get("/metrics")]
 pub async fn metrics_text() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(recorder().render())
+    let mut text = recorder().render();
+    histogram::render(&mut text);
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text)
+}
+
+/// Counts a refusal, of REST or of a frame.
+pub(crate) fn count_error(code: ErrorCode) {
+    metrics::counter!("chatapp_errors_total", "code" => code.as_str()).increment(1);
 }
 
 /// What names the request in answers and logs: the id whoever passed it on gave it, where that is a UUID, so that it

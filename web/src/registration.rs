@@ -22,7 +22,8 @@ const ANNOUNCE: Duration = Duration::from_secs(2);
 /// What leaving the registry may take of the time for stopping: sockets wait for it to be told where to go.
 const PARTING: Duration = Duration::from_millis(500);
 
-/// Keeps the instance in the registry while it serves; when it stops, takes it out, and then begins the drain.
+/// Keeps the instance in the registry while it serves; when it stops, takes it out, and then begins the drain. One that is
+/// asked to stop cancels `shutdown`, as a signal does.
 pub(crate) async fn announce(
     domain: Domain,
     spec: ServiceSpec,
@@ -33,7 +34,10 @@ pub(crate) async fn announce(
     let _drain_at_the_end = drain.begin_at_drop();
     tokio::select! {
         () = shutdown.cancelled() => {}
-        () = keep_registered(&domain, &spec, bound) => {}
+        () = keep_registered(&domain, &spec, bound) => {
+            tracing::info!(service = spec.service.as_str(), "asked to stop by an administrator");
+            shutdown.cancel();
+        }
     }
     match timeout(PARTING, leave(&domain, &spec)).await {
         Ok(Ok(others)) => drain.set_places(others),
@@ -42,6 +46,7 @@ pub(crate) async fn announce(
     }
 }
 
+/// Until the instance is asked to stop.
 async fn keep_registered(domain: &Domain, spec: &ServiceSpec, bound: SocketAddr) {
     let mut outage = Outage::new("renew the registry entry");
     let mut ticks = tokio::time::interval(ANNOUNCE);
@@ -63,7 +68,8 @@ async fn keep_registered(domain: &Domain, spec: &ServiceSpec, bound: SocketAddr)
             draining: false,
         };
         match domain.store.registry.register(&instance, 3 * ANNOUNCE).await {
-            Ok(()) => outage.over(),
+            Ok(true) => return,
+            Ok(false) => outage.over(),
             Err(e) => drop(outage.failed(&e.into())),
         }
     }

@@ -14,7 +14,7 @@ use socket::{CloseCode, Credential, Inbound, Limits, Outbound, QueueLimits, Serv
 use crate::{
     Drain, address,
     error::{PROBLEM_JSON, REQUEST_ID, status},
-    observe::given_id,
+    observe::{count_error, given_id},
 };
 
 const NO_HANDSHAKE: &str = "this is a WebSocket endpoint: send the opening handshake of RFC 6455";
@@ -134,7 +134,7 @@ pub async fn authenticate(domain: &Domain, credential: &Credential) -> Result<Vi
 /// How a socket ends whose user could not be attached.
 pub fn refusal(e: &DomainError) -> CloseCode {
     match e.code() {
-        ErrorCode::Unauthorized if matches!(e, DomainError::AccountClosed) => CloseCode::AccountClosed,
+        _ if matches!(e, DomainError::AccountClosed | DomainError::AccountBanned) => CloseCode::AccountClosed,
         ErrorCode::Unauthorized => CloseCode::Unauthorized,
         ErrorCode::Forbidden | ErrorCode::RoomFull => CloseCode::Policy,
         ErrorCode::Unavailable | ErrorCode::RateLimitExceeded => CloseCode::Restart,
@@ -145,6 +145,7 @@ pub fn refusal(e: &DomainError) -> CloseCode {
 /// What a client is told of a refusal; the cause goes to the log.
 pub fn error_frame(e: &DomainError) -> ServerFrame {
     e.log();
+    count_error(e.code());
     ServerFrame::Error {
         code: e.code(),
         message: e.to_string(),
@@ -155,6 +156,7 @@ pub fn error_frame(e: &DomainError) -> ServerFrame {
 
 /// What a client is told of a frame that could not be understood.
 pub fn bad_frame(bad: BadFrame) -> ServerFrame {
+    count_error(ErrorCode::InvalidMessage);
     let BadFrame { message, details, .. } = bad;
     ServerFrame::Error { code: ErrorCode::InvalidMessage, message, details, retry_after_ms: None }
 }

@@ -29,6 +29,7 @@ pub(super) async fn sign_up(domain: Data<Domain>, from: CameFrom, input: Json<Si
     (status = 200, body = SignedIn),
     (status = 400, body = Problem, description = "INVALID_MESSAGE"),
     (status = 401, body = Problem, description = "UNAUTHORIZED: wrong name or password"),
+    (status = 403, body = Problem, description = "FORBIDDEN: the account is banned"),
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/login")]

@@ -36,7 +36,7 @@ pub(super) fn configure(cfg: &mut ServiceConfig) -> &mut ServiceConfig {
 }
 
 /// The file, or 304 where the browser has it: it asks each time, so that a new version is a new page at once.
-fn answer(request: &HttpRequest, path: &str, file: Option<EmbeddedFile>) -> HttpResponse {
+pub(super) fn answer(request: &HttpRequest, path: &str, file: Option<EmbeddedFile>) -> HttpResponse {
     let Some(file) = file else {
         return web::error::problem_response(Problem::new(ErrorCode::NotFound, "there is no such path"));
     };

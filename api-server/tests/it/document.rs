@@ -24,7 +24,7 @@ fn described(document: &Value) -> BTreeSet<Route> {
 fn written() -> BTreeSet<Route> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = vec![crates.join("../web/src/observe.rs")];
-    for directory in ["src/routes", "src/routes/messaging"] {
+    for directory in ["src/routes", "src/routes/admin", "src/routes/messaging"] {
         files.extend(fs::read_dir(crates.join(directory)).unwrap().map(|entry| entry.unwrap().path()));
     }
     let files = files.iter().filter(|path| path.is_file());
@@ -42,8 +42,8 @@ fn written() -> BTreeSet<Route> {
 
 /// (method, path) of each line of the URL table that names its route in a comment.
 fn listed() -> BTreeSet<Route> {
-    let tables =
-        ["src/routes.rs", "src/routes/messaging.rs"].map(|file| Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
+    let tables = ["src/routes.rs", "src/routes/admin.rs", "src/routes/messaging.rs"]
+        .map(|file| Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
     let table: String = tables.iter().map(|table| fs::read_to_string(table).unwrap()).collect();
     let comment = |line: &str| line.split_once(" // ").map(|(_, comment)| comment.to_owned());
     let route = |comment: String| {
@@ -63,7 +63,7 @@ async fn the_document_describes_every_route_and_no_other() {
     assert_eq!(described, written);
     let route = |method: &str, path: &str| (method.to_owned(), path.to_owned());
     // The document does not describe pages; the table leaves to the web crate what every service has.
-    for page in ["/docs", "/"] {
+    for page in ["/docs", "/operator", "/"] {
         assert!(listed.remove(&route("GET", page)));
     }
     listed.extend(["/health", "/ready", "/metrics"].map(|path| route("GET", path)));

@@ -21,12 +21,12 @@ use crate::{
 static HOST: LazyLock<Host> = LazyLock::new(|| Host::new("https://id.example"));
 static OTHER: LazyLock<Host> = LazyLock::new(|| Host::new("https://other.example"));
 
-fn issuer(host: &Host, keys: KeysAt) -> ExternalIssuer {
+pub fn issuer(host: &Host, keys: KeysAt) -> ExternalIssuer {
     let (issuer, audience) = (host.issuer.clone(), AUDIENCE.to_owned());
     ExternalIssuer { issuer, audience, keys, username_claim: "preferred_username".into() }
 }
 
-fn at(server: &KeyServer) -> KeysAt {
+pub fn at(server: &KeyServer) -> KeysAt {
     KeysAt::Url(server.url().parse().unwrap())
 }
 

@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod accounts;
+mod admin;
 mod attachments;
 mod avatars;
 mod bad_input;
 mod blocks;
 mod changes;
 mod cors;
+mod dashboard;
 mod deleting;
 mod document;
 mod external;

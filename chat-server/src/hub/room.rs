@@ -154,6 +154,23 @@ pub struct Room {
     pub history: Option<HistoryVisibility>,
     /// Whose room it is: where it is a direct one, and somebody here must be told.
     pub direct: Option<Direct>,
+    _counted: Counted,
+}
+
+/// A room that a worker of this process follows, as `/metrics` counts it.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics::gauge!("chatapp_rooms_followed").increment(1);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!("chatapp_rooms_followed").decrement(1);
+    }
 }
 
 impl Room {
@@ -169,6 +186,7 @@ impl Room {
             edited: false,
             history: None,
             direct: None,
+            _counted: Counted::new(),
         }
     }
 

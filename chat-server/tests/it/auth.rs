@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use domain::accounts::DeleteAccount;
+use domain::{accounts::DeleteAccount, admin::Admin};
 use rstest::rstest;
 use serde_json::{Value, json};
 use store::SocketKind;
@@ -253,4 +253,30 @@ async fn a_connection_that_comes_to_no_orderly_end_leaves_presence_too(
         assert_eq!(sockets.count(), 0);
     }
     assert_eq!(left.get(), 2, "each once");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_ban_closes_the_sockets_of_its_user_on_every_instance_and_none_opens(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let mut world = World::start(engine).await;
+    let second = world.add_node().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let unused = ticket(&world, &alice).await;
+    world.room_of("Tea", &[&alice, &bob]).await;
+    let mut clients = [world.connect(&alice).await, world.connect_to(second, &alice).await];
+    let mut other = world.connect(&bob).await;
+    let operator = Admin::new(world.domain.store.clone());
+    operator.ban(&alice.id.to_string()).await.unwrap();
+    for client in &mut clients {
+        assert_eq!(client.closed().await, 4503);
+    }
+    for credential in [format!("token={}", alice.token), format!("ticket={unused}")] {
+        let mut again = world.open(&format!("{}?{credential}", world.url(0)), &[]).await;
+        assert_frame!(again.frame().await, @r#"{"payload":{"code":"FORBIDDEN","message":"the account is banned"},"type":"ERROR"}"#);
+        assert_eq!(again.closed().await, 4503);
+    }
+    // They stay a member: a ban can be lifted.
+    other.quiet().await;
 }

@@ -118,8 +118,16 @@ pub struct GatedRegistry {
 
 #[async_trait]
 impl Registry for GatedRegistry {
-    async fn register(&self, instance: &Instance, ttl: Duration) -> store::Result<()> {
+    async fn register(&self, instance: &Instance, ttl: Duration) -> store::Result<bool> {
         self.inner.register(instance, ttl).await
+    }
+
+    async fn ask_to_drain(&self, id: InstanceId, ttl: Duration) -> store::Result<store::Draining> {
+        self.inner.ask_to_drain(id, ttl).await
+    }
+
+    async fn draining(&self) -> store::Result<Vec<InstanceId>> {
+        self.inner.draining().await
     }
 
     async fn deregister(&self, service: Service, id: InstanceId) -> store::Result<()> {

@@ -30,6 +30,10 @@ fn text(answer: &Answer) -> Vec<String> {
         Answer::Sessions(sessions) => sessions.iter().map(session_line).collect(),
         Answer::Ended(sessions) => vec![format!("{} ended", sessions.len())],
         Answer::Deleted(id) => vec![format!("{id} is deleted")],
+        Answer::Banned(id) => vec![format!("{id} is banned")],
+        Answer::Unbanned(id) => vec![format!("{id} is not banned")],
+        Answer::Granted(id) => vec![format!("{id} is an administrator")],
+        Answer::Ungranted(id) => vec![format!("{id} is no administrator")],
         Answer::Stats(stats) => of_stats(stats),
         Answer::Keys(keys) if keys.is_empty() => vec!["none".into()],
         Answer::Keys(keys) => keys.iter().map(|key| format!("{}  {}  {}", key.id, key.created_at, key.name)).collect(),
@@ -51,13 +55,15 @@ fn listed<T>(list: &Listed<T>, line: impl Fn(&T) -> String) -> Vec<String> {
     if lines.is_empty() {
         lines.push("none".into());
     }
-    lines.extend(list.next.iter().map(|next| format!("more: --after {next}")));
+    lines.extend(list.next_cursor.iter().map(|next| format!("more: --after {next}")));
     lines
 }
 
 fn user_line(user: &UserLine) -> String {
     let kind = if user.guest { "guest" } else { user.email.as_deref().unwrap_or("-") };
-    format!("{}  {}  {}  {}", user.id, user.created_at, user.username, kind)
+    let administrator = if user.administrator { "  administrator" } else { "" };
+    let banned = user.banned_at.map(|at| format!("  banned {at}")).unwrap_or_default();
+    format!("{}  {}  {}  {kind}{administrator}{banned}", user.id, user.created_at, user.username)
 }
 
 fn user_details(user: &UserDetails) -> Vec<String> {

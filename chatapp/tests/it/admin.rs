@@ -115,6 +115,33 @@ async fn a_deleted_account_is_gone_and_its_name_is_free() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_banned_and_made_an_administrator_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let serving = Serving::start(dir);
+    let api = Api::new(&serving.api).unwrap();
+    let alice = sign_up(&api, "alice").await;
+    let id = ask(dir, &[], &["user", "alice"], "user")["id"].take();
+    let guest = api.with_token(&api.guest(Some("gus")).await.unwrap().token);
+    assert_eq!(ask(dir, &[], &["users", "grant", "Alice"], "granted"), id);
+    assert_eq!(ask(dir, &[], &["user", "alice"], "user")["administrator"], true);
+    refused(dir, &[], &["users", "grant", "gus"], "an account with a password");
+    refused(dir, &[], &["users", "grant", "nobody"], "no such user");
+    assert_eq!(ask(dir, &[], &["users", "ungrant", "alice"], "ungranted"), id);
+    assert_eq!(ask(dir, &[], &["user", "alice"], "user")["administrator"], false);
+    assert_eq!(ask(dir, &[], &["users", "ban", "alice"], "banned"), id);
+    while alice.profile().await.is_ok() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(api.login("alice", "correct horse").await.unwrap_err().to_string().contains("banned"));
+    let listed = run(dir, &[], &["admin", "users"]).done();
+    assert!(listed.out.contains("  banned 2"), "{}", listed.out);
+    assert_eq!(ask(dir, &[], &["users", "unban", "alice"], "unbanned"), id);
+    api.login("alice", "correct horse").await.unwrap();
+    guest.profile().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_may_notify_from_when_it_is_made_until_it_is_revoked() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

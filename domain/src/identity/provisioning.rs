@@ -55,6 +55,8 @@ fn record(claims: &HostClaims, username: String, email: Option<String>) -> UserR
         bio: None,
         created_at: Timestamp::now(),
         guest: false,
+        administrator: false,
+        banned_at: None,
     }
 }
 

@@ -26,6 +26,8 @@ fn user() -> UserRecord {
         bio: None,
         created_at: Timestamp::now(),
         guest: true,
+        administrator: false,
+        banned_at: None,
     }
 }
 

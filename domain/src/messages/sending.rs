@@ -1,5 +1,8 @@
 //! Sending a message, once.
 
+use std::sync::LazyLock;
+
+use metrics::Counter;
 use shared::{
     MessageId, RoomId, Timestamp, UserId,
     protocol::{Message, command::SendMessage},
@@ -38,6 +41,9 @@ impl Prepared {
         self.refusal.is_some()
     }
 }
+
+/// Messages this process had stored.
+static STORED: LazyLock<Counter> = LazyLock::new(|| metrics::counter!("chatapp_messages_total"));
 
 impl Messages {
     /// Stores and publishes a message; when it returns, the message is as durable as the store. One operation of the
@@ -110,6 +116,9 @@ impl Messages {
         };
         let refusal = match done {
             Ok(done) => {
+                if !done.duplicate {
+                    STORED.increment(1);
+                }
                 self.note_written(message.author.id, message.room).await;
                 return Ok((message, done));
             }

@@ -3,7 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use shared::{NotificationId, RoomId, Timestamp, UserId};
-use store::{DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomLevel, StoredMessage};
+use store::{
+    DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomLevel, StoredMessage,
+    UserRecord,
+};
 
 use super::Notifications;
 use crate::{Result, pages::PAGE_BYTES, presence::is_looking};
@@ -115,13 +118,16 @@ impl Notifications {
     /// Why a job is not to be delivered any more: what happened to its recipient, to its message, or to their part in the
     /// room, since it was queued. Costs four reads at once, then two; one for a job that is not of a message.
     pub async fn cancelled(&self, job: &Job) -> Result<Option<&'static str>> {
-        const GONE: &str = "the account is gone";
+        let away = |account: Option<UserRecord>| match account {
+            None => Some("the account is gone"),
+            Some(account) => account.banned_at.map(|_| BANNED),
+        };
         if job.letter.is_some() {
             // Whose account it is about is found when it is written.
             return Ok(None);
         }
         let Some(id) = job.message else {
-            return Ok(self.store.users.user(job.user).await?.is_none().then_some(GONE));
+            return Ok(away(self.store.users.user(job.user).await?));
         };
         let (account, message, membership, read) = tokio::try_join!(
             self.store.users.user(job.user),
@@ -129,8 +135,10 @@ impl Notifications {
             self.store.rooms.membership(id.room, job.user),
             self.store.log.marks(id.room, std::slice::from_ref(&job.user)),
         )?;
+        if let Some(why) = away(account) {
+            return Ok(Some(why));
+        }
         Ok(match (message, membership) {
-            _ if account.is_none() => Some(GONE),
             (None, _) => Some("the message is gone"),
             (Some(message), _) if message.deleted_at.is_some() => Some("the message was deleted"),
             (_, None) => Some("no longer a member of the room"),
@@ -262,9 +270,10 @@ fn recipients<'a>(
 }
 
 /// Reasons that are the recipient's own affair: they tell where somebody is, and whom and what they do not want to hear.
-pub const PRIVATE: [&str; 4] = [ONLINE, BLOCKED, MUTED, MENTIONS_ONLY];
+pub const PRIVATE: [&str; 5] = [ONLINE, BLOCKED, MUTED, MENTIONS_ONLY, BANNED];
 const ONLINE: &str = "online";
 const BLOCKED: &str = "blocked";
+const BANNED: &str = "the account is banned";
 const MUTED: &str = "muted";
 const MENTIONS_ONLY: &str = "mentions only";
 

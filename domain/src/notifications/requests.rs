@@ -190,14 +190,20 @@ fn hash_of(users: &[UserId], request: &NotifyRequest) -> Result<u64> {
     Ok(u64::from_be_bytes(first))
 }
 
+impl From<Attempt> for ChannelState {
+    fn from(attempt: Attempt) -> Self {
+        Self {
+            channel: attempt.channel,
+            state: attempt.state,
+            detail: attempt.detail,
+            attempts: attempt.tries,
+            next_attempt_at: attempt.next_at,
+            at: attempt.at,
+        }
+    }
+}
+
 fn to_state(state: JobState) -> NotifyState {
-    let channel = |a: Attempt| ChannelState {
-        channel: a.channel,
-        state: a.state,
-        detail: a.detail,
-        attempts: a.tries,
-        next_attempt_at: a.next_at,
-        at: a.at,
-    };
-    NotifyState { user_id: state.user, done: state.done, channels: state.attempts.into_iter().map(channel).collect() }
+    let channels = state.attempts.into_iter().map(ChannelState::from).collect();
+    NotifyState { user_id: state.user, done: state.done, channels }
 }

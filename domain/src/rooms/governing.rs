@@ -72,7 +72,7 @@ impl Rooms {
         for _ in 0..TRIES {
             let access = self.access(viewer.user, room).await?;
             access.require(Act::DeleteRoom)?;
-            match self.store.room_admin.delete_room(room, &actor(viewer), access.membership.role).await {
+            match self.store.room_admin.delete_room(room, &actor(viewer), Some(access.membership.role)).await {
                 Err(StoreError::RolesChanged) => {}
                 other => return Ok(other?),
             }

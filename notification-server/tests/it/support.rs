@@ -179,7 +179,8 @@ impl Arrivals {
                         if let UserEvent::Change(change) = event.as_ref()
                             && let UserChangeBody::Notification(item) = &change.body
                         {
-                            let items = self.domain.notifications.with_texts(self.user, vec![InboxItem::clone(item)]).await;
+                            let items =
+                                self.domain.notifications.with_texts(self.user, vec![InboxItem::clone(item)]).await;
                             return items.unwrap().remove(0);
                         }
                     }

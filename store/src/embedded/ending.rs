@@ -26,10 +26,12 @@ const MEMBERS_A_STEP: usize = 100;
 const ID_KEPT: Duration = DEDUPE_KEPT.saturating_mul(2);
 
 /// See [`RoomAdmin::delete_room`](crate::RoomAdmin::delete_room).
-pub(super) fn delete(tx: &mut Tx, room: RoomId, by: &Actor, by_role: Role) -> Result<()> {
+pub(super) fn delete(tx: &mut Tx, room: RoomId, by: &Actor, by_role: Option<Role>) -> Result<()> {
     let mut row = head(tx, room)?;
     let was = record(tx, room)?;
-    with_role(tx, room, by.id, by_role)?;
+    if let Some(role) = by_role {
+        with_role(tx, room, by.id, role)?;
+    }
     let now = Timestamp::now();
     record_change(tx, &mut row.head, Recording { room, by, at: now, body: ChangeBody::Ended })?;
     move_due(tx, room, &mut row, None)?;

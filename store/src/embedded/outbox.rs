@@ -13,7 +13,7 @@ use super::{
     notify_queue::nothing_in,
     tx::Tx,
 };
-use crate::{ClaimedJob, Job, JobState, Outbox, Result};
+use crate::{Backlog, ClaimedJob, Job, JobState, Outbox, Result};
 
 /// A job that is not over.
 struct JobRow {
@@ -156,6 +156,15 @@ impl Outbox for Embedded {
             return Ok(Vec::new());
         }
         self.write(move |tx| claim(tx, now, lease, limit)).await
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog> {
+        let (due, all) = (keys::jobs_due_until(now), keys::jobs());
+        self.read(move |read| {
+            let (due, all) = (read.count(&due)?, read.count(&all)?);
+            Ok(Backlog { due, later: all.saturating_sub(due) })
+        })
+        .await
     }
 
     async fn settle(&self, claimed: &ClaimedJob, state: &JobState, retry_at: Option<Timestamp>) -> Result<()> {

@@ -136,7 +136,7 @@ fn put_ban(tx: &mut Tx, room: RoomId, ban: Ban) -> Result<()> {
 
 #[async_trait]
 impl RoomAdmin for Embedded {
-    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()> {
+    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Option<Role>) -> Result<()> {
         let by = by.clone();
         self.write(move |tx| ending::delete(tx, room, &by, by_role)).await
     }

@@ -47,7 +47,7 @@ struct Ends {
 fn lives(read: &impl Read, user: UserId, login: Login) -> Result<bool> {
     let id = match login {
         Login::Session(id) => id,
-        Login::Host { .. } => return users::exists(read, user),
+        Login::Host { .. } => return users::may_be_here(read, user),
     };
     let ends: Option<Ends> = read.get(&keys::session(user, id))?.map(|row| codec::from_json(&row)).transpose()?;
     Ok(ends.is_some_and(|ends| ends.expires_at > Timestamp::now()))
@@ -71,6 +71,9 @@ fn end(tx: &mut Tx, session: &SessionRecord) {
 fn create(tx: &mut Tx, session: &SessionRecord, keep: usize, password: Option<&str>) -> Result<bool> {
     if is_gone(tx, session.user)? {
         return Err(StoreError::UserNotFound);
+    }
+    if users::read_user(tx, session.user)?.is_some_and(|user| user.banned_at.is_some()) {
+        return Err(StoreError::AccountBanned);
     }
     if password.is_some() && users::password_hash(tx, session.user)?.as_deref() != password {
         return Ok(false);

@@ -41,6 +41,8 @@ fn user(actor: &Actor, guest: bool) -> UserRecord {
         bio: None,
         created_at: Timestamp::now(),
         guest,
+        administrator: false,
+        banned_at: None,
     }
 }
 

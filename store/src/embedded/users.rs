@@ -1,7 +1,9 @@
 //! Accounts. A command does all of a change, so nothing is ever half claimed.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use shared::{SessionId, UserId};
+use shared::{SessionId, Timestamp, UserId};
 
 use super::{
     Embedded, codec, deletions, keys,
@@ -9,7 +11,7 @@ use super::{
     sessions,
     tx::Tx,
 };
-use crate::{ExternalId, ProfilePatch, Result, StoreError, UserRecord, Users};
+use crate::{BusEvent, ExternalId, ProfilePatch, Result, StoreError, UserEvent, UserRecord, Users};
 
 /// The id a row or key holds.
 pub(super) fn user_id(bytes: &[u8]) -> Result<UserId> {
@@ -62,9 +64,9 @@ pub(super) fn remove(tx: &mut Tx, user: &UserRecord) -> Result<()> {
     tx.put(keys::user_count(), count.to_be_bytes().to_vec())
 }
 
-/// Is there such a user?
-pub(super) fn exists(read: &impl Read, id: UserId) -> Result<bool> {
-    Ok(read_user(read, id)?.is_some())
+/// Is there such a user, who is not banned?
+pub(super) fn may_be_here(read: &impl Read, id: UserId) -> Result<bool> {
+    Ok(read_user(read, id)?.is_some_and(|user| user.banned_at.is_none()))
 }
 
 fn of_external(read: &impl Read, external: &ExternalId) -> Result<Option<UserId>> {
@@ -116,6 +118,28 @@ fn change_password(
     user.password_hash = Some(next);
     put_user(tx, &user)?;
     sessions::end_others(tx, id, Some(keep)).map(Some)
+}
+
+fn set_administrator(tx: &mut Tx, id: UserId, administrator: bool) -> Result<()> {
+    let user = read_user(tx, id)?.ok_or(StoreError::UserNotFound)?;
+    put_user(tx, &UserRecord { administrator, ..user })
+}
+
+fn ban(tx: &mut Tx, id: UserId, at: Timestamp) -> Result<Vec<SessionId>> {
+    let user = read_user(tx, id)?.ok_or(StoreError::UserNotFound)?;
+    let banned_at = Some(user.banned_at.unwrap_or(at));
+    put_user(tx, &UserRecord { banned_at, ..user })?;
+    tx.publish(BusEvent::User(id, Arc::new(UserEvent::AccountClosed)));
+    sessions::forget_all(tx, id)
+}
+
+fn unban(tx: &mut Tx, id: UserId) -> Result<bool> {
+    let user = read_user(tx, id)?.ok_or(StoreError::UserNotFound)?;
+    let was = user.banned_at.is_some();
+    if was {
+        put_user(tx, &UserRecord { banned_at: None, ..user })?;
+    }
+    Ok(was)
 }
 
 #[async_trait]
@@ -175,6 +199,18 @@ impl Users for Embedded {
     ) -> Result<Option<Vec<SessionId>>> {
         let hashes = [old, next].map(str::to_owned);
         self.write(move |tx| change_password(tx, id, hashes, keep)).await
+    }
+
+    async fn set_administrator(&self, id: UserId, administrator: bool) -> Result<()> {
+        self.write(move |tx| set_administrator(tx, id, administrator)).await
+    }
+
+    async fn ban_user(&self, id: UserId, at: Timestamp) -> Result<Vec<SessionId>> {
+        self.write(move |tx| ban(tx, id, at)).await
+    }
+
+    async fn unban_user(&self, id: UserId) -> Result<bool> {
+        self.write(move |tx| unban(tx, id)).await
     }
 
     async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>> {

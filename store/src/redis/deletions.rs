@@ -39,7 +39,7 @@ impl Left {
 }
 
 impl Engine {
-    async fn user_text(&self, user: UserId) -> Result<Option<String>> {
+    pub(super) async fn user_text(&self, user: UserId) -> Result<Option<String>> {
         self.connections.ask("read a user", cmd("GET").arg(self.keys.user(user))).await
     }
 

@@ -28,7 +28,7 @@ const ID_KEPT: Duration = DEDUPE_KEPT.saturating_mul(2);
 
 impl Engine {
     /// See [`RoomAdmin::delete_room`](crate::RoomAdmin::delete_room).
-    pub(super) async fn end_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()> {
+    pub(super) async fn end_room(&self, room: RoomId, by: &Actor, by_role: Option<Role>) -> Result<()> {
         for _ in 0..TRIES {
             let text = self.record_text(room).await?.ok_or(StoreError::RoomNotFound)?;
             let record: RoomRecord = from_json(&text)?;
@@ -54,7 +54,7 @@ impl Engine {
         &self,
         (room, record): (RoomId, &str),
         by: &Actor,
-        by_role: Role,
+        by_role: Option<Role>,
         attempt: &str,
     ) -> Result<bool> {
         let (keys, shard) = (&self.keys, shard_of(room));
@@ -66,7 +66,7 @@ impl Engine {
             .keys([keys.mentions(room), keys.reactions(room), keys.leaving(room), keys.replies(room)])
             .key(keys.outcomes(room))
             .arg(by.id.to_string())
-            .arg(role_text(by_role))
+            .arg(by_role.map_or("", role_text))
             .arg(EventId::random().to_string())
             .arg(json(&by.username)?)
             .arg(room.to_string())

@@ -133,6 +133,7 @@ keys! {
 
     registry(service: &str) = "{{registry}}:{service}";
     registry_expiry(service: &str) = "{{registry}}:{service}:expiry";
+    registry_draining() = "{{registry}}:draining";
     bucket(key: &str) = "limit:{key}";
     api_keys() = "api-keys";
     push_owner(id: &str) = "push-owner:{id}";

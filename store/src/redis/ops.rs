@@ -11,11 +11,12 @@ use shared::{
 
 use super::{
     Engine,
-    codec::{from_json, json},
+    codec::{from_json, json, parse},
+    connection::corrupt,
     intents::millis,
     scripts::{self, Call},
 };
-use crate::{Instance, Limits, Registry, Result, Service, SigningKeys, Taken};
+use crate::{Draining, Instance, Limits, Registry, Result, Service, SigningKeys, Taken};
 
 #[async_trait]
 impl SigningKeys for Engine {
@@ -59,14 +60,35 @@ impl Engine {
 
 #[async_trait]
 impl Registry for Engine {
-    async fn register(&self, instance: &Instance, ttl: Duration) -> Result<()> {
+    async fn register(&self, instance: &Instance, ttl: Duration) -> Result<bool> {
         let (entries, expiry) = self.keys.service(instance.service);
         let register = Call::new(&scripts::REGISTER)
-            .keys([entries, expiry])
+            .keys([entries, expiry, self.keys.registry_draining()])
             .arg(instance.id.to_string())
             .arg(json(instance)?)
             .arg(millis(ttl));
-        self.connections.run::<i64>("register an instance", register).await.map(drop)
+        self.connections.run("register an instance", register).await
+    }
+
+    async fn ask_to_drain(&self, id: InstanceId, ttl: Duration) -> Result<Draining> {
+        let mut ask = Call::new(&scripts::ASK_TO_DRAIN).key(self.keys.registry_draining());
+        for service in Service::ALL {
+            ask = ask.key(self.keys.service(service).1);
+        }
+        match self.connections.run::<i64>("ask an instance to stop", ask.arg(id.to_string()).arg(millis(ttl))).await? {
+            -1 => Ok(Draining::Asked),
+            0 => Ok(Draining::Unknown),
+            n @ 1..=4 => Ok(Draining::Last(Service::ALL[n as usize - 1])),
+            _ => Err(corrupt("an answer")),
+        }
+    }
+
+    async fn draining(&self) -> Result<Vec<InstanceId>> {
+        let read = Call::new(&scripts::DRAINING).key(self.keys.registry_draining());
+        let ids: Vec<String> = self.connections.run("list instances that stop", read).await?;
+        let mut ids: Vec<InstanceId> = ids.iter().map(|id| parse(id, "an instance")).collect::<Result<_>>()?;
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     async fn deregister(&self, service: Service, id: InstanceId) -> Result<()> {

@@ -15,7 +15,7 @@ use super::{
     intents::millis,
     scripts::{self, Call},
 };
-use crate::{ClaimedJob, Job, JobState, Outbox, Result};
+use crate::{Backlog, ClaimedJob, Job, JobState, Outbox, Result};
 
 /// How long the states of a request are kept after the last change.
 const STATES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -63,6 +63,14 @@ impl Outbox for Engine {
             _ => Err(corrupt("a job")),
         });
         jobs.collect()
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog> {
+        let key = self.keys.outbox_due();
+        let due = cmd("ZCOUNT").arg(&key).arg("-inf").arg(now.as_millis()).to_owned();
+        let (due, all): (u64, u64) =
+            self.connections.ask_atomic("count jobs", vec![due, cmd("ZCARD").arg(&key).to_owned()]).await?;
+        Ok(Backlog { due, later: all.saturating_sub(due) })
     }
 
     async fn settle(&self, claimed: &ClaimedJob, state: &JobState, retry_at: Option<Timestamp>) -> Result<()> {

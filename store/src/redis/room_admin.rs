@@ -131,7 +131,7 @@ impl Engine {
 
 #[async_trait]
 impl RoomAdmin for Engine {
-    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Role) -> Result<()> {
+    async fn delete_room(&self, room: RoomId, by: &Actor, by_role: Option<Role>) -> Result<()> {
         self.end_room(room, by, by_role).await
     }
 

@@ -67,6 +67,7 @@ scripts! {
     CONCLUDE = "conclude";
     PUT_OUTCOMES = "put_outcomes";
     COMPARE_AND_SET = "compare_and_set";
+    BAN_ACCOUNT = "ban_account";
     CREATE_SESSION = "create_session";
     ROTATE_REFRESH = "rotate_refresh";
     END_SESSIONS = "end_sessions";
@@ -97,6 +98,8 @@ scripts! {
     MARK_INBOX_READ = "mark_inbox_read";
     PUT_NOTIFY_SETTINGS = "put_notify_settings";
     REGISTER = "register";
+    ASK_TO_DRAIN = "ask_to_drain";
+    DRAINING = "draining";
     INSTANCES = "instances";
     TAKE_TOKENS = "take_tokens";
     GIVE_BACK_TOKENS = "give_back_tokens";

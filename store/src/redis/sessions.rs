@@ -80,7 +80,7 @@ pub(super) fn used_at(text: &str) -> Result<Timestamp> {
 fn is_live(login: Login, text: Option<&str>) -> Result<bool> {
     match login {
         Login::Session(_) => lives(text),
-        Login::Host { .. } => Ok(users::record(text)?.is_some()),
+        Login::Host { .. } => Ok(users::record(text)?.is_some_and(|user| user.banned_at.is_none())),
     }
 }
 
@@ -128,6 +128,7 @@ impl Sessions for Engine {
         let create = create.arg(password.unwrap_or_default());
         match self.connections.run::<i64>("create a session", create).await? {
             -1 => Err(StoreError::UserNotFound),
+            -2 => Err(StoreError::AccountBanned),
             made => Ok(made != 0),
         }
     }

@@ -271,6 +271,35 @@ impl Users for Engine {
         Err(contended())
     }
 
+    async fn set_administrator(&self, id: UserId, administrator: bool) -> Result<()> {
+        self.change_user(id, |user| user.administrator = administrator).await
+    }
+
+    async fn ban_user(&self, id: UserId, at: Timestamp) -> Result<Vec<SessionId>> {
+        for _ in 0..CONTENDERS {
+            let (key, text) = (self.keys.user(id), self.user_text(id).await?);
+            let user = record(text.as_deref())?.ok_or(StoreError::UserNotFound)?;
+            let banned_at = Some(user.banned_at.unwrap_or(at));
+            let ban = Call::new(&scripts::BAN_ACCOUNT)
+                .keys([key, self.keys.sessions(id), self.keys.user_channel(id)])
+                .arg(text)
+                .arg(json(&UserRecord { banned_at, ..user })?);
+            let answer: Vec<String> = self.connections.run("ban an account", ban).await?;
+            match answer.split_first() {
+                Some((said, ended)) if said == "OK" => {
+                    return ended.iter().map(|id| parse(id, "a session")).collect();
+                }
+                Some((said, _)) if said == "CHANGED" => {}
+                _ => return Err(corrupt("an answer")),
+            }
+        }
+        Err(contended())
+    }
+
+    async fn unban_user(&self, id: UserId) -> Result<bool> {
+        self.change_user(id, |user| user.banned_at.take().is_some()).await
+    }
+
     async fn search_users(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<UserId>> {
         let folded = prefix.to_ascii_lowercase();
         // Names hold no zero byte; in the index one ends the name.

@@ -204,7 +204,7 @@ pub async fn a_deleted_room_leaves_all_its_files_as_orphans(s: &Fixture) {
         sent(s, room, &alice, &pair).await;
         files.extend(pair);
     }
-    s.room_admin.delete_room(room, &alice, Role::Owner).await.unwrap();
+    s.room_admin.delete_room(room, &alice, Some(Role::Owner)).await.unwrap();
     s.maintenance.sweep(Timestamp::now().after(Duration::from_secs(1))).await.unwrap();
     assert_eq!(orphans(s).await, ids(&files));
 }

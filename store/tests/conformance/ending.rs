@@ -45,7 +45,7 @@ async fn is_not_there(s: &Store, room: RoomId, user: &Actor) {
     fails!(s.log.mark_read(room, user.id, 1).await, RoomNotFound);
     assert_eq!(s.log.message(id(room, 1)).await.unwrap(), None);
     assert_eq!(s.log.reacted(room, user.id, &[1]).await.unwrap(), []);
-    fails!(s.room_admin.delete_room(room, user, Role::Owner).await, RoomNotFound);
+    fails!(s.room_admin.delete_room(room, user, Some(Role::Owner)).await, RoomNotFound);
     fails!(s.room_admin.unban(room, user.id, Role::Owner, user.id).await, RoomNotFound);
     fails!(s.room_admin.bans(room, None, 9).await, RoomNotFound);
     let patch = RoomUpdate { room, by: user.clone(), by_role: Role::Owner, patch: RoomPatch::default() };
@@ -81,11 +81,11 @@ pub async fn a_deleted_room_is_not_there_from_the_first_moment(s: &Fixture) {
     let mut events = follow(&s.store, &[Topic::Room(room)]).await;
     let mut told = follow(&s.store, &people.iter().map(|p| Topic::User(p.id)).collect::<Vec<_>>()).await;
 
-    fails!(s.room_admin.delete_room(room, alice, Role::Admin).await, RolesChanged);
-    fails!(s.room_admin.delete_room(room, bob, Role::Owner).await, RolesChanged);
-    fails!(s.room_admin.delete_room(room, carol, Role::Owner).await, RolesChanged);
+    fails!(s.room_admin.delete_room(room, alice, Some(Role::Admin)).await, RolesChanged);
+    fails!(s.room_admin.delete_room(room, bob, Some(Role::Owner)).await, RolesChanged);
+    fails!(s.room_admin.delete_room(room, carol, Some(Role::Owner)).await, RolesChanged);
     assert_eq!(head(&s.store, room).await, before);
-    s.room_admin.delete_room(room, alice, Role::Owner).await.unwrap();
+    s.room_admin.delete_room(room, alice, Some(Role::Owner)).await.unwrap();
 
     let event = room_event(&mut events).await;
     assert_eq!(
@@ -112,10 +112,22 @@ pub async fn a_deleted_room_is_not_there_from_the_first_moment(s: &Fixture) {
     assert_eq!(s.rooms.rooms_of(alice.id).await.unwrap(), []);
 }
 
+pub async fn who_is_no_member_deletes_a_room_where_no_role_is_asked_for(s: &Fixture) {
+    let people = actors(2);
+    let room = made(&s.store, &people[..1]).await.id;
+    fails!(s.room_admin.delete_room(RoomId::new(), &people[1], None).await, RoomNotFound);
+    let mut events = follow(&s.store, &[Topic::Room(room)]).await;
+    s.room_admin.delete_room(room, &people[1], None).await.unwrap();
+    let event = room_event(&mut events).await;
+    assert_eq!((event.change.user, &event.change.body), (people[1].id, &ChangeBody::Ended));
+    is_not_there(&s.elsewhere().await, room, &people[0]).await;
+    assert_eq!(s.rooms.rooms_of(people[0].id).await.unwrap(), []);
+}
+
 pub async fn the_lists_of_many_members_follow_step_by_step(s: &Fixture) {
     let people = actors(450);
     let room = made(&s.store, &people).await.id;
-    s.room_admin.delete_room(room, &people[0], Role::Owner).await.unwrap();
+    s.room_admin.delete_room(room, &people[0], Some(Role::Owner)).await.unwrap();
     assert_eq!(s.rooms.views(people[449].id, &[room]).await.unwrap(), [None]);
     eventually("every list has followed", async || {
         s.maintenance.sweep(Timestamp::now()).await.unwrap();
@@ -139,7 +151,7 @@ pub async fn whatever_happens_at_the_same_moment_a_deleted_room_is_gone(s: &Fixt
             for round in 0..10 {
                 // Each may be refused, by then.
                 match (n, round) {
-                    (0, 5) => store.room_admin.delete_room(room, &person, Role::Owner).await.unwrap(),
+                    (0, 5) => store.room_admin.delete_room(room, &person, Some(Role::Owner)).await.unwrap(),
                     (0..4, _) => drop(store.log.append(&text(room, &person, "x")).await),
                     (_, round) if round % 2 == 0 => drop(store.rooms.join(room, &person, Role::Member, MANY).await),
                     _ => drop(store.rooms.leave(room, &person).await),
@@ -163,7 +175,7 @@ pub async fn a_page_of_public_rooms_goes_on_after_a_room_that_is_gone(s: &Fixtur
     for room in &rooms {
         s.rooms.create_room(room, std::slice::from_ref(&alice)).await.unwrap();
     }
-    s.room_admin.delete_room(rooms[1].id, &alice, Role::Owner).await.unwrap();
+    s.room_admin.delete_room(rooms[1].id, &alice, Some(Role::Owner)).await.unwrap();
     assert_eq!(s.rooms.public_rooms("", Some(("B", rooms[1].id)), 9).await.unwrap(), [rooms[2].id]);
     assert_eq!(s.rooms.public_rooms("c", Some(("b", rooms[1].id)), 9).await.unwrap(), [rooms[2].id]);
     assert_eq!(s.rooms.public_rooms("", None, 9).await.unwrap(), [rooms[0].id, rooms[2].id]);

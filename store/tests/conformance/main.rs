@@ -11,6 +11,7 @@ mod engine;
 mod model;
 mod support;
 
+mod accounts;
 mod attachments;
 mod bus;
 mod changes;
@@ -85,6 +86,12 @@ conformance! {
         an_avatar_takes_the_place_of_the_one_before,
         a_password_is_changed_by_who_knows_the_old_hash_and_all_other_sessions_end,
         search_goes_by_the_bytes_of_the_folded_name,
+    }
+    accounts {
+        an_administrator_is_one_until_that_is_taken_back,
+        a_ban_ends_all_sessions_with_one_step_and_no_other_begins,
+        who_is_banned_no_more_logs_in_again,
+        a_login_and_a_ban_at_once_leave_no_session,
     }
     people {
         contacts_are_one_way_and_in_order_of_id,
@@ -199,6 +206,7 @@ conformance! {
     }
     ending {
         a_deleted_room_is_not_there_from_the_first_moment,
+        who_is_no_member_deletes_a_room_where_no_role_is_asked_for,
         the_lists_of_many_members_follow_step_by_step,
         whatever_happens_at_the_same_moment_a_deleted_room_is_gone,
         a_page_of_public_rooms_goes_on_after_a_room_that_is_gone,
@@ -386,6 +394,8 @@ conformance! {
     ops {
         instances_come_least_loaded_first,
         an_instance_that_is_not_put_again_ends,
+        an_instance_is_asked_to_stop_unless_it_is_the_last_of_its_service,
+        of_two_who_are_asked_to_stop_at_once_one_stays,
         a_bucket_gives_what_it_has,
         a_bucket_fills_up_to_its_burst,
         what_is_given_back_is_there_again_and_never_over_the_burst,

@@ -259,7 +259,7 @@ pub async fn whoever_watches_is_told_when_a_users_list_of_rooms_changes(s: &Fixt
     told().await;
     join(&s.store, room.id, &alice).await;
     told().await;
-    s.room_admin.delete_room(room.id, &bob, Role::Owner).await.unwrap();
+    s.room_admin.delete_room(room.id, &bob, Some(Role::Owner)).await.unwrap();
     told().await;
     assert_eq!(listed().await, [vec![], vec![], vec![]]);
 }

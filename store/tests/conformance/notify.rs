@@ -3,7 +3,9 @@
 use std::{collections::HashSet, time::Duration};
 
 use shared::{InstanceId, NotificationId, RoomId, Timestamp, UserId};
-use store::{Actor, Attempt, ClaimedJob, DueRoom, Job, JobState, NewMessage, Outcome, PageFrom, PageRequest, Store};
+use store::{
+    Actor, Attempt, Backlog, ClaimedJob, DueRoom, Job, JobState, NewMessage, Outcome, PageFrom, PageRequest, Store,
+};
 
 use crate::{
     engine::Fixture,
@@ -241,9 +243,12 @@ pub async fn jobs_are_enqueued_once(s: &Fixture) {
 pub async fn a_job_to_retry_is_due_again_then_and_not_before(s: &Fixture) {
     let (request, user, now) = (NotificationId::new(), UserId::new(), Timestamp::now());
     s.outbox.enqueue(&[bare(request, user)]).await.unwrap();
+    let backlog = async |at| s.outbox.backlog(at).await.unwrap();
     let mut at = now;
     for attempt in 1..=3 {
+        assert_eq!(backlog(at).await, Backlog { due: 1, later: 0 });
         let claimed = claim(&s.store, at).await;
+        assert_eq!(backlog(at).await, Backlog { due: 0, later: 1 });
         assert_eq!(claimed.iter().map(|c| c.attempt).collect::<Vec<_>>(), [attempt]);
         let retry_at = at.after(LEASE * 4);
         s.outbox.settle(&claimed[0], &told(user, false, &["queued"]), Some(retry_at)).await.unwrap();
@@ -254,6 +259,7 @@ pub async fn a_job_to_retry_is_due_again_then_and_not_before(s: &Fixture) {
     assert_eq!(last.attempt, 4);
     s.outbox.settle(&last, &told(user, true, &["failed"]), None).await.unwrap();
     assert_eq!(claim(&s.store, at.after(LEASE * 99)).await, [], "it is over");
+    assert_eq!(backlog(at).await, Backlog::default());
 }
 
 pub async fn a_dead_consumer_s_job_goes_to_another(s: &Fixture) {

@@ -7,7 +7,7 @@ use shared::{
     protocol::Role,
     token::{Kid, PublicKey},
 };
-use store::{ApiKeyRecord, BackedUp, Finding, Instance, Service};
+use store::{ApiKeyRecord, BackedUp, Draining, Finding, Instance, Service};
 
 use crate::{
     engine::{Engine, Fixture},
@@ -56,6 +56,37 @@ pub async fn an_instance_that_is_not_put_again_ends(s: &Fixture) {
     eventually("ended", async || s.registry.instances(Service::Chat).await.unwrap().len() == 1).await;
     assert!(start.elapsed() >= SHORT - Duration::from_millis(20), "not before its time");
     assert_eq!(s.registry.instances(Service::Chat).await.unwrap(), [stays]);
+}
+
+pub async fn an_instance_is_asked_to_stop_unless_it_is_the_last_of_its_service(s: &Fixture) {
+    let [one, two] = [instance(Service::Chat, 1), instance(Service::Chat, 2)];
+    let api = Instance { id: one.id, ..instance(Service::Api, 1) };
+    let put = async |instance: &Instance| s.registry.register(instance, LONG).await.unwrap();
+    let ask = async |instance: &Instance| s.elsewhere().await.registry.ask_to_drain(instance.id, LONG).await.unwrap();
+    assert_eq!(ask(&one).await, Draining::Unknown);
+    for instance in [&one, &two, &api] {
+        assert!(!put(instance).await);
+    }
+    assert_eq!(ask(&one).await, Draining::Last(Service::Api), "its process is of another service, too");
+    assert_eq!(ask(&two).await, Draining::Asked);
+    assert_eq!(s.registry.draining().await.unwrap(), [two.id]);
+    assert!(put(&two).await && !put(&one).await);
+    s.registry.deregister(Service::Api, one.id).await.unwrap();
+    assert_eq!(ask(&one).await, Draining::Last(Service::Chat), "the other one is about to go");
+    assert_eq!(ask(&two).await, Draining::Asked, "twice is once");
+}
+
+pub async fn of_two_who_are_asked_to_stop_at_once_one_stays(s: &Fixture) {
+    let [one, two] = [instance(Service::Chat, 1), instance(Service::Chat, 2)];
+    for instance in [&one, &two] {
+        s.registry.register(instance, LONG).await.unwrap();
+    }
+    let ask = async |instance: &Instance| s.registry.ask_to_drain(instance.id, SHORT).await.unwrap();
+    let answers = tokio::join!(ask(&one), ask(&two));
+    let asked = [answers.0, answers.1].iter().filter(|answer| **answer == Draining::Asked).count();
+    assert_eq!(asked, 1, "{answers:?}");
+    eventually("ended", async || s.registry.draining().await.unwrap().is_empty()).await;
+    assert!(!s.registry.register(&one, LONG).await.unwrap() && !s.registry.register(&two, LONG).await.unwrap());
 }
 
 pub async fn a_bucket_gives_what_it_has(s: &Fixture) {

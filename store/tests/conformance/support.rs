@@ -55,6 +55,8 @@ pub fn account(name: &str) -> UserRecord {
         bio: None,
         created_at: Timestamp::now(),
         guest: false,
+        administrator: false,
+        banned_at: None,
     }
 }
 

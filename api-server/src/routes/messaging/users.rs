@@ -88,6 +88,7 @@ pub(super) async fn register(
     (status = 200, body = Answer<LoggedIn>),
     (status = 400, body = Problem, description = "INVALID_MESSAGE"),
     (status = 401, body = Problem, description = "UNAUTHORIZED: wrong name or password"),
+    (status = 403, body = Problem, description = "FORBIDDEN: the account is banned"),
     (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
 ))]
 #[post("/api/users/login", wrap = "from_fn(with_success)")]

@@ -32,6 +32,11 @@ pub(in crate::embedded) fn jobs_due_until(now: Timestamp) -> Span {
     Span { hi, ..state(b'Q', &[&[0]]).prefix() }
 }
 
+/// The place of each job in the queue.
+pub(in crate::embedded) fn jobs() -> Span {
+    state(b'Q', &[]).prefix()
+}
+
 pub(in crate::embedded) fn jobs_claimed_until(at: Timestamp) -> Span {
     let hi = after_prefix(&state(b'Q', &[&[1], &time(at)]).bytes);
     Span { hi, ..state(b'Q', &[&[1]]).prefix() }

@@ -49,7 +49,7 @@ async fn what_is_left_of_a_deleted_room_goes_with_the_sweep_and_its_id_two_days_
     store.invites.put_invite(&invite).await.unwrap();
     store.invites.invite_salt(id).await.unwrap();
 
-    store.room_admin.delete_room(id, alice, Role::Owner).await.unwrap();
+    store.room_admin.delete_room(id, alice, Some(Role::Owner)).await.unwrap();
     let now = Timestamp::now();
     store.maintenance.sweep(now).await.unwrap();
     assert_eq!(families_of(&engine, id).await, "GWx", "that it was, and what its authors may ask again");

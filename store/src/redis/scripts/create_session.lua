@@ -1,11 +1,11 @@
 #!lua
--- KEYS sessions channel user | ARGV session record now keep password('': any). Gives -1 where the account is gone, 0 where
--- it has another password.
-if redis.call('GETRANGE', KEYS[3], 0, 3) == 'gone' then return -1 end
-if ARGV[5] ~= '' then
-  local user = redis.call('GET', KEYS[3])
-  if not user or cjson.decode(user).password_hash ~= ARGV[5] then return 0 end
-end
+-- KEYS sessions channel user | ARGV session record now keep password('': any). Gives -1 where the account is gone, -2
+-- where it is banned, 0 where it has another password.
+local text = redis.call('GET', KEYS[3]) or ''
+if string.sub(text, 1, 4) == 'gone' then return -1 end
+local user = string.sub(text, 1, 1) == '{' and cjson.decode(text) or {}
+if user.banned_at then return -2 end
+if ARGV[5] ~= '' and user.password_hash ~= ARGV[5] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 local now, last, others = tonumber(ARGV[3]), 0, {}
 local all = redis.call('HGETALL', KEYS[1])

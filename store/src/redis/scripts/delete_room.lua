@@ -1,6 +1,6 @@
 #!lua
 -- KEYS room members joined void channel due retention ending former, then all else of the room
--- ARGV by byRole eventId name(JSON) room record
+-- ARGV by byRole('': any) eventId name(JSON) room record
 -- Of the room stays that it was deleted, and who were its members, whose lists have to follow.
 local call = redis.call
 if call('EXISTS', KEYS[4]) == 1 then return 'VOID' end
@@ -8,7 +8,7 @@ local head = call('HMGET', KEYS[1], 'rev', 'deleted')
 -- The same call again, after its answer was lost.
 if head[2] == ARGV[3] then return 'OK' end
 if not head[1] then return 'NO_ROOM' end
-if string.match(call('HGET', KEYS[2], ARGV[1]) or '', '^%S*') ~= ARGV[2] then return 'ROLES_CHANGED' end
+if ARGV[2] ~= '' and string.match(call('HGET', KEYS[2], ARGV[1]) or '', '^%S*') ~= ARGV[2] then return 'ROLES_CHANGED' end
 if call('HGET', KEYS[1], 'record') ~= ARGV[6] then return 'CHANGED' end
 local t = call('TIME')
 local at = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))

@@ -36,6 +36,8 @@ pub(super) fn user(name: &str) -> UserRecord {
         bio: None,
         created_at: Timestamp::from_millis(1_700_000_000_000),
         guest: false,
+        administrator: false,
+        banned_at: None,
     }
 }
 
@@ -269,13 +271,13 @@ async fn a_deletion_that_died_on_either_side_of_the_room_leaves_its_names_with_i
     assert_eq!(engine.room_id_by_handle("lobby").await.unwrap(), Some(record.id));
     assert_eq!(engine.public_rooms("", None, 9).await.unwrap(), [record.id]);
     let text = engine.record_text(record.id).await.unwrap().unwrap();
-    let late = engine.delete_here((record.id, &text), &ann, Role::Owner, &before).await;
+    let late = engine.delete_here((record.id, &text), &ann, Some(Role::Owner), &before).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
 
     let attempt = new_attempt();
     let _dead = engine.record_intent(&intent(&attempt), Timestamp::now()).await.unwrap();
-    assert!(!engine.delete_here((record.id, "{}"), &ann, Role::Owner, &attempt).await.unwrap(), "another record");
-    assert!(engine.delete_here((record.id, &text), &ann, Role::Owner, &attempt).await.unwrap());
+    assert!(!engine.delete_here((record.id, "{}"), &ann, Some(Role::Owner), &attempt).await.unwrap(), "another record");
+    assert!(engine.delete_here((record.id, &text), &ann, Some(Role::Owner), &attempt).await.unwrap());
     assert_eq!(engine.room(record.id).await.unwrap(), None);
     assert_eq!(later(&engine).await, 1);
     assert_eq!(engine.room_id_by_handle("lobby").await.unwrap(), None);
@@ -297,7 +299,7 @@ async fn a_room_deleted_before_its_making_is_done_leaves_its_handle_free(#[case]
     let pending = engine.begin_create(&record, &members, &attempt, Timestamp::now()).await.unwrap();
     assert!(engine.write_room(&record, &members, &attempt).await.unwrap());
     // Its owner finds it already.
-    engine.delete_room(record.id, &ann, Role::Owner).await.unwrap();
+    engine.delete_room(record.id, &ann, Some(Role::Owner)).await.unwrap();
     assert_eq!(engine.room_id_by_handle("lobby").await.unwrap(), None);
     engine.confirm_create(record.id, Some(&record), record.handle.as_deref()).await.unwrap();
     assert_eq!(engine.room_id_by_handle("lobby").await.unwrap(), None);

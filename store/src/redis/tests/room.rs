@@ -209,7 +209,7 @@ async fn a_deleted_room_leaves_that_it_was_and_what_its_authors_may_ask_again(#[
     engine.put_invite(&invite).await.unwrap();
     engine.invite_salt(record.id).await.unwrap();
 
-    engine.delete_room(record.id, &ann, by_role).await.unwrap();
+    engine.delete_room(record.id, &ann, Some(by_role)).await.unwrap();
     let mut connection = server.connection().await;
     let mut left: Vec<String> = cmd("KEYS").arg("*:room:*").query_async(&mut connection).await.unwrap();
     // In a cluster, each append is known for a minute.

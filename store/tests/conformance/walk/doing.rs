@@ -129,7 +129,7 @@ impl Walk<'_> {
                     return;
                 }
                 let by_role = decided_by(is, wrong);
-                let got = answer(self.store.room_admin.delete_room(room, &by, by_role).await);
+                let got = answer(self.store.room_admin.delete_room(room, &by, Some(by_role)).await);
                 assert_eq!(got, self.model.end(room, &by, by_role), "{op:?}");
             }
             Op::Unban { room, user } => {
