@@ -6,7 +6,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use domain::{
     Domain, DomainError,
-    notifications::{CHANNELS, Gate, INBOX, gate},
+    notifications::{CHANNELS, EMAIL, Gate, INBOX, gate},
 };
 use futures_util::{FutureExt, future::join_all};
 use shared::Timestamp;
@@ -110,7 +110,7 @@ impl Worker {
             Some(outcome) => open.into_iter().map(|place| (place, outcome.clone())).collect(),
             None => {
                 let (held_back, open) = self.held_back(&claimed, open).await?;
-                let job = &self.domain.notifications.with_text(job.clone()).await?;
+                let job = &self.filled_in(job, &open).await?;
                 let delivered = join_all(open.into_iter().map(|place| self.deliver(place, job))).await;
                 held_back.into_iter().chain(delivered).collect()
             }
@@ -123,6 +123,17 @@ impl Worker {
         let (attempts, retry_at) = progress::conclude(earlier, outcomes, &this);
         let state = JobState { user: job.user, done: retry_at.is_none(), attempts, request_hash: job.request_hash };
         Ok(self.domain.store.outbox.settle(&claimed, &state, retry_at).await?)
+    }
+
+    /// A job as its places are to have it: with the texts of its message and, for devices, the number they show.
+    async fn filled_in(&self, job: &Job, open: &[String]) -> domain::Result<Job> {
+        let job = self.domain.notifications.with_text(job.clone()).await?;
+        let pushed = |place: &String| self.channel(channel_of(place)).is_some_and(|channel| channel.kind().is_some());
+        let badge = match open.iter().any(pushed) {
+            true => Some(self.domain.rooms.unread_of(job.user).await?.total),
+            false => None,
+        };
+        Ok(Job { badge, ..job })
     }
 
     /// What earlier attempts came to.
@@ -184,7 +195,8 @@ impl Worker {
     ) -> domain::Result<(Vec<(String, Outcome)>, Vec<String>)> {
         let job = &claimed.job;
         // A letter about an account is no notification: the user has asked for it.
-        if job.letter.is_some() || open.iter().all(|place| place == INBOX) {
+        if job.letter.as_ref().is_some_and(|letter| letter.room().is_none()) || open.iter().all(|place| place == INBOX)
+        {
             return Ok((Vec::new(), open));
         }
         let reach = self.domain.store.notify_preferences.reach(job.user).await?;
@@ -194,8 +206,8 @@ impl Worker {
         for place in open {
             let outcome = match gate(&reach, channel_of(&place), Timestamp::now()) {
                 Gate::Off => Outcome::Suppressed { why: "switched off by the user".into() },
-                // The inbox looks for itself, in the user's turn.
-                _ if overtaken && place != INBOX => Outcome::Suppressed { why: OVERTAKEN.into() },
+                // The inbox looks for itself, in the user's turn; an e-mail is of all that came.
+                _ if overtaken && place != INBOX && place != EMAIL => Outcome::Suppressed { why: OVERTAKEN.into() },
                 Gate::Held(until) => Outcome::Held { why: format!("do not disturb until {until}"), until },
                 Gate::Open => {
                     rest.push(place);
@@ -256,6 +268,7 @@ fn count(channel: &str, outcome: &Outcome) {
         Outcome::Suppressed { .. } => "suppressed",
         Outcome::Retry { .. } => "retried",
         Outcome::Held { .. } => "held",
+        Outcome::Gathered { .. } => "gathered",
         Outcome::Failed { .. } => "failed",
     };
     metrics::counter!("chatapp_notification_attempts_total", "channel" => channel.to_owned(), "outcome" => outcome)

@@ -43,6 +43,16 @@ impl NotifyPreferences for Embedded {
         .await
     }
 
+    async fn switch_off(&self, user: UserId, channel: &str) -> Result<()> {
+        let channel = channel.to_owned();
+        self.write(move |tx| {
+            let mut reach = reach(tx, user)?;
+            reach.off.insert(channel.clone());
+            tx.put(keys::reach(user), codec::to_json(&reach)?)
+        })
+        .await
+    }
+
     async fn reach(&self, user: UserId) -> Result<Reach> {
         self.read_point(|read| reach(read, user)).await
     }

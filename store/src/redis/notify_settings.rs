@@ -7,6 +7,7 @@ use shared::{RoomId, UserId};
 use super::{
     Engine,
     codec::{from_json, json, parse},
+    scripts::{self, Call},
 };
 use crate::{NotifyPreferences, NotifySettings, Reach, Result, RoomLevel};
 
@@ -37,6 +38,25 @@ impl NotifyPreferences for Engine {
         }
         let commands = vec![cmd("DEL").arg(&key).to_owned(), set];
         self.connections.ask_atomic::<Vec<i64>>("put notification settings", commands).await.map(drop)
+    }
+
+    /// Anew while others change it: each time one of them is done.
+    async fn switch_off(&self, user: UserId, channel: &str) -> Result<()> {
+        let key = self.keys.notify(user);
+        let read = cmd("HGET").arg(&key).arg(REACH).to_owned();
+        loop {
+            let text: Option<String> = self.connections.ask("read how a user is reached", &read).await?;
+            let mut reach: Reach = text.as_deref().map_or_else(|| Ok(Reach::default()), from_json)?;
+            reach.off.insert(channel.to_owned());
+            let set = Call::new(&scripts::COMPARE_AND_SET_FIELD)
+                .key(key.clone())
+                .arg(REACH)
+                .arg(text.unwrap_or_default())
+                .arg(json(&reach)?);
+            if self.connections.run("switch a channel off", set).await? {
+                return Ok(());
+            }
+        }
     }
 
     async fn reach(&self, user: UserId) -> Result<Reach> {

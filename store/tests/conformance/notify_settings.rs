@@ -3,7 +3,7 @@
 use shared::{RoomId, UserId};
 use store::{DoNotDisturb, NotifySettings, Reach, RoomLevel};
 
-use crate::engine::Fixture;
+use crate::{engine::Fixture, support::at_once};
 
 pub async fn settings_are_kept_and_replaced_as_a_whole(s: &Fixture) {
     let (user, other) = (UserId::new(), UserId::new());
@@ -22,6 +22,25 @@ pub async fn settings_are_kept_and_replaced_as_a_whole(s: &Fixture) {
     }
     assert_eq!(s.notify_preferences.notify_settings(other).await.unwrap(), NotifySettings::default());
     assert_eq!(s.notify_preferences.reach(other).await.unwrap(), Reach::default());
+}
+
+pub async fn a_channel_is_switched_off_and_nothing_else_changes(s: &Fixture) {
+    let (user, other, tea) = (UserId::new(), UserId::new(), RoomId::new());
+    let quiet = DoNotDisturb { from: 1320, to: 420, time_zone: "Europe/Berlin".into() };
+    let reach = Reach { off: ["webpush".to_owned()].into(), quiet: Some(quiet) };
+    let mut settings = NotifySettings { reach, rooms: [(tea, RoomLevel::Muted)].into() };
+    s.notify_preferences.put_notify_settings(user, &settings).await.unwrap();
+    let names = ["email", "fcm", "apns", "email"];
+    at_once(names.map(|name| {
+        let preferences = s.notify_preferences.clone();
+        async move { preferences.switch_off(user, name).await.unwrap() }
+    }))
+    .await;
+    settings.reach.off.extend(names.map(String::from));
+    assert_eq!(s.notify_preferences.notify_settings(user).await.unwrap(), settings);
+    s.notify_preferences.switch_off(other, "email").await.unwrap();
+    let reach = Reach { off: ["email".to_owned()].into(), quiet: None };
+    assert_eq!(s.notify_preferences.reach(other).await.unwrap(), reach, "who had set nothing");
 }
 
 pub async fn what_users_want_of_a_room_is_read_together(s: &Fixture) {
