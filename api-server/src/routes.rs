@@ -7,6 +7,7 @@ mod docs;
 mod invites;
 mod members;
 mod messages;
+mod messaging;
 mod notifications;
 mod people;
 mod presence;
@@ -15,6 +16,7 @@ mod reactions;
 mod receipts;
 mod recovery;
 mod registry;
+mod resources;
 mod rooms;
 mod sessions;
 mod users;
@@ -47,6 +49,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(accounts::patch_profile) // PATCH /api/profile
         .service(accounts::delete_account) // DELETE /api/profile
         .service(accounts::jwks); // GET /.well-known/jwks.json
+
+    messaging::configure(cfg); // before the native paths that look alike
 
     cfg.service(users::search) // GET /api/users
         .service(users::get_user) // GET /api/users/{id}
@@ -95,6 +99,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, directory: &Arc<Directory>, gat
         .service(reactions::give) // PUT /api/messages/{id}/reactions/{emoji}
         .service(reactions::take_back) // DELETE /api/messages/{id}/reactions/{emoji}
         .service(receipts::delivery); // GET /api/messages/{id}/delivery
+
+    cfg.service(resources::list) // GET /resources
+        .service(resources::add) // POST /resources
+        .service(resources::remove); // DELETE /resources/{id}
 
     configure_files(cfg);
 

@@ -4,9 +4,11 @@
 //! an event is pushed to bounded queues, and a queue that overflows takes its connection out at once.
 
 pub mod added;
+mod arrivals;
 mod attach;
 mod bounds;
 mod bus;
+mod directs;
 mod follow;
 mod heads;
 pub mod held;
@@ -23,6 +25,7 @@ mod ticker;
 mod topics;
 mod typing;
 pub mod users;
+mod watching;
 
 use std::{
     cell::{Cell, RefCell},
@@ -32,6 +35,7 @@ use std::{
     time::Duration,
 };
 
+use arrivals::Arrivals;
 pub use attach::GateGuard;
 use bytes::Bytes;
 use domain::{Domain, Viewer};
@@ -56,6 +60,7 @@ use tokio::{
 };
 use topics::Topics;
 use typing::Typing;
+use watching::Watching;
 use web::Drain;
 
 use crate::{
@@ -127,6 +132,10 @@ pub struct Hub {
     sooner: Notify,
     /// Events may have been lost, and so the end of a session.
     lost: Notify,
+    /// How people are is to be looked at.
+    people: Notify,
+    /// What went out is to be marked.
+    arrived: Notify,
     reads: Semaphore,
 }
 
@@ -134,6 +143,8 @@ struct State {
     rooms: HashMap<RoomId, Room>,
     typing: Typing,
     receipts: Receipts,
+    watching: Watching,
+    arrivals: Arrivals,
     /// Boxed: an entry is large, and a growing table is half empty.
     users: HashMap<UserId, Box<User>>,
     /// Topics nobody needed when they were put here.
@@ -205,6 +216,8 @@ impl State {
             turn,
             typing: Typing::new(Duration::from_millis(settings.typing_ms)),
             receipts: Receipts::new(Duration::from_millis(settings.receipt_ms), settings.receipt_members),
+            watching: Watching::default(),
+            arrivals: Arrivals::default(),
             users: HashMap::new(),
             stale: HashSet::new(),
             out: Out::default(),
@@ -222,13 +235,14 @@ impl State {
         let Some(room) = self.rooms.get_mut(&event.room) else { return };
         let rev = event.change.rev;
         let frame = on_event(event);
-        let mut shown = Encoded::new(&frame);
+        let mut shown = Encoded::in_room(&frame, room.direct.as_ref());
         let blank = is_hidden(event, u64::MAX).then(|| on_event(&hidden(event)));
         let mut blank = blank.as_ref().map(Encoded::new);
         let left = event.change.body.ends_membership().then_some(event.change.user);
         if let ChangeBody::Message(message) = &event.change.body {
             room.authors.note(message.seq, message.author);
         }
+        let direct = room.is_direct();
         let (mut deliveries, mut bytes) = (0, 0);
         for member in room.members.iter_mut() {
             if left == Some(member.peer.viewer.user) {
@@ -244,6 +258,7 @@ impl State {
                     bytes = bytes.max(frame.as_ref().map_or(0, Bytes::len));
                     deliveries += u64::from(frame.is_some());
                     self.out.push(&member.peer, frame);
+                    self.arrivals.note(&member.peer, direct, event);
                 }
                 Mode::Live { .. } => {}
                 Mode::Gated(gate) => {
@@ -334,6 +349,7 @@ impl State {
         for room in peer.rooms.take() {
             self.detach(peer, room);
         }
+        self.stale.extend(self.watching.remove(peer).into_iter().map(Topic::Presence));
         let user = peer.viewer.user;
         if let Some(entry) = self.users.get_mut(&user) {
             entry.peers.retain(|other| other.id != peer.id);
@@ -358,7 +374,7 @@ impl State {
         match topic {
             Topic::Room(room) => self.rooms.contains_key(&room),
             Topic::User(user) => self.users.contains_key(&user),
-            Topic::Presence(_) => false,
+            Topic::Presence(user) => self.watching.contains(user),
         }
     }
 
@@ -391,12 +407,16 @@ impl Hub {
             armed: Cell::new(None),
             sooner: Notify::new(),
             lost: Notify::new(),
+            people: Notify::new(),
+            arrived: Notify::new(),
             reads: Semaphore::new(CONCURRENT_READS),
         });
         actix_web::rt::spawn(bus::run(hub.clone(), subscriber.inbox));
         actix_web::rt::spawn(follow::unsubscribe_stale(hub.clone()));
         actix_web::rt::spawn(heads::run(hub.clone()));
         actix_web::rt::spawn(ticker::run(hub.clone()));
+        actix_web::rt::spawn(watching::run(hub.clone()));
+        actix_web::rt::spawn(arrivals::run(hub.clone()));
         actix_web::rt::spawn(web::sessions::watch(hub.domain.clone(), hub.clone()));
         hub
     }
@@ -419,11 +439,18 @@ impl Hub {
         state.drop_lost();
         let stale = !state.stale.is_empty();
         let tick = state.next_tick();
+        let (people, arrived) = (state.watching.is_pending(), state.arrivals.is_pending());
         let touched = std::mem::take(&mut state.out.touched);
         drop(state);
         touched.iter().for_each(Outbound::wake);
         if stale {
             self.stale.notify_one();
+        }
+        if people {
+            self.people.notify_one();
+        }
+        if arrived {
+            self.arrived.notify_one();
         }
         if tick.is_some_and(|tick| self.armed.get().is_none_or(|armed| tick < armed)) {
             self.sooner.notify_one();

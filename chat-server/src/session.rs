@@ -8,7 +8,11 @@ mod typing;
 
 use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
-use domain::{DomainError, Result, Viewer};
+use bytes::Bytes;
+use domain::{
+    DomainError, Result, Viewer,
+    accounts::{Guest, Source, Tokens},
+};
 use sends::Sends;
 use shared::{
     RoomId,
@@ -41,6 +45,8 @@ pub struct Handshake {
     dialect: Dialect,
     /// The client will resume: it said so in its request, or says so in `AUTHENTICATE`.
     hold: bool,
+    /// Who shows nothing is a guest, from there.
+    guests: Option<Source>,
 }
 
 /// A user on a connection: attached to their rooms, announced to presence.
@@ -56,23 +62,46 @@ pub struct Session {
 impl Handshake {
     /// `hold`: the client will resume.
     pub fn new(hub: Rc<Hub>, outbound: Outbound, dialect: Dialect, hold: bool) -> Self {
-        Self { hub, outbound, dialect, hold }
+        Self { hub, outbound, dialect, hold, guests: None }
+    }
+
+    /// Of a client that is made a guest where it shows nothing.
+    pub fn with_guests(self, from: Source) -> Self {
+        Self { guests: Some(from), ..self }
+    }
+
+    /// Those who speak of one room alone are put into it.
+    async fn enter(&mut self, viewer: &Viewer) -> Result<()> {
+        if let Dialect::Resources(room) = &mut self.dialect {
+            let domain = &self.hub.domain;
+            // Whose login has ended enters nothing.
+            domain.identity.check_login(viewer).await?;
+            *room = Some(domain.rooms.enter_lobby(viewer).await?);
+        }
+        Ok(())
     }
 
     async fn authenticate(&mut self, credential: Credential, request_id: Option<&str>) -> Step<Session> {
         // Boxed: what a connection needs only while it begins is not kept for its life.
         let session = Box::pin(async {
             let viewer = sockets::authenticate(&self.hub.domain, &credential).await?;
+            self.enter(&viewer).await?;
+            let token = match &credential {
+                Credential::Token(token) => Some(token.as_str()),
+                Credential::Ticket(_) => None,
+            };
             let peer = Peer::new(viewer, self.dialect, self.outbound.clone());
-            Session::begin(&self.hub, peer, self.hold, request_id).await
+            Session::begin(&self.hub, peer, Opening { hold: self.hold, token, request_id }).await
         });
         match session.await {
             Ok(session) => Step::Done(session),
-            Err(e) => {
-                self.push(&error_frame(&e), request_id);
-                Step::Close(refusal(&e))
-            }
+            Err(e) => self.refuse(&e, request_id),
         }
+    }
+
+    fn refuse(&self, e: &DomainError, request_id: Option<&str>) -> Step<Session> {
+        self.push(&error_frame(e), request_id);
+        Step::Close(refusal(e))
     }
 
     fn push(&self, frame: &ServerFrame, request_id: Option<&str>) {
@@ -83,6 +112,14 @@ impl Handshake {
 impl socket::Handshake for Handshake {
     type Session = Session;
 
+    async fn on_open(&mut self) -> Step<Session> {
+        let Some(from) = self.guests.take() else { return Step::Again };
+        match self.hub.domain.accounts.guest_for(Guest::default(), &from, Tokens::Lasting).await {
+            Ok(guest) => self.authenticate(Credential::Token(guest.token), None).await,
+            Err(e) => self.refuse(&e, None),
+        }
+    }
+
     async fn on_credential(&mut self, credential: Credential) -> Step<Session> {
         self.authenticate(credential, None).await
     }
@@ -92,7 +129,7 @@ impl socket::Handshake for Handshake {
             Ok(frame) => {
                 let id = frame.request_id;
                 if let ChatCommand::Authenticate(input) = frame.command {
-                    self.hold |= input.resume;
+                    self.hold |= input.resume && self.dialect == Dialect::Native;
                     return self.authenticate(Credential::Token(input.token), id.as_deref()).await;
                 }
                 self.push(&error_frame(&DomainError::Unauthorized("send AUTHENTICATE first")), id.as_deref());
@@ -110,9 +147,18 @@ impl socket::Handshake for Handshake {
     }
 }
 
+/// How a session begins.
+struct Opening<'a> {
+    hold: bool,
+    /// What the client came with.
+    token: Option<&'a str>,
+    request_id: Option<&'a str>,
+}
+
 impl Session {
     /// Attaches the user's rooms, or holds the connection, then says so: `AUTH_SUCCESS` is the first frame.
-    async fn begin(hub: &Rc<Hub>, peer: Rc<Peer>, hold: bool, request_id: Option<&str>) -> Result<Self> {
+    async fn begin(hub: &Rc<Hub>, peer: Rc<Peer>, opening: Opening<'_>) -> Result<Self> {
+        let Opening { hold, token, request_id } = opening;
         let viewer = &peer.viewer;
         // Leaves everything again when it is dropped on the way.
         let leave = {
@@ -125,13 +171,15 @@ impl Session {
         let arrival = hub.domain.identity.arrive(viewer).await?;
         hub.begin_own(viewer.user, arrival.own);
         let status = hub.domain.presence.connected(viewer, peer.id, SocketKind::Chat).await?;
-        let first = auth_success(hub, viewer, status, hold);
+        let first = peer.dialect.greet(&auth_success(hub, viewer, status, hold), token, request_id);
         if hold {
             hub.hold(&peer);
-            peer.dialect.push(&peer.outbound, &first, request_id);
+            first.map(|first| peer.outbound.push(first));
         } else {
             let pins = follow_rooms(hub, &peer, &arrival.rooms).await?;
-            hub.attach_all(&peer, &pins, peer.dialect.encode(&first, request_id));
+            let others = hub.learn_directs(&peer, &pins.rooms().collect::<Vec<_>>()).await?;
+            hub.attach_all(&peer, &pins, first);
+            hub.watch_people(&peer, others).await?;
         }
         hub.end_busy(&peer);
         let typing = RefCell::new(Said::new(Duration::from_millis(hub.domain.settings.chat.typing_ms)));
@@ -201,8 +249,10 @@ impl socket::Session for Session {
         self.sends.is_full()
     }
 
-    fn on_binary(&mut self) {
+    async fn on_binary(&mut self, _: Bytes) -> Flow {
+        self.finish().await;
         self.push(&no_binary(), None);
+        Flow::Bad
     }
 
     fn on_drain(&mut self) {

@@ -226,7 +226,9 @@ fn user_position(frame: &ServerFrame) -> Option<Position> {
         | ServerFrame::ContactUpdated { user_position, .. }
         | ServerFrame::BlockUpdated { user_position, .. }
         | ServerFrame::ContactRequestUpdated { user_position, .. }
-        | ServerFrame::Notification { user_position, .. } => Some(*user_position),
+        | ServerFrame::Notification { user_position, .. }
+        | ServerFrame::NotificationRead { user_position, .. }
+        | ServerFrame::NotificationSettingsUpdated { user_position } => Some(*user_position),
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 pub use deleting::DeleteAccount;
 pub use recovery::{ForgotPassword, LetterToken, ResetPassword};
 use serde::{Deserialize, Serialize};
-pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, WsTicket};
+pub use sessions::{Refresh, SessionItem, SessionList, SignedIn, Tokens, WsTicket};
 use sha2::{Digest, Sha256};
 use shared::{
     Settings, Timestamp, UserId,
@@ -109,6 +109,7 @@ pub struct Accounts {
     guests: bool,
     guest_idle: Duration,
     refresh_lifetime: Duration,
+    lasting_lifetime: Duration,
 }
 
 impl Accounts {
@@ -132,11 +133,29 @@ impl Accounts {
             guests: settings.auth.guests,
             guest_idle: Duration::from_secs(settings.auth.guest_idle_hours * 3600),
             refresh_lifetime: Duration::from_secs(settings.auth.refresh_token_days * 24 * 3600),
+            lasting_lifetime: Duration::from_secs(settings.auth.lasting_token_hours * 3600),
         }
     }
 
     /// Makes an account and logs it in. A letter asks whether the address is right.
     pub async fn sign_up(&self, input: Signup, source: &Source) -> Result<SignedIn> {
+        let record = self.create(input, source).await?;
+        let (asked, signed_in) =
+            tokio::join!(self.letters.verify_address(record.id), self.start_session(record, source, Tokens::Refreshed));
+        // The account is there, and can ask for the letter again.
+        unless_sent(asked);
+        signed_in
+    }
+
+    /// The same without logging it in.
+    pub async fn register(&self, input: Signup, source: &Source) -> Result<User> {
+        let record = self.create(input, source).await?;
+        unless_sent(self.letters.verify_address(record.id).await);
+        let presence = self.presence.own_shown(record.id).await?;
+        Ok(own_user(record, presence))
+    }
+
+    async fn create(&self, input: Signup, source: &Source) -> Result<UserRecord> {
         let mut check = Check::default();
         check.name("username", &input.username).email("email", &input.email).password("password", &input.password);
         if let Some(name) = &input.display_name {
@@ -162,15 +181,16 @@ impl Accounts {
         };
         self.store.users.create_user(&record).await?;
         self.names.taken(&record.username).await;
-        let (asked, signed_in) =
-            tokio::join!(self.letters.verify_address(record.id), self.start_session(record, source));
-        // The account is there, and can ask for the letter again.
-        unless_sent(asked);
-        signed_in
+        Ok(record)
     }
 
     /// A wrong name and a wrong password cannot be told apart, by text or by time.
     pub async fn log_in(&self, input: Login, source: &Source) -> Result<SignedIn> {
+        self.log_in_for(input, source, Tokens::Refreshed).await
+    }
+
+    /// The same, for tokens of this kind.
+    pub async fn log_in_for(&self, input: Login, source: &Source, tokens: Tokens) -> Result<SignedIn> {
         self.rates.login(&source.network).await?;
         let given = match (&input.username, &input.email) {
             (Some(given), None) | (None, Some(given)) => given,
@@ -197,7 +217,7 @@ impl Accounts {
         match record {
             Some(record) if right => {
                 attempt.was_right().await;
-                self.start_session(record, source).await
+                self.start_session(record, source, tokens).await
             }
             _ => {
                 attempt.was_wrong();
@@ -208,6 +228,11 @@ impl Accounts {
 
     /// An account without e-mail and password, if `auth.guests` allows. It goes when its user was not seen for long.
     pub async fn guest(&self, input: Guest, source: &Source) -> Result<SignedIn> {
+        self.guest_for(input, source, Tokens::Refreshed).await
+    }
+
+    /// The same, for tokens of this kind.
+    pub async fn guest_for(&self, input: Guest, source: &Source, tokens: Tokens) -> Result<SignedIn> {
         if !self.guests {
             return Err(DomainError::Forbidden("guests are not allowed here"));
         }
@@ -228,7 +253,7 @@ impl Accounts {
         };
         self.store.users.create_user(&record).await?;
         self.names.taken(&record.username).await;
-        self.start_session(record, source).await
+        self.start_session(record, source, tokens).await
     }
 
     /// Puts another password in the place of the caller's, and ends all their other sessions: who knew the old one is

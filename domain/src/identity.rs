@@ -8,7 +8,10 @@ pub mod external;
 mod provisioning;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -110,6 +113,8 @@ pub struct Identity {
     store: Store,
     names: Arc<Names>,
     access_lifetime: Duration,
+    /// Seconds: the longest lifetime of a token that was signed here, or may be at any time.
+    longest: AtomicU64,
     signing: OnceCell<SigningKey>,
     /// `kid` → key, or that there is none; one look-up at a time for each `kid`.
     known: Cache<Kid, PublicKey>,
@@ -125,6 +130,11 @@ pub struct Identity {
     hosts: Hosts,
 }
 
+/// A key outlives the last token signed with it, which has this lifetime, and three missed heartbeats.
+fn key_ttl(lifetime: Duration) -> Duration {
+    lifetime + 3 * crate::upkeep::KEY_BEAT + Duration::from_secs(60)
+}
+
 impl Identity {
     /// `keys` reads those of other products.
     pub fn new(store: Store, settings: &Auth, names: Arc<Names>, keys: &Arc<dyn KeySource>) -> Self {
@@ -133,6 +143,7 @@ impl Identity {
             store,
             names,
             access_lifetime: Duration::from_secs(settings.access_token_seconds),
+            longest: AtomicU64::new(settings.access_token_seconds),
             signing: OnceCell::new(),
             known: Cache::builder().max_capacity(1000).time_to_live(Duration::from_secs(300)).build(),
             unknown: Cache::builder().max_capacity(1000).time_to_live(Duration::from_secs(5)).build(),
@@ -143,15 +154,26 @@ impl Identity {
         }
     }
 
-    /// An access token and its lifetime. The first call makes and publishes the key.
-    pub async fn issue(&self, user: &UserRecord, session: SessionId) -> Result<(String, Duration)> {
+    /// An access token and its lifetime: `lifetime`, or that of all. The first call makes and publishes the key.
+    pub async fn issue(
+        &self,
+        user: &UserRecord,
+        session: SessionId,
+        lifetime: Option<Duration>,
+    ) -> Result<(String, Duration)> {
+        let lifetime = lifetime.unwrap_or(self.access_lifetime);
         let key = self.signing.get_or_try_init(|| self.make_key()).await?;
+        if lifetime.as_secs() > self.longest.load(Ordering::Relaxed) {
+            // Published before it signs what needs it for longer; how long is noted only then, for whoever comes next.
+            self.store.signing_keys.publish_key(key.public(), key_ttl(lifetime)).await?;
+            self.longest.fetch_max(lifetime.as_secs(), Ordering::Relaxed);
+        }
         let claims = Claims {
             preferred_username: Some(user.username.clone()),
             guest: user.guest,
-            ..token::access_claims(user.id, session, self.access_lifetime)
+            ..token::access_claims(user.id, session, lifetime)
         };
-        Ok((key.sign(&claims).context("sign a token")?, self.access_lifetime))
+        Ok((key.sign(&claims).context("sign a token")?, lifetime))
     }
 
     async fn make_key(&self) -> Result<SigningKey> {
@@ -160,9 +182,9 @@ impl Identity {
         Ok(key)
     }
 
-    /// A key outlives the last token signed with it, and three missed heartbeats.
+    /// For how long the key is published, each time.
     fn key_ttl(&self) -> Duration {
-        self.access_lifetime + 3 * crate::upkeep::KEY_BEAT + Duration::from_secs(60)
+        key_ttl(Duration::from_secs(self.longest.load(Ordering::Relaxed)))
     }
 
     /// Publishes this process's key again, if it has one.

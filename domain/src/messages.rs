@@ -6,6 +6,7 @@ mod delivery;
 mod following;
 mod marks;
 mod mentions;
+mod paging;
 mod reaching;
 mod reading;
 mod search;
@@ -18,6 +19,7 @@ pub use delivery::{Delivery, DeliveryPage, Push};
 pub use following::Missed;
 pub use marks::ReceiptPage;
 use moka::sync::Cache;
+pub use paging::{OffsetPage, Tracked};
 pub use reading::{HistoryQuery, MessagePage, ReplyPage};
 pub use search::{SearchPage, SearchQuery};
 pub use sending::{Prepared, Sent};
@@ -43,6 +45,8 @@ pub struct Messages {
     rates: Arc<Rates>,
     names: Arc<Names>,
     content_chars: usize,
+    /// Members of a room beyond which it is not known what all of them have read.
+    small: u64,
     max_attachments: usize,
     notify_after: Duration,
     /// Read marks that this process has told the user's other devices of, lately.
@@ -65,6 +69,7 @@ impl Messages {
             rates,
             names,
             content_chars: settings.limits.content_chars,
+            small: settings.chat.receipt_members,
             max_attachments: settings.attachments.max_per_message,
             notify_after: Duration::from_millis(settings.notification.delay_ms),
             noted: Cache::builder().max_capacity(NOTED_MARKS).time_to_live(NOTED_FOR).build(),

@@ -3,6 +3,7 @@
 mod creating;
 pub(crate) mod governing;
 mod inviting;
+mod lobby;
 mod reading;
 pub(crate) mod roles;
 mod standing;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 pub use governing::{BanPage, BannedUser};
 pub use inviting::{InviteList, MadeInvite, ShownInvite};
-pub use reading::{MemberPage, RoomPage, RoomSnapshot, RoomUnread, SyncPage, Unread};
+pub use reading::{Direct, MemberPage, RoomPage, RoomSnapshot, RoomUnread, SyncPage, Unread};
 use shared::{
     RoomId, UserId,
     protocol::{HistoryVisibility, Position, Role, RoomType, command::JoinRoom},

@@ -95,6 +95,11 @@ impl System {
         Ok(system)
     }
 
+    /// One notification-server more, `notification-1`.
+    pub async fn another_notification_server(&mut self) -> anyhow::Result<()> {
+        self.add("notification-1".into(), "notification-server", &["notification"]).await
+    }
+
     fn new(store: String, settings: &[(&str, &str)], redis: Option<Redis>, directory: TempDir) -> Self {
         // Tests sign up many users from one address; what they wait for should come soon.
         let defaults = [

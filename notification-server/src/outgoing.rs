@@ -9,7 +9,7 @@ use moka::sync::Cache;
 use reqwest::{
     Client, ClientBuilder, RequestBuilder, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{HeaderMap, RETRY_AFTER},
+    header::{HeaderMap, LOCATION, RETRY_AFTER},
     redirect::Policy,
 };
 use shared::Timestamp;
@@ -26,6 +26,7 @@ const SLOW: u64 = 10_000;
 const LATE: &str = "no answer in time";
 /// Bytes of an answer that are read.
 const ANSWER_BYTES: usize = 8192;
+const APNS_ID: &str = "apns-id";
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// As `Retry-After` says (RFC 9110 §10.2.3).
     pub retry_after: Option<Duration>,
+    /// How the service names what it has accepted: `Location` (RFC 8030 §5), `apns-id`.
+    pub id: Option<String>,
     /// The beginning of the body.
     pub text: String,
 }
@@ -111,7 +114,10 @@ fn bounded() -> ClientBuilder {
 pub async fn exchange(request: RequestBuilder) -> Result<Answer, SendError> {
     let mut response = request.send().await.map_err(|e| reason(&e))?;
     let status = response.status();
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|v| retry_after(v.to_str().ok()?));
+    let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+    let retry_after = header(RETRY_AFTER.as_str()).as_deref().and_then(retry_after);
+    let named = || header(APNS_ID).or_else(|| header(LOCATION.as_str()));
+    let id = status.is_success().then(named).flatten();
     let mut read = Vec::new();
     // A body that breaks off says no more; the status is known.
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -120,7 +126,7 @@ pub async fn exchange(request: RequestBuilder) -> Result<Answer, SendError> {
             break;
         }
     }
-    Ok(Answer { status, retry_after, text: String::from_utf8_lossy(&read).trim().to_owned() })
+    Ok(Answer { status, retry_after, id, text: String::from_utf8_lossy(&read).trim().to_owned() })
 }
 
 fn reason(error: &reqwest::Error) -> SendError {

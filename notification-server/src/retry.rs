@@ -12,7 +12,7 @@ pub struct Schedule {
     pub cap: Duration,
     /// After so many attempts a job has failed. A claim whose holder died counts as one.
     pub attempts: u32,
-    /// A job claimed for longer than this is anybody's; longer than any delivery takes.
+    /// A job claimed for longer than this is anybody's. No delivery takes more than half of it.
     pub lease: Duration,
 }
 

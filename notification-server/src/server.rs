@@ -3,6 +3,7 @@
 use std::{
     net::{SocketAddr, TcpListener},
     sync::Arc,
+    time::Duration,
 };
 
 use actix_web::web::Data;
@@ -41,7 +42,9 @@ impl Server {
         let listener = web::listen(domain.settings.notification.listen)?;
         let address = listener.local_addr()?;
         let channels = Channels::new(&domain)?;
-        Ok(Self { domain, listener, address, channels, schedule: Schedule::default() })
+        let lease = Duration::from_secs(domain.settings.notification.claim_seconds);
+        let schedule = Schedule { lease, ..Schedule::default() };
+        Ok(Self { domain, listener, address, channels, schedule })
     }
 
     /// One channel more, for programs that embed this server. Every job that names no channels goes by it too.

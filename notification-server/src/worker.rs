@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     channel::{Channel, Outcome},
     outage::Outage,
-    progress::{self, Try},
+    progress::{self, FAILED, Try},
     retry::Schedule,
 };
 
@@ -30,7 +30,7 @@ const CONCURRENCY: usize = 64;
 const CLAIM_AT_LEAST: usize = 16;
 /// How often the outbox is looked at while it is empty.
 const POLL: Duration = Duration::from_millis(200);
-/// A channel that has not answered by then is tried again; well below the lease.
+/// A channel that has not answered by then is tried again; so it does, where that is earlier, after half of the lease.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why a message's notification is not delivered any more.
@@ -104,25 +104,33 @@ impl Worker {
     /// One attempt at a job, by all channels that are not over yet. An error leaves the claim to end by its lease.
     async fn work_on(&self, claimed: ClaimedJob) -> domain::Result<()> {
         let job = &claimed.job;
-        let earlier = if claimed.attempt > 1 { self.earlier(job).await? } else { Vec::new() };
+        let (earlier, ended) = if claimed.attempt > 1 { self.earlier(job).await? } else { (Vec::new(), 0) };
+        let lost = claimed.attempt.saturating_sub(ended.saturating_add(1));
+        let mut this = Try { lost, at: Timestamp::now(), random: rand::random(), schedule: &self.schedule };
         let open = progress::open(&earlier, self.wanted(job).await?);
-        let outcomes: Vec<(String, Outcome)> = match self.unwanted(&claimed).await? {
+        let outcomes: Vec<(String, Outcome)> = match self.unwanted(job).await? {
             Some(outcome) => open.into_iter().map(|place| (place, outcome.clone())).collect(),
             None => {
-                let (held_back, open) = self.held_back(&claimed, open).await?;
-                let job = &self.filled_in(job, &open).await?;
-                let delivered = join_all(open.into_iter().map(|place| self.deliver(place, job))).await;
-                held_back.into_iter().chain(delivered).collect()
+                let due = progress::due(&earlier, open, this.at);
+                let (spent, due) = progress::exhausted(&earlier, due, &this);
+                let (held_back, due) = self.held_back(&claimed, due).await?;
+                let job = &self.filled_in(job, &due).await?;
+                let delivered = join_all(due.into_iter().map(|place| self.deliver(place, job))).await;
+                spent.into_iter().chain(held_back).chain(delivered).collect()
             }
         };
-        for (place, outcome) in &outcomes {
-            count(channel_of(place), outcome);
-        }
-        let this =
-            Try { number: claimed.attempt, at: Timestamp::now(), random: rand::random(), schedule: &self.schedule };
+        let tried: Vec<(String, &str)> =
+            outcomes.iter().map(|(place, outcome)| (place.clone(), word(outcome))).collect();
+        this.at = Timestamp::now();
         let (attempts, retry_at) = progress::conclude(earlier, outcomes, &this);
-        let state = JobState { user: job.user, done: retry_at.is_none(), attempts, request_hash: job.request_hash };
-        Ok(self.domain.store.outbox.settle(&claimed, &state, retry_at).await?)
+        let (user, request_hash, claim) = (job.user, job.request_hash, claimed.attempt);
+        let state = JobState { user, done: retry_at.is_none(), attempts, claim, request_hash };
+        self.domain.store.outbox.settle(&claimed, &state, retry_at).await?;
+        for (place, outcome) in tried {
+            let attempt = state.attempts.iter().find(|attempt| attempt.channel == place);
+            tell(job, channel_of(&place), outcome, attempt.filter(|attempt| attempt.state == FAILED));
+        }
+        Ok(())
     }
 
     /// A job as its places are to have it: with the texts of its message and, for devices, the number they show.
@@ -136,10 +144,10 @@ impl Worker {
         Ok(Job { badge, ..job })
     }
 
-    /// What earlier attempts came to.
-    async fn earlier(&self, job: &Job) -> domain::Result<Vec<Attempt>> {
+    /// What earlier attempts came to, and with which claim.
+    async fn earlier(&self, job: &Job) -> domain::Result<(Vec<Attempt>, u32)> {
         let states = self.domain.store.outbox.states_of(job.id, &[job.user]).await?;
-        Ok(states.into_iter().flatten().next().map(|state| state.attempts).unwrap_or_default())
+        Ok(states.into_iter().flatten().next().map(|state| (state.attempts, state.claim)).unwrap_or_default())
     }
 
     /// The places a job is for: those of the channels it names, else of all that are for such jobs. A channel that is not
@@ -173,15 +181,9 @@ impl Worker {
     }
 
     /// Why no channel is to be tried (any more).
-    async fn unwanted(&self, claimed: &ClaimedJob) -> domain::Result<Option<Outcome>> {
-        let job = &claimed.job;
+    async fn unwanted(&self, job: &Job) -> domain::Result<Option<Outcome>> {
         if job.expires_at.is_some_and(|end| end <= Timestamp::now()) {
             return Ok(Some(Outcome::Suppressed { why: "expired".into() }));
-        }
-        if claimed.attempt > self.schedule.attempts {
-            // Whoever claims it does not live to say what became of it.
-            let why = format!("gave up after {} attempts that did not end", claimed.attempt - 1);
-            return Ok(Some(Outcome::Failed { why }));
         }
         let cancelled = self.domain.notifications.cancelled(job).await?;
         Ok(cancelled.map(|why| Outcome::Suppressed { why: why.into() }))
@@ -232,13 +234,14 @@ impl Worker {
         };
         // A defect of one channel is not to keep the others from being written down.
         let delivering = AssertUnwindSafe(channel.deliver(job, &place)).catch_unwind();
-        let outcome = match timeout(DELIVERY_LIMIT, delivering).await {
+        let limit = DELIVERY_LIMIT.min(self.schedule.lease / 2);
+        let outcome = match timeout(limit, delivering).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
                 tracing::error!(channel = name, notification = %job.id, "a channel panicked");
                 retry("internal error".into())
             }
-            Err(_) => retry(format!("no answer within {} s", DELIVERY_LIMIT.as_secs())),
+            Err(_) => retry(format!("no answer within {} s", limit.as_secs())),
         };
         (place, outcome)
     }
@@ -262,15 +265,25 @@ fn note(ended: Result<domain::Result<()>, JoinError>, outage: &mut Outage) {
     }
 }
 
-fn count(channel: &str, outcome: &Outcome) {
-    let outcome = match outcome {
+const fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
         Outcome::Delivered { .. } => "delivered",
         Outcome::Suppressed { .. } => "suppressed",
         Outcome::Retry { .. } => "retried",
         Outcome::Held { .. } => "held",
         Outcome::Gathered { .. } => "gathered",
-        Outcome::Failed { .. } => "failed",
-    };
+        Outcome::Failed { .. } => FAILED,
+    }
+}
+
+/// Counts an attempt, by its channel and outcome. One after which nothing will be tried again has failed, and is the
+/// operator's to look at: it is logged with what finds its state (`GET /notify/{id}`), without what it or its service
+/// said.
+fn tell(job: &Job, channel: &str, outcome: &'static str, failed: Option<&Attempt>) {
+    let outcome = if failed.is_some() { FAILED } else { outcome };
     metrics::counter!("chatapp_notification_attempts_total", "channel" => channel.to_owned(), "outcome" => outcome)
         .increment(1);
+    if let Some(Attempt { channel: place, tries, .. }) = failed {
+        tracing::warn!(notification = %job.id, user = %job.user, place, tries, "a notification was not delivered");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, future::poll_fn, rc::Rc};
 
+use bytes::Bytes;
 use domain::{Domain, DomainError, Result, Viewer};
 use shared::{
     Timestamp, UserId,
@@ -133,8 +134,9 @@ impl socket::Session for Session {
         })
     }
 
-    fn on_binary(&mut self) {
+    async fn on_binary(&mut self, _: Bytes) -> Flow {
         self.reply(&no_binary(), None);
+        Flow::Bad
     }
 
     fn on_drain(&mut self) {

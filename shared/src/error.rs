@@ -138,8 +138,11 @@ pub struct Problem {
     pub status: u16,
     pub detail: String,
     pub code: ErrorCode,
-    /// Repeats `detail`; clients of the messaging dialect read it.
+    /// Repeats `detail`; clients of the Messaging API read it.
     pub error: String,
+    /// `false`, on the paths of the Messaging API alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success: Option<bool>,
     /// Names this request in the logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -156,6 +159,7 @@ impl Problem {
             title: code.title().into(),
             status: code.http_status(),
             error: detail.clone(),
+            success: None,
             detail,
             code,
             request_id: None,

@@ -113,6 +113,11 @@ uuid_id!(
     InstanceId, "instance"
 );
 
+impl UserId {
+    /// Nobody: there is no account of this id, and none is ever made, as it is no UUIDv7.
+    pub const NOBODY: Self = Self(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0000));
+}
+
 /// Namespace of direct rooms' UUIDv5; changing it would orphan every direct room.
 const DIRECT_ROOMS: Uuid = Uuid::from_u128(0x6a0b_51f0_3b0e_5c55_9a5e_0d6c_8e51_77f2);
 

@@ -2,7 +2,9 @@
 
 pub mod command;
 pub mod frame;
+pub mod messaging;
 pub mod object;
+pub mod resources;
 
 pub use command::{BadFrame, ChatCommand, ClientFrame, PresenceCommand};
 pub use frame::{RequestDirection, ResumeStatus, Resumed, ServerFrame, encode_frame};

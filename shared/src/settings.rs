@@ -129,6 +129,8 @@ pub struct Auth {
     /// A guest who was not seen for so long is removed.
     pub guest_idle_hours: u64,
     pub access_token_seconds: u64,
+    /// Of tokens that no other follows: those of the Messaging API and of guests of Resources.
+    pub lasting_token_hours: u64,
     pub refresh_token_days: u64,
     /// How often the sockets of logins that ended without a word are looked for, to be closed.
     pub sessions_seconds: u64,
@@ -286,6 +288,7 @@ impl Default for Auth {
             guests: true,
             guest_idle_hours: 24,
             access_token_seconds: 900,
+            lasting_token_hours: 24,
             refresh_token_days: 30,
             sessions_seconds: 15,
             hash_threads: 2,
@@ -401,6 +404,7 @@ impl Settings {
             ("auth.access_token_seconds", self.auth.access_token_seconds),
             ("auth.refresh_token_days", self.auth.refresh_token_days),
             ("auth.guest_idle_hours", self.auth.guest_idle_hours),
+            ("auth.lasting_token_hours", self.auth.lasting_token_hours),
             ("auth.sessions_seconds", self.auth.sessions_seconds),
             ("auth.hash_threads", self.auth.hash_threads as u64),
             ("auth.reset_minutes", self.auth.reset_minutes),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use actix_ws::AggregatedMessage;
+use bytes::Bytes;
 use tokio::{
     task::consume_budget,
     time::{Instant, timeout, timeout_at},
@@ -45,6 +46,10 @@ pub enum Step<S> {
 /// implementation holds; the loop wakes it after each call.
 pub trait Handshake {
     type Session: Session;
+    /// No credential came with the request. [`Step::Again`]: it is to come in a text.
+    fn on_open(&mut self) -> impl Future<Output = Step<Self::Session>> {
+        std::future::ready(Step::Again)
+    }
     /// The credential that came with the request.
     fn on_credential(&mut self, credential: Credential) -> impl Future<Output = Step<Self::Session>>;
     /// A text before authentication: `AUTHENTICATE`, or an error.
@@ -70,8 +75,8 @@ pub trait Session {
     fn is_full(&self) -> bool {
         false
     }
-    /// A binary message; the client is told that there are none.
-    fn on_binary(&mut self);
+    /// A binary message: what it means, or that there are none.
+    fn on_binary(&mut self, data: Bytes) -> impl Future<Output = Flow>;
     /// The server stops: the last frame before close 1012.
     fn on_drain(&mut self);
     /// The socket has ended or is closing. What must be done before the server may stop is done here; the transport
@@ -99,6 +104,9 @@ pub struct Connection {
 enum End {
     /// We close, and wait for the peer to close too.
     Close(CloseCode),
+    /// The peer broke a rule: we say so and end our half at once, because what it sends is understood no more
+    /// (RFC 6455 §7.1.7).
+    Fail(CloseCode),
     /// The peer has closed; we answer that.
     PeerClosed,
     /// The transport has ended.
@@ -151,12 +159,15 @@ impl Connection {
             let _ = timeout(CLOSE_WAIT, self.wait_for_close()).await;
         }
         self.outbound.finish(CLOSE_WAIT).await;
+        if let End::Fail(_) = end {
+            let _ = timeout(CLOSE_WAIT, self.inbound.discard()).await;
+        }
     }
 
     /// Says how it ends, where the peer is to be told.
     fn close(&self, end: &End) {
         match end {
-            End::Close(code) => self.outbound.close(*code),
+            End::Close(code) | End::Fail(code) => self.outbound.close(*code),
             End::PeerClosed => self.outbound.close(CloseCode::Normal),
             End::Gone => {}
         }
@@ -172,6 +183,13 @@ impl Connection {
         if credential.is_none() {
             // The answer to the upgrade; else it goes out with the first frame.
             self.outbound.wake();
+            let opened = timeout_at(deadline, handshake.on_open()).await;
+            self.outbound.wake();
+            match opened.unwrap_or(Step::Close(CloseCode::Unauthorized)) {
+                Step::Done(session) => return Ok(session),
+                Step::Close(code) => return Err(End::Close(code)),
+                Step::Again => {}
+            }
         }
         loop {
             let step = async {
@@ -209,11 +227,9 @@ impl Connection {
             };
             let flow = match next {
                 Ok(AggregatedMessage::Text(text)) => session.on_text(&text).await,
-                Ok(_) => {
-                    session.finish().await;
-                    session.on_binary();
-                    Flow::Bad
-                }
+                Ok(AggregatedMessage::Binary(data)) => session.on_binary(data).await,
+                // Control frames are answered in `next`.
+                Ok(_) => Flow::Continue,
                 Err(end) => return end,
             };
             self.outbound.wake();
@@ -253,7 +269,7 @@ impl Connection {
                 Ok(Some(AggregatedMessage::Pong(_))) => {}
                 Ok(Some(AggregatedMessage::Close(_))) => return Err(End::PeerClosed),
                 Ok(None) => return Err(End::Gone),
-                Err(violation) => return Err(End::Close(violation.close_code())),
+                Err(violation) => return Err(End::Fail(violation.close_code())),
             }
         }
     }

@@ -121,9 +121,11 @@ impl Inbound {
                 },
                 (OpCode::Ping, _) => AggregatedMessage::Ping(payload.freeze()),
                 (OpCode::Pong, _) => AggregatedMessage::Pong(payload.freeze()),
-                // A code is two bytes (RFC 6455 §5.5.1).
-                (OpCode::Close, _) if payload.len() != 1 => AggregatedMessage::Close(None),
-                (OpCode::Close | OpCode::Bad, _) => return Err(self.break_off(Violation::Protocol)),
+                (OpCode::Close, _) => match judge_close(&payload) {
+                    Ok(()) => AggregatedMessage::Close(None),
+                    Err(why) => return Err(self.break_off(why)),
+                },
+                (OpCode::Bad, _) => return Err(self.break_off(Violation::Protocol)),
             };
             return Ok(Some(message));
         }
@@ -152,4 +154,17 @@ impl Inbound {
         self.buffer = BytesMut::new();
         *self.violation.insert(why)
     }
+}
+
+/// A close says nothing, or a code that may be sent and a reason in UTF-8 (RFC 6455 §5.5.1 and §7.4; of 1000 to 2999,
+/// those that are registered).
+fn judge_close(payload: &[u8]) -> Result<(), Violation> {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return if payload.is_empty() { Ok(()) } else { Err(Violation::Protocol) };
+    };
+    match u16::from_be_bytes(*code) {
+        1000..=1003 | 1007..=1014 | 3000..=4999 => {}
+        _ => return Err(Violation::Protocol),
+    }
+    str::from_utf8(reason).map(drop).map_err(|_| Violation::InvalidUtf8)
 }

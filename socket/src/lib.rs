@@ -17,7 +17,7 @@ pub use close::CloseCode;
 pub use connection::{Connection, Flow, Handshake, Limits, Session, Step};
 pub use handshake::{Credential, bearer, credential, origin_allowed};
 pub use inbound::Inbound;
-pub use outbound::{Cork, Outbound, Pushed, QueueLimits, Replay, text_frame};
+pub use outbound::{Cork, Outbound, Pushed, QueueLimits, Replay, binary_frame, text_frame};
 pub use pulse::Pulse;
 pub use upgrade::{Serve, Upgrade, upgrades};
 

@@ -422,6 +422,7 @@ impl Outbound {
 }
 
 const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
 const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
@@ -429,6 +430,11 @@ const PONG: u8 = 0xa;
 /// A whole text frame, unmasked as a server's are (RFC 6455 §5.1).
 pub fn text_frame(text: impl AsRef<[u8]>) -> Bytes {
     frame(TEXT, text.as_ref())
+}
+
+/// A whole binary frame.
+pub fn binary_frame(data: &[u8]) -> Bytes {
+    frame(BINARY, data)
 }
 
 /// A ping; payloads over 125 bytes are cut.

@@ -6,8 +6,10 @@
 
 use crate::CloseCode;
 
-/// Fragments one message may be cut into; each costs a little memory of its own, whatever its length.
-pub const MAX_FRAGMENTS: u32 = 4096;
+/// Fragments one message may be cut into, where it may not be long; each costs time, whatever its length.
+pub const MIN_FRAGMENTS: u64 = 4096;
+/// Fragments of a message that may be long are at least so long on average.
+const SHORT_FRAGMENT: u64 = 64;
 /// Payload of a control frame (RFC 6455 §5.5).
 const MAX_CONTROL: u64 = 125;
 
@@ -18,7 +20,7 @@ pub enum Violation {
     TooBig,
     /// The bytes are no frames a client may send.
     Protocol,
-    /// A text message is not UTF-8.
+    /// A text message, or the reason of a close, is not UTF-8.
     InvalidUtf8,
 }
 
@@ -44,7 +46,7 @@ pub struct FrameWalk {
     skip: u64,
     /// Payload announced so far by the fragmented message under way, and its number of fragments.
     message: u64,
-    fragments: u32,
+    fragments: u64,
 }
 
 impl FrameWalk {
@@ -75,6 +77,10 @@ impl FrameWalk {
             self.judge().map_err(|why| (frame_start, why))?;
         }
         Ok(())
+    }
+
+    fn most_fragments(&self) -> u64 {
+        MIN_FRAGMENTS.max(self.limit / SHORT_FRAGMENT)
     }
 
     /// Looks at what is known of the header, as early as it is known.
@@ -111,7 +117,7 @@ impl FrameWalk {
         } else {
             self.message = self.message.saturating_add(length);
             self.fragments += 1;
-            if self.message > self.limit || self.fragments > MAX_FRAGMENTS {
+            if self.message > self.limit || self.fragments > self.most_fragments() {
                 return Err(Violation::TooBig);
             }
             if fin {
@@ -181,7 +187,7 @@ mod tests {
         let fine = [whole(0x01, 60), whole(0x80, 40), whole(0x01, 60), whole(0x80, 40)].concat();
         assert_eq!(stops(100, &fine, &[]), None, "each message counts from zero");
         let mut many = whole(0x01, 0);
-        (0..MAX_FRAGMENTS).for_each(|_| many.extend(whole(0x00, 0)));
+        (0..MIN_FRAGMENTS).for_each(|_| many.extend(whole(0x00, 0)));
         assert_eq!(stops(100, &many, &[]), Some((many.len() - 6, Violation::TooBig)));
     }
 

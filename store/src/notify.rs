@@ -151,6 +151,15 @@ pub struct Attempt {
     pub state: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How often it was tried, those included of which nobody lived to say what came of them.
+    #[serde(default)]
+    pub tries: u32,
+    /// While `queued`: when it is tried (again).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
+    /// It waits because the user wishes so, for no failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
     pub at: Timestamp,
 }
 
@@ -160,6 +169,9 @@ pub struct JobState {
     pub user: UserId,
     pub done: bool,
     pub attempts: Vec<Attempt>,
+    /// The claim that came to this, from 1; 0: none did. What was claimed since then has not ended.
+    #[serde(default)]
+    pub claim: u32,
     /// As in the [`Job`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_hash: Option<u64>,
@@ -168,7 +180,7 @@ pub struct JobState {
 impl JobState {
     /// Of a job that was never tried.
     pub(crate) const fn untried(job: &Job) -> Self {
-        Self { user: job.user, done: false, attempts: Vec::new(), request_hash: job.request_hash }
+        Self { user: job.user, done: false, attempts: Vec::new(), claim: 0, request_hash: job.request_hash }
     }
 }
 
@@ -229,8 +241,11 @@ pub trait Inboxes: Send + Sync {
     async fn add_to_inbox(&self, user: UserId, item: &InboxItem, collapse_key: Option<&str>) -> Result<()>;
     /// Newest first by (created_at, id), those strictly before the item `before`.
     async fn inbox(&self, user: UserId, before: Option<NotificationId>, limit: usize) -> Result<Vec<InboxItem>>;
-    /// `false`: no such item. Reading one twice keeps the first time.
+    /// How many are unread. O(1); on the embedded engine it looks through the inbox.
+    async fn inbox_unread(&self, user: UserId) -> Result<u64>;
+    /// `false`: no such item. Reading one that was unread is a change in the user's own log, published; reading one twice
+    /// keeps the first time, and is none.
     async fn mark_inbox_read(&self, user: UserId, id: NotificationId, at: Timestamp) -> Result<bool>;
-    /// How many were unread.
+    /// How many were unread. Where there were some, it is one change in the user's own log, published.
     async fn mark_inbox_all_read(&self, user: UserId, at: Timestamp) -> Result<u64>;
 }

@@ -51,9 +51,10 @@ pub struct NotifySettings {
 pub trait NotifyPreferences: Send + Sync {
     /// Of a user who has set nothing: the default.
     async fn notify_settings(&self, user: UserId) -> Result<NotifySettings>;
-    /// Replaces all of it in one step. O(rooms in it).
+    /// Replaces all of it in one step: a change in the user's own log, published, where they differ from what was there.
+    /// O(rooms in it).
     async fn put_notify_settings(&self, user: UserId, settings: &NotifySettings) -> Result<()>;
-    /// Switches a channel off, and changes nothing else.
+    /// Switches a channel off, and changes nothing else: a change of the user's own log, published, unless it is off.
     async fn switch_off(&self, user: UserId, channel: &str) -> Result<()>;
     /// A part of [`Self::notify_settings`], whose cost does not grow with the rooms.
     async fn reach(&self, user: UserId) -> Result<Reach>;

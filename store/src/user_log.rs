@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use shared::{EventId, RoomId, UserId, protocol::Position};
+use shared::{EventId, NotificationId, RoomId, UserId, protocol::Position};
 
 use crate::{InboxItem, Result};
 
@@ -53,6 +53,10 @@ pub enum UserChangeBody {
     },
     /// As it was on the bus; as it is now when read from the log.
     Notification(InboxItem),
+    /// This one in the user's inbox was read, or all that were there.
+    NotificationRead(Option<NotificationId>),
+    /// What the user wants to be told of was set anew.
+    NotifySettings,
     /// Something that is no longer there: a notification that left the inbox.
     Nothing,
 }

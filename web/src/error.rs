@@ -77,6 +77,18 @@ pub fn problem_response(problem: Problem) -> HttpResponse {
     response
 }
 
+/// Middleware of the paths of the Messaging API, whose clients look for `success` in every answer.
+pub async fn with_success<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let mut response = next.call(request).await?;
+    if let Some(problem) = response.response_mut().extensions_mut().get_mut::<Problem>() {
+        problem.success = Some(false);
+    }
+    Ok(response)
+}
+
 /// What an extractor could not read, as `INVALID_MESSAGE`.
 pub fn unreadable(field: &str, problem: String) -> actix_web::Error {
     WebError(DomainError::Invalid(vec![FieldProblem { field: field.into(), problem }])).into()

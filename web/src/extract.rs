@@ -1,7 +1,8 @@
 //! Untrusted in, typed out: who is calling, and from where.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, net::IpAddr, pin::Pin};
 
+use actix_http::RequestHead;
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT, web::Data};
 use domain::{Domain, DomainError, Viewer, accounts::Source};
 pub use socket::bearer;
@@ -51,11 +52,16 @@ impl FromRequest for CameFrom {
     type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (address, network) = match address::of(request) {
-            Some(address) => (address.to_string(), address::network(address)),
-            None => ("unknown".into(), "unknown".into()),
-        };
-        let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
-        std::future::ready(Ok(Self(Source { address, network, agent })))
+        std::future::ready(Ok(Self(source(request.head(), address::of(request)))))
     }
+}
+
+/// The same of a request that is no route's.
+pub(crate) fn source(head: &RequestHead, address: Option<IpAddr>) -> Source {
+    let (address, network) = match address {
+        Some(address) => (address.to_string(), address::network(address)),
+        None => ("unknown".into(), "unknown".into()),
+    };
+    let agent = head.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
+    Source { address, network, agent }
 }

@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix_http::{ResponseBuilder, header};
-use domain::{Domain, DomainError, Result, Viewer};
+use domain::{Domain, DomainError, Result, Viewer, accounts::Source};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use shared::{
     ErrorCode, Problem, Settings,
@@ -12,8 +12,9 @@ use shared::{
 use socket::{CloseCode, Credential, Inbound, Limits, Outbound, QueueLimits, Serve, Upgrade};
 
 use crate::{
-    Drain,
+    Drain, address,
     error::{PROBLEM_JSON, REQUEST_ID, status},
+    extract::source,
     observe::given_id,
 };
 
@@ -27,6 +28,7 @@ pub struct Opened {
     pub credential: Option<Credential>,
     /// Of the request.
     pub query: String,
+    pub from: Source,
 }
 
 /// The sockets of one path.
@@ -67,6 +69,7 @@ fn open(upgrade: Upgrade, settings: &Settings) -> std::result::Result<Opened, (B
         return Err((Box::new(upgrade), ErrorCode::Forbidden, "this origin may not connect"));
     }
     let (credential, query) = (socket::credential(head), head.uri.query().unwrap_or_default().to_owned());
+    let from = source(head, address::caller(head, &settings.http.trusted_proxies));
     let limits = &settings.limits;
     let queue = QueueLimits {
         frames: limits.queue_frames,
@@ -78,7 +81,7 @@ fn open(upgrade: Upgrade, settings: &Settings) -> std::result::Result<Opened, (B
         bad_frames_per_minute: limits.bad_frames_per_minute,
     };
     match upgrade.accept(limits.frame_bytes, queue) {
-        Ok((outbound, inbound)) => Ok(Opened { outbound, inbound, limits: times, credential, query }),
+        Ok((outbound, inbound)) => Ok(Opened { outbound, inbound, limits: times, credential, query, from }),
         Err(upgrade) => Err((upgrade, ErrorCode::InvalidMessage, NO_HANDSHAKE)),
     }
 }
@@ -110,7 +113,8 @@ pub fn refusal(e: &DomainError) -> CloseCode {
     match e.code() {
         ErrorCode::Unauthorized if matches!(e, DomainError::AccountClosed) => CloseCode::AccountClosed,
         ErrorCode::Unauthorized => CloseCode::Unauthorized,
-        ErrorCode::Unavailable => CloseCode::Restart,
+        ErrorCode::Forbidden | ErrorCode::RoomFull => CloseCode::Policy,
+        ErrorCode::Unavailable | ErrorCode::RateLimitExceeded => CloseCode::Restart,
         _ => CloseCode::InternalError,
     }
 }

@@ -105,7 +105,7 @@ pub(super) async fn send(
 }
 
 /// The dedupe key: from the body or from the header, and the same where both are given.
-fn merge_keys(in_body: Option<String>, in_header: Option<String>) -> Result<Option<String>, DomainError> {
+pub(super) fn merge_keys(in_body: Option<String>, in_header: Option<String>) -> Result<Option<String>, DomainError> {
     match (in_body, in_header) {
         (Some(body), Some(header)) if body != header => {
             Err(DomainError::invalid("clientMessageId", "differs from the header Idempotency-Key"))

@@ -2,6 +2,7 @@
 
 use actix_web::{
     get,
+    middleware::from_fn,
     web::{Data, Json, Path, Query},
 };
 use domain::{Domain, DomainError, accounts::UserPage};
@@ -11,7 +12,7 @@ use shared::{
     protocol::{User, UserPresence},
 };
 use utoipa::{IntoParams, ToSchema};
-use web::{ApiResult, Caller};
+use web::{ApiResult, Caller, error::with_success};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -63,7 +64,7 @@ struct UserStatus {
     (status = 401, body = Problem, description = "UNAUTHORIZED"),
     (status = 404, body = Problem, description = "USER_NOT_FOUND"),
 ))]
-#[get("/api/users/{id}/status")]
+#[get("/api/users/{id}/status", wrap = "from_fn(with_success)")]
 pub(super) async fn status(domain: Data<Domain>, caller: Caller, id: Path<String>) -> ApiResult<Json<UserStatus>> {
     let id = parse_user(&id)?;
     domain.names.require(id).await?;

@@ -24,8 +24,11 @@ fn described(document: &Value) -> BTreeSet<Route> {
 fn written() -> BTreeSet<Route> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = vec![crates.join("../web/src/observe.rs")];
-    files.extend(fs::read_dir(crates.join("src/routes")).unwrap().map(|entry| entry.unwrap().path()));
-    let sources: Vec<_> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    for directory in ["src/routes", "src/routes/messaging"] {
+        files.extend(fs::read_dir(crates.join(directory)).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    let files = files.iter().filter(|path| path.is_file());
+    let sources: Vec<_> = files.map(|file| fs::read_to_string(file).unwrap()).collect();
     let mut all = BTreeSet::new();
     for line in sources.iter().flat_map(|source| source.lines()) {
         for method in ["get", "post", "put", "patch", "delete"] {
@@ -39,11 +42,14 @@ fn written() -> BTreeSet<Route> {
 
 /// (method, path) of each line of the URL table that names its route in a comment.
 fn listed() -> BTreeSet<Route> {
-    let table = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/routes.rs")).unwrap();
+    let tables =
+        ["src/routes.rs", "src/routes/messaging.rs"].map(|file| Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
+    let table: String = tables.iter().map(|table| fs::read_to_string(table).unwrap()).collect();
     let comment = |line: &str| line.split_once(" // ").map(|(_, comment)| comment.to_owned());
     let route = |comment: String| {
         let mut words = comment.split([' ', ',']);
-        Some((words.next()?.to_owned(), words.next()?.to_owned()))
+        let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+        path.starts_with('/').then_some((method, path))
     };
     table.lines().filter_map(comment).filter_map(route).collect()
 }

@@ -75,7 +75,7 @@ impl Worker {
             (0..count).map(|_| Peer::new(self.viewer.clone(), Dialect::Native, Outbound::new(limits))).collect();
         let pins = self.runtime.block_on(self.hub.follow(&[self.room])).unwrap();
         for peer in &peers {
-            self.hub.attach_all(peer, &pins, bytes::Bytes::from_static(b"hello"));
+            self.hub.attach_all(peer, &pins, None);
             self.hub.end_busy(peer);
         }
         peers

@@ -33,6 +33,8 @@ pub async fn add_room(hub: &Rc<Hub>, user: UserId, room: RoomId, position: Optio
         let mut gates = Vec::with_capacity(peers.len());
         for peer in &peers {
             gates.extend(hub.gate_unless_there(peer, room).await?);
+            let others = hub.learn_directs(peer, &[room]).await?;
+            hub.watch(peer, others).await?;
         }
         Ok::<_, DomainError>((gates, Added::read(hub, &viewer, room, position).await?))
     };
@@ -82,7 +84,12 @@ impl Added {
         room: RoomId,
         user_position: Option<Position>,
     ) -> Result<Option<Self>> {
-        let view = hub.domain.rooms.view(viewer, room).await?;
+        let view = match hub.domain.rooms.view(viewer, room).await {
+            Ok(view) => view,
+            // Nobody but its members knows of it.
+            Err(DomainError::RoomNotFound) => return Ok(None),
+            Err(e) => return Err(e),
+        };
         let (Some(head), true) = (view.position, is_member(&view)) else { return Ok(None) };
         let mut since = Vec::new();
         let mut position = head;

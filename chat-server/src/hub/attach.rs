@@ -15,7 +15,7 @@ use super::{
     Hub, Peer, Pins, State, added,
     members::{Gate, Item, Mode},
 };
-use crate::session::on_event::on_event;
+use crate::{dialect::Encoded, session::on_event::on_event};
 
 /// A connection in a room behind a gate: live events wait, until what the client has seen is known. Dropped unopened,
 /// the connection is as it was before.
@@ -135,7 +135,11 @@ impl GateGuard {
             let after = since.last().map_or(position.rev, |event| event.change.rev);
             let Mode::Gated(gate) = std::mem::replace(&mut member.mode, Mode::Live { after }) else { return };
             for event in since {
-                state.out.push(&peer, peer.dialect.encode(&on_event(event), None));
+                let direct = state.rooms.get(&room).and_then(|entry| entry.direct.as_ref());
+                let frame = Encoded::in_room(&on_event(event), direct).frame(peer.dialect);
+                let direct = direct.is_some();
+                state.out.push(&peer, frame);
+                state.arrivals.note(&peer, direct, event);
             }
             if gate.overflowed {
                 // Nobody is told a room with a hole in it: fetch it again.

@@ -5,7 +5,7 @@ use std::{collections::HashSet, rc::Rc};
 use domain::Login;
 use shared::{RoomId, UserId};
 use socket::CloseCode;
-use store::{BusEvent, Inbox, Signal, UserEvent};
+use store::{BusEvent, Inbox, Signal, UserChangeBody, UserEvent};
 use tokio::time::Instant;
 
 use super::{
@@ -84,11 +84,13 @@ impl State {
             Signal::Event(BusEvent::User(user, event)) => self.take_user_event(user, &event, todo),
             Signal::Event(BusEvent::Marked(event)) => self.take_mark(&event, Instant::now()),
             Signal::Event(BusEvent::Typing(event)) => self.take_typing(&event, Instant::now()),
-            Signal::Event(BusEvent::Presence(_) | BusEvent::AccessChanged { .. }) => {}
+            Signal::Event(BusEvent::Presence(event)) => self.watching.suspect(event.user, None),
+            Signal::Event(BusEvent::AccessChanged { user, watcher }) => self.watching.suspect(user, watcher),
             Signal::Lost => {
                 let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
                 todo.gaps.extend(rooms.into_iter().filter(|room| self.suspect(*room)));
                 todo.lost = true;
+                self.watching.suspect_all();
                 tracing::warn!("events may have been missed: reading the logs of all rooms and users");
                 for (id, user) in &mut self.users {
                     user.own.suspect();
@@ -103,6 +105,9 @@ impl State {
             UserEvent::Change(change) => {
                 let Some(entry) = self.users.get_mut(&user) else { return };
                 entry.own.take(change);
+                if let UserChangeBody::RoomAdded(_) | UserChangeBody::RoomRemoved(_) = change.body {
+                    entry.peers.iter().for_each(|peer| self.watching.suspect_sight(peer));
+                }
                 todo.users.insert(user);
             }
             UserEvent::SessionEnded(session) => {

@@ -31,7 +31,7 @@ struct Pin {
 
 impl Pins {
     /// Those that were asked for; of some there may be no entry.
-    pub(super) fn rooms(&self) -> impl ExactSizeIterator<Item = RoomId> {
+    pub fn rooms(&self) -> impl ExactSizeIterator<Item = RoomId> {
         self.pins.iter().map(|pin| pin.room)
     }
 }

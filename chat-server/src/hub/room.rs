@@ -2,6 +2,7 @@
 
 use std::{cell::Cell, collections::VecDeque, rc::Rc, sync::Arc};
 
+use domain::rooms::Direct;
 use shared::protocol::{HistoryVisibility, Position};
 use store::RoomEvent;
 use tokio::sync::Notify;
@@ -151,12 +152,24 @@ pub struct Room {
     pub edited: bool,
     /// What the last change of the room said; `None`: there was none since the room is followed.
     pub history: Option<HistoryVisibility>,
+    /// Whose room it is: where it is a direct one, and somebody here must be told.
+    pub direct: Option<Direct>,
 }
 
 impl Room {
     pub fn new(epoch: u64) -> Self {
         let (track, members, authors) = (Track::starting(), Members::default(), Authors::default());
-        Self { epoch, track, members, authors, pins: 0, latch: Rc::default(), edited: false, history: None }
+        Self {
+            epoch,
+            track,
+            members,
+            authors,
+            pins: 0,
+            latch: Rc::default(),
+            edited: false,
+            history: None,
+            direct: None,
+        }
     }
 
     pub fn is_idle(&self) -> bool {

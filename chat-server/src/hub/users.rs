@@ -1,5 +1,5 @@
-//! A user's own log on all their connections: rooms added and removed, read marks, contacts, blocks,
-//! notifications.
+//! A user's own log on all their connections: rooms added and removed, read marks, contacts, blocks, notifications and
+//! what became of them.
 
 use std::{collections::HashMap, rc::Rc};
 
@@ -37,8 +37,9 @@ impl Told {
     }
 }
 
-/// Changes of a user's own log in order, as they are told now: of several read marks in one room only the last, and
-/// notifications with the texts of their messages. One read for all marks, and those of notifications together.
+/// Changes of a user's own log in order, as they are told now: of several read marks in one room only the last, of
+/// several times that notifications were set anew as well, and notifications with the texts of their messages. One read
+/// for all marks, one for what is unread of the inbox, and those of notifications together.
 pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Result<Vec<(Position, Told)>> {
     let marked = |change: &UserChange| match &change.body {
         UserChangeBody::ReadMark { room, .. } => Some((*room, change.rev)),
@@ -54,6 +55,10 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
     };
     let items = hub.domain.notifications.with_texts(user, changes.iter().filter_map(item).collect()).await?;
     let mut items: HashMap<NotificationId, InboxItem> = items.into_iter().map(|item| (item.id, item)).collect();
+    let is_read = |change: &UserChange| matches!(change.body, UserChangeBody::NotificationRead(_));
+    let unread = if changes.iter().any(is_read) { hub.domain.notifications.unread(user).await? } else { 0 };
+    let is_set = |change: &&UserChange| change.body == UserChangeBody::NotifySettings;
+    let last_set = changes.iter().rev().find(is_set).map(|change| change.rev);
     let told = |change: UserChange| {
         let user_position = change.position();
         let told = match change.body {
@@ -91,7 +96,13 @@ pub async fn explain(hub: &Hub, user: UserId, changes: Vec<UserChange>) -> Resul
                     user_position,
                 })
             }
-            UserChangeBody::Nothing => Told::Nothing,
+            UserChangeBody::NotificationRead(id) => {
+                Told::frame(ServerFrame::NotificationRead { id, unread, user_position })
+            }
+            UserChangeBody::NotifySettings if last_set == Some(change.rev) => {
+                Told::frame(ServerFrame::NotificationSettingsUpdated { user_position })
+            }
+            UserChangeBody::NotifySettings | UserChangeBody::Nothing => Told::Nothing,
         };
         (user_position, told)
     };

@@ -1,14 +1,18 @@
 //! What a command does: a rule of the domain, and the frame that answers it. The socket is not touched here.
 
-use domain::{DomainError, Result, messages::HistoryQuery};
+use domain::{
+    DomainError, Result,
+    messages::{HistoryQuery, Missed},
+};
 use shared::{
-    Timestamp,
+    RoomId, Timestamp,
     protocol::{
         ChatCommand, ClientFrame, Position, Room, ServerFrame,
         command::{CreateRoom, DeleteMessage, GetHistory, JoinRoom, LeaveRoom, TypingStatus},
     },
 };
 
+use store::RoomEvent;
 use tokio::time::Instant;
 use web::{Expiry, sockets::error_frame};
 
@@ -21,7 +25,12 @@ enum Reply {
     Frame(ServerFrame),
     /// The frame shows a room at a position; the room's events follow it without a gap.
     Opens(ServerFrame, GateGuard, Position),
+    /// Nothing shows the room, which was joined at a position: these have happened since, and its events follow.
+    Enters(GateGuard, Position, Vec<RoomEvent>),
 }
+
+/// Changes read of those between joining a room and following it.
+const SINCE_JOINED: usize = 1000;
 
 /// Handles one command to its end, after those before it: its replies are queued when it returns. Messages alone are
 /// only begun: the next may follow before they are answered.
@@ -36,6 +45,7 @@ pub async fn on_client_frame(session: &mut Session, frame: ClientFrame<ChatComma
         Ok(Reply::Opens(frame, gate, position)) => {
             gate.open(session.peer.dialect.encode(&frame, id), position, &[]);
         }
+        Ok(Reply::Enters(gate, position, since)) => gate.open(None, position, &since),
         Err(e) => session.push(&error_frame(&e), id),
     }
     session.hub.end_busy(&session.peer);
@@ -102,7 +112,10 @@ async fn join(session: &Session, input: JoinRoom) -> Result<Reply> {
     let Session { hub, peer, .. } = session;
     let room = hub.domain.rooms.resolve(&input).await?;
     hub.begin_busy(peer);
-    hub.domain.rooms.join(&peer.viewer, room).await?;
+    let position = hub.domain.rooms.join(&peer.viewer, room).await?;
+    if !peer.dialect.shows_rooms() {
+        return enter(session, room, position).await.inspect_err(|_| hub.look_later(peer, room));
+    }
     let joined = async {
         let gate = hub.gate(peer, room).await?;
         Ok::<_, DomainError>((gate, hub.domain.rooms.snapshot(&peer.viewer, room).await?))
@@ -119,6 +132,19 @@ async fn join(session: &Session, input: JoinRoom) -> Result<Reply> {
         member_count: snapshot.member_count,
     };
     Ok(Reply::Opens(frame, gate, position))
+}
+
+/// For dialects that show no room: what was said since they joined is told, as all that follows.
+async fn enter(session: &Session, room: RoomId, joined: Position) -> Result<Reply> {
+    let Session { hub, peer, .. } = session;
+    let gate = hub.gate(peer, room).await?;
+    match hub.domain.messages.missed(room, joined, SINCE_JOINED).await? {
+        Missed::Events { events, has_more: false } => Ok(Reply::Enters(gate, joined, events)),
+        Missed::Gone => Err(DomainError::RoomNotFound),
+        Missed::Events { .. } | Missed::Reset { .. } => {
+            Err(DomainError::Unavailable(anyhow::anyhow!("what was said since the room was joined cannot be told")))
+        }
+    }
 }
 
 async fn create(session: &Session, input: CreateRoom) -> Result<Reply> {

@@ -38,12 +38,18 @@ async fn write(world: &World, user: &User, friend: UserId, rooms: &[RoomId], see
     let (me, mut random) = (viewer(world, user).await, Random(seed));
     while !stop.load(Ordering::Relaxed) {
         let room = rooms[random.below(rooms.len() as u64) as usize];
-        match random.below(6) {
+        match random.below(8) {
             0 => drop(world.domain.rooms.join(&me, room).await),
             1 => drop(world.domain.rooms.leave(&me, room).await),
             2 => drop(world.domain.store.user_log.note_read_mark(user.id, room, 1).await.unwrap()),
             3 => drop(world.domain.people.add_contact(&me, friend).await),
             4 => drop(world.domain.people.remove_contact(&me, friend).await),
+            5 => drop(world.domain.notifications.mark_all_read(&me).await.unwrap()),
+            6 => {
+                let muted = json!({"rooms": {room.to_string(): {"muted": random.below(2) == 0}}});
+                let wishes = serde_json::from_value(muted).unwrap();
+                world.domain.notifications.set_preferences(&me, &wishes).await.unwrap();
+            }
             _ => world.domain.store.inboxes.add_to_inbox(user.id, &item("news"), None).await.unwrap(),
         }
     }
@@ -130,7 +136,10 @@ async fn two_devices_that_are_cut_anywhere_are_told_the_users_own_log_in_order_a
         };
         for change in changes {
             at = change.position();
-            if matches!(change.body, UserChangeBody::Contact { .. } | UserChangeBody::Notification(_)) {
+            if matches!(
+                change.body,
+                UserChangeBody::Contact { .. } | UserChangeBody::Notification(_) | UserChangeBody::NotificationRead(_)
+            ) {
                 always.push(at.rev);
             }
         }
@@ -158,6 +167,65 @@ async fn a_notification_comes_as_it_is_in_the_inbox(#[values(Engine::Embedded, E
     world.name(&item.id.to_string(), "item");
     world.domain.store.inboxes.add_to_inbox(alice.id, &item, None).await.unwrap();
     assert_frame!(client.frame().await, @r#"{"payload":{"body":"text","createdAt":"<time>","id":"<item>","title":"news","userPosition":{"eventId":"<event>","rev":1}},"type":"NOTIFICATION"}"#);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_read_and_set_on_one_device_is_told_on_the_others_and_to_who_comes_back(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let mut world = World::start(engine).await;
+    world.add_node().await;
+    let alice = world.user("alice").await;
+    let me = viewer(&world, &alice).await;
+    let [one, two, three] = ["one", "two", "three"].map(item);
+    world.name(&one.id.to_string(), "one");
+    let notifications = &world.domain.notifications;
+    for item in [&one, &two, &three] {
+        world.domain.store.inboxes.add_to_inbox(alice.id, item, None).await.unwrap();
+    }
+    let before = head(&world, alice.id).await;
+    let (mut here, mut there) = (world.connect(&alice).await, world.held(1, &alice).await);
+    there.ask("RESUME", json!({"user": before, "rooms": {}})).await;
+    let wishes = serde_json::from_value(json!({"channels": {"webpush": false}})).unwrap();
+    for _ in 0..2 {
+        notifications.mark_read(&me, one.id).await.unwrap();
+    }
+    for _ in 0..2 {
+        notifications.set_preferences(&me, &wishes).await.unwrap();
+    }
+    for _ in 0..2 {
+        notifications.mark_all_read(&me).await.unwrap();
+    }
+    // Those of a moment are told with the count as it is then.
+    let told = |frame: &Value| {
+        let payload = &frame["payload"];
+        json!([frame["type"], payload["id"], payload["userPosition"]["rev"]])
+    };
+    let expected = [
+        json!(["NOTIFICATION_READ", one.id, before.rev + 1]),
+        json!(["NOTIFICATION_SETTINGS_UPDATED", null, before.rev + 2]),
+        json!(["NOTIFICATION_READ", null, before.rev + 3]),
+    ];
+    for device in [&mut here, &mut there] {
+        for frame in &expected {
+            assert_eq!(told(&device.next().await), *frame);
+        }
+    }
+    let mut back = world.held(0, &alice).await;
+    back.tell("RESUME", json!({"user": before, "rooms": {}})).await;
+    let frames = back.until("RESUMED").await;
+    let missed: Vec<Value> = frames.iter().filter(|frame| frame["type"] != "RESUMED").map(told).collect();
+    assert_eq!(missed, expected);
+    let page = notifications.inbox(&me, None, None).await.unwrap();
+    assert_eq!(page.unread, 0);
+    world.domain.store.inboxes.add_to_inbox(alice.id, &item("four"), None).await.unwrap();
+    let four = here.next().await["payload"]["id"].as_str().unwrap().parse().unwrap();
+    world.domain.store.inboxes.add_to_inbox(alice.id, &item("five"), None).await.unwrap();
+    here.next().await;
+    notifications.mark_read(&me, four).await.unwrap();
+    world.name(&four.to_string(), "four");
+    assert_frame!(here.frame().await, @r#"{"payload":{"id":"<four>","unread":1,"userPosition":{"eventId":"<event>","rev":9}},"type":"NOTIFICATION_READ"}"#);
 }
 
 #[rstest]

@@ -186,6 +186,25 @@ async fn the_users_own_log_is_told_first_and_rooms_added_by_it_have_no_hole(
 
 #[rstest]
 #[tokio::test]
+async fn a_private_room_that_came_and_went_meanwhile_hinders_no_resuming(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let world = World::start(engine).await;
+    let alice = world.user("alice").await;
+    let me = viewer(&world, &alice).await;
+    let user = world.domain.store.user_log.user_positions(&[alice.id]).await.unwrap()[0];
+    let input = serde_json::from_value(json!({"name": "Secret", "type": "private"})).unwrap();
+    let room = world.domain.rooms.create_once(&me, input, None).await.unwrap().id;
+    world.domain.rooms.delete(&me, room).await.unwrap();
+    let mut back = world.held(0, &alice).await;
+    let (events, resumed) = resume(&mut back, json!({"user": user, "rooms": {}})).await;
+    let kinds: Vec<_> = events.iter().map(|e| e["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["ROOM_REMOVED"]);
+    assert_eq!((&resumed["user"]["status"], &resumed["rooms"]), (&json!("caught_up"), &json!({})));
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_held_connection_gets_replies_and_no_events_and_its_own_joins_open_at_once(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {

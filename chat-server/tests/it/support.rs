@@ -11,7 +11,10 @@ use std::{
 
 use async_trait::async_trait;
 use chat_server::Server;
-use domain::{Domain, accounts::Guest};
+use domain::{
+    Domain, Viewer,
+    accounts::{Guest, Signup},
+};
 use futures_util::{SinkExt, StreamExt};
 use redis_fixture::{Kind, Redis};
 use serde_json::{Value, json};
@@ -249,8 +252,25 @@ impl World {
         User { id: signed_in.user.id, name: name.into(), token: signed_in.token }
     }
 
+    /// A user with an account, who may write to strangers.
+    pub async fn account(&self, name: &str) -> User {
+        let (email, password) = (format!("{name}@example.org"), "correct horse".into());
+        let input = Signup { username: name.into(), email, password, display_name: None };
+        let signed_in = self.domain.accounts.sign_up(input, &"127.0.0.1".into()).await.unwrap();
+        self.names.lock().unwrap().insert(signed_in.user.id.to_string(), format!("<{name}>"));
+        User { id: signed_in.user.id, name: name.into(), token: signed_in.token }
+    }
+
+    pub async fn viewer(&self, user: &User) -> Viewer {
+        self.domain.identity.identify(&user.token).await.unwrap()
+    }
+
     pub fn url(&self, node: usize) -> String {
-        format!("ws://127.0.0.1:{}/chat", self.nodes[node].port)
+        self.socket(node, "/chat")
+    }
+
+    pub fn socket(&self, node: usize, path: &str) -> String {
+        format!("ws://127.0.0.1:{}{path}", self.nodes[node].port)
     }
 
     /// An authenticated socket of this user.
@@ -459,7 +479,9 @@ fn redact(value: &mut Value) {
                     "sessionId" => "<session>",
                     "afterMs" | "retryAfterMs" if field.is_u64() => "<ms>",
                     // A message's; rooms' and users' are UUIDs.
-                    "id" | "messageId" | "replyTo" if field.as_str().is_some_and(|id| id.len() == 32) => "<message>",
+                    "id" | "messageId" | "messageID" | "replyTo" if field.as_str().is_some_and(|id| id.len() == 32) => {
+                        "<message>"
+                    }
                     _ => {
                         redact(field);
                         continue;

@@ -82,7 +82,7 @@ impl Api {
         self.get(&format!("/notify/{id}"), &()).await
     }
 
-    /// `GET /api/notifications`: one's own, newest first.
+    /// `GET /api/notifications`: one's own, newest first. Of what is read on another device an event tells.
     pub async fn notifications(&self, cursor: Option<&str>) -> Result<Page<Notification>> {
         self.get("/api/notifications", &json!({ "cursor": cursor })).await
     }

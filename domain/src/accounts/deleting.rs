@@ -51,25 +51,23 @@ impl Accounts {
     /// moment stays with all they have, or comes too late. Work is bounded, and grows with those who may be due.
     pub async fn remove_idle_guests(&self, now: Timestamp) -> Result<usize> {
         let since = now.before(self.guest_idle);
-        let mut removed = 0;
-        for guest in self.store.deletions.idle_guests(since, now, A_TICK).await? {
-            removed += usize::from(self.close(guest, Some(since)).await?);
+        let guests = self.store.deletions.idle_guests(since, now, A_TICK).await?;
+        let mut removed = Ok(0);
+        for guest in guests {
+            removed = and(removed, self.close(guest, Some(since)).await.map(usize::from));
         }
-        Ok(removed)
+        removed
     }
 
     /// Goes on with deletions whose process died, and ends those under which nothing can be under way any more, with the
     /// files that were the user's alone; gives how many ended.
     pub async fn end_deletions(&self, now: Timestamp, files: &Files) -> Result<usize> {
         let users = self.store.deletions.deletions(now.before(UNDER_WAY), A_TICK).await?;
-        // All of them, also where one cannot be gone on with now.
-        let mut all = Ok(users.len());
+        let mut ended = Ok(0);
         for user in users {
-            if let Err(e) = end(&self.store, files, user).await {
-                all = all.and(Err(e));
-            }
+            ended = and(ended, end(&self.store, files, user).await.map(|()| 1));
         }
-        all
+        ended
     }
 
     async fn close(&self, user: UserId, unseen_since: Option<Timestamp>) -> Result<bool> {
@@ -81,6 +79,11 @@ impl Accounts {
         }
         Ok(ended.is_some())
     }
+}
+
+/// One more of many, of which all are tried, as a part of the store may be away: the sum, or the first error.
+fn and(all: Result<usize>, one: Result<usize>) -> Result<usize> {
+    Ok(all? + one?)
 }
 
 /// Deletes an account, if it was not seen since; gives the logins that ended. `None`: there is none, or it was seen.

@@ -19,6 +19,15 @@ const MAX_REFRESH: usize = 36 + 1 + 36 + 1 + secret::LENGTH + 1 + secret::LENGTH
 /// How long a refresh token may be exchanged once more: an answer that was lost is asked for again.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Which tokens a login gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tokens {
+    /// Short ones, each with a refresh token.
+    Refreshed,
+    /// One, for `auth.lastingTokenHours`: for clients that know no refresh tokens.
+    Lasting,
+}
+
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refresh {
@@ -74,8 +83,9 @@ pub struct WsTicket {
 }
 
 impl Accounts {
-    /// Begins a session of an account as it was read: where its password is another by now, that was the wrong one.
-    pub(super) async fn start_session(&self, record: UserRecord, source: &Source) -> Result<SignedIn> {
+    /// Begins a session of an account as it was read: where its password is another by now, that was the wrong one. One
+    /// that is not refreshed ends with its only token.
+    pub(super) async fn start_session(&self, record: UserRecord, source: &Source, tokens: Tokens) -> Result<SignedIn> {
         let (id, secret) = (SessionId::new(), next_secret(&secret::random()));
         let now = Timestamp::now();
         let session = SessionRecord {
@@ -86,7 +96,10 @@ impl Accounts {
             replaced: None,
             created_at: now,
             used_at: now,
-            expires_at: now.after(self.refresh_lifetime),
+            expires_at: now.after(match tokens {
+                Tokens::Refreshed => self.refresh_lifetime,
+                Tokens::Lasting => self.lasting_lifetime,
+            }),
             agent: source.agent.as_deref().map(printable).filter(|agent| !agent.is_empty()),
             address: Some(source.address.clone()),
         };
@@ -99,11 +112,18 @@ impl Accounts {
             Err(StoreError::UserNotFound) => return Err(DomainError::AccountClosed),
             Err(e) => return Err(e.into()),
         }
-        self.signed_in(record, id, &secret).await
+        self.signed_in(record, id, &secret, tokens).await
     }
 
-    async fn signed_in(&self, record: UserRecord, session: SessionId, secret: &str) -> Result<SignedIn> {
-        let (token, lifetime) = self.identity.issue(&record, session).await?;
+    async fn signed_in(
+        &self,
+        record: UserRecord,
+        session: SessionId,
+        secret: &str,
+        tokens: Tokens,
+    ) -> Result<SignedIn> {
+        let lifetime = (tokens == Tokens::Lasting).then_some(self.lasting_lifetime);
+        let (token, lifetime) = self.identity.issue(&record, session, lifetime).await?;
         let presence = self.presence.own_shown(record.id).await?;
         let refresh_token = format!("{}.{session}.{secret}", record.id);
         Ok(SignedIn { user: own_user(record, presence), token, refresh_token, expires_in: lifetime.as_secs() })
@@ -120,7 +140,7 @@ impl Accounts {
         let (next, now) = (next_secret(family(secret)), Timestamp::now());
         // What can fail comes first: once the token is exchanged, nothing keeps the next one from being answered.
         let record = self.store.users.user(user).await?.ok_or(REFUSED)?;
-        let signed_in = self.signed_in(record, session, &next).await?;
+        let signed_in = self.signed_in(record, session, &next, Tokens::Refreshed).await?;
         let exchange = Exchange {
             presented: secret::hash(secret),
             family: secret::hash(family(secret)),

@@ -1,6 +1,7 @@
 //! Tests of whose tokens are taken, and for how long.
 
 use shared::settings;
+use store::SigningKeys;
 
 use super::*;
 
@@ -32,7 +33,7 @@ fn user() -> UserRecord {
 async fn a_token_names_its_user_or_the_store_does() {
     let (identity, store, _dir) = identity().await;
     let (ann, session) = (user(), SessionId::new());
-    let (token, lifetime) = identity.issue(&ann, session).await.unwrap();
+    let (token, lifetime) = identity.issue(&ann, session, None).await.unwrap();
     let viewer = identity.identify(&token).await.unwrap();
     let expected =
         Viewer { user: ann.id, username: "ann".into(), guest: true, login: Login::Session(session), scope: None };
@@ -48,7 +49,7 @@ async fn a_token_names_its_user_or_the_store_does() {
 #[tokio::test]
 async fn a_token_seen_before_is_taken_without_its_signature_and_no_other_is() {
     let (identity, store, _dir) = identity().await;
-    let (token, _) = identity.issue(&user(), SessionId::new()).await.unwrap();
+    let (token, _) = identity.issue(&user(), SessionId::new(), None).await.unwrap();
     let now = Timestamp::now();
     let first = identity.verify(&token, now).await.unwrap();
     assert!(Arc::ptr_eq(&first, &identity.verify(&token, now).await.unwrap()), "known by now");
@@ -62,7 +63,7 @@ async fn a_token_seen_before_is_taken_without_its_signature_and_no_other_is() {
 #[tokio::test]
 async fn a_token_seen_before_ends_in_time_and_with_its_key() {
     let (identity, store, _dir) = identity().await;
-    let (token, lifetime) = identity.issue(&user(), SessionId::new()).await.unwrap();
+    let (token, lifetime) = identity.issue(&user(), SessionId::new(), None).await.unwrap();
     let now = Timestamp::now();
     let seen = identity.verify(&token, now).await.unwrap();
     let late = now.after(lifetime + Duration::from_secs(60));
@@ -71,6 +72,45 @@ async fn a_token_seen_before_ends_in_time_and_with_its_key() {
     other.verified.insert(Sha256::digest(&token).into(), seen);
     assert!(other.verify(&token, now).await.is_err(), "its key is gone");
     other_store.maintenance.close().await.unwrap();
+    store.maintenance.close().await.unwrap();
+}
+
+/// Notes for how long each key is published.
+struct NotedKeys(Arc<dyn SigningKeys>, std::sync::Mutex<Vec<Duration>>);
+
+#[async_trait::async_trait]
+impl SigningKeys for NotedKeys {
+    async fn publish_key(&self, key: &PublicKey, ttl: Duration) -> store::Result<()> {
+        self.1.lock().unwrap().push(ttl);
+        self.0.publish_key(key, ttl).await
+    }
+    async fn signing_key(&self, kid: &Kid) -> store::Result<Option<PublicKey>> {
+        self.0.signing_key(kid).await
+    }
+    async fn signing_keys(&self) -> store::Result<Vec<PublicKey>> {
+        self.0.signing_keys().await
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_published_for_as_long_as_its_longest_token_is_good() {
+    let (_, mut store, _dir) = identity().await;
+    let noted = Arc::new(NotedKeys(store.signing_keys.clone(), Default::default()));
+    store.signing_keys = noted.clone();
+    let keys: Arc<dyn KeySource> = Arc::new(external::NoKeys);
+    let identity = Identity::new(store.clone(), &Auth::default(), Arc::new(Names::new(store.users.clone())), &keys);
+    let day = Duration::from_secs(24 * 3600);
+    let issue = async |lifetime| identity.issue(&user(), SessionId::new(), lifetime).await.unwrap();
+    assert!(issue(None).await.1 < day);
+    assert!(noted.1.lock().unwrap().iter().all(|ttl| *ttl < day), "it signs short ones alone");
+    let (token, lifetime) = issue(Some(day)).await;
+    assert_eq!((lifetime, noted.1.lock().unwrap().last().is_some_and(|ttl| *ttl > day)), (day, true));
+    issue(Some(day)).await;
+    issue(None).await;
+    assert_eq!(noted.1.lock().unwrap().len(), 2, "no more than is needed");
+    identity.republish_key().await.unwrap();
+    assert!(noted.1.lock().unwrap().last().is_some_and(|ttl| *ttl > day), "also with the next beat");
+    identity.verify(&token, Timestamp::now().after(day - Duration::from_secs(60))).await.unwrap();
     store.maintenance.close().await.unwrap();
 }
 

@@ -305,9 +305,9 @@ fn message_job((user, message, after, count): (UserId, &StoredMessage, u64, u64)
 mod tests {
     use shared::{
         InstanceId, RoomId,
-        protocol::{MessageType, Role},
+        protocol::{MessageType, Role, Status},
     };
-    use store::{Device, SocketKind};
+    use store::{ChosenStatus, Device, Published, SocketKind};
 
     use super::*;
 
@@ -350,6 +350,7 @@ mod tests {
                 "nor does the chat beside it",
             ),
             (message(5, other), vec![device(Some(true))], 0, Decision::Present, "looking"),
+            (message(5, other), vec![device(Some(false)), device(Some(true))], 0, Decision::Present, "on the phone"),
             (message(5, other), vec![], 5, Decision::Read, "read meanwhile"),
             (message(5, other), vec![], 4, Decision::Notify, "read up to the one before"),
             (message(2, other), vec![], 0, Decision::JoinedLater, "from before they joined"),
@@ -390,6 +391,18 @@ mod tests {
             let recipient =
                 Recipient { membership: &member, presence: &presence, read_seq: read, exceptions: &exceptions };
             assert_eq!(decide(recipient, &message), expected, "{why}");
+        }
+        // What others are shown of them does not matter.
+        let (exceptions, published) = (Exceptions::default(), Published { status: Status::Online, text: None });
+        let lid = PresenceState { left: Some(Timestamp::now()), published, ..PresenceState::default() };
+        let hidden = PresenceState { chosen: ChosenStatus::Invisible, ..with(vec![device(Some(true))]) };
+        let cases = [
+            (&lid, Decision::Notify, "the lid was closed a second ago, and they are still shown as online"),
+            (&hidden, Decision::Present, "they are there, and shown as offline"),
+        ];
+        for (presence, expected, why) in cases {
+            let recipient = Recipient { membership: &member, presence, read_seq: 0, exceptions: &exceptions };
+            assert_eq!(decide(recipient, &message(5, other)), expected, "{why}");
         }
     }
 }

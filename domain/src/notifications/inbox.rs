@@ -1,7 +1,7 @@
 //! A user's own inbox.
 
 use serde::Serialize;
-use shared::{MessageId, NotificationId, RoomId, Timestamp};
+use shared::{MessageId, NotificationId, RoomId, Timestamp, UserId};
 use store::{InboxItem, Job};
 use utoipa::ToSchema;
 
@@ -39,6 +39,8 @@ pub struct Notification {
 #[serde(rename_all = "camelCase")]
 pub struct NotificationPage {
     pub items: Vec<Notification>,
+    /// How many of the whole inbox are unread.
+    pub unread: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
@@ -51,7 +53,10 @@ impl Notifications {
             None => None,
         };
         let limit = page_limit(limit, 50, MAX_PAGE)?;
-        let items = self.store.inboxes.inbox(viewer.user, before, limit).await?;
+        let (items, unread) = tokio::try_join!(
+            self.store.inboxes.inbox(viewer.user, before, limit),
+            self.store.inboxes.inbox_unread(viewer.user)
+        )?;
         let more = items.len() == limit;
         let items = self.with_texts(viewer.user, items).await?;
         let mut items: Vec<Notification> = items.into_iter().map(to_notification).collect();
@@ -59,9 +64,15 @@ impl Notifications {
         let next_cursor = (more || fitting < items.len()).then(|| items.get(fitting.saturating_sub(1))).flatten();
         let next_cursor = next_cursor.map(|item| item.id.to_string());
         items.truncate(fitting);
-        Ok(NotificationPage { items, next_cursor })
+        Ok(NotificationPage { items, unread, next_cursor })
     }
 
+    /// How many of a user's inbox are unread.
+    pub async fn unread(&self, user: UserId) -> Result<u64> {
+        Ok(self.store.inboxes.inbox_unread(user).await?)
+    }
+
+    /// The user's devices are told.
     pub async fn mark_read(&self, viewer: &Viewer, id: NotificationId) -> Result<()> {
         match self.store.inboxes.mark_inbox_read(viewer.user, id, Timestamp::now()).await? {
             true => Ok(()),
@@ -69,7 +80,7 @@ impl Notifications {
         }
     }
 
-    /// How many were unread.
+    /// How many were unread. The user's devices are told.
     pub async fn mark_all_read(&self, viewer: &Viewer) -> Result<u64> {
         Ok(self.store.inboxes.mark_inbox_all_read(viewer.user, Timestamp::now()).await?)
     }

@@ -49,18 +49,30 @@ const COMPLETED_FOR: Duration = Duration::from_secs(24 * 3600);
 #[serde(rename_all = "camelCase")]
 pub struct NotifyState {
     pub user_id: UserId,
+    /// No attempt will follow.
     pub done: bool,
+    /// Empty until the first attempt.
     pub channels: Vec<ChannelState>,
 }
 
+/// How it stands on one channel; of pushes, with one subscription (`webpush/ID`).
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelState {
     pub channel: String,
-    /// `queued | delivered | suppressed | failed`
+    /// `queued` (it will be tried, or tried again), `delivered` (it is in the inbox, or its service has accepted it),
+    /// `suppressed` (by the rule in `detail`) or `failed` (it will not be tried again).
     pub state: String,
+    /// What the service answered: its status, how it names what it accepted, and the beginning of what it said. Or why it
+    /// is not delivered (yet). At most 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Attempts so far. Being held in quiet hours is none.
+    pub attempts: u32,
+    /// While it is `queued`: when it is tried (again).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Since when it is so.
     pub at: Timestamp,
 }
 
@@ -182,6 +194,13 @@ fn hash_of(users: &[UserId], request: &NotifyRequest) -> Result<u64> {
 }
 
 fn to_state(state: JobState) -> NotifyState {
-    let channel = |a: Attempt| ChannelState { channel: a.channel, state: a.state, detail: a.detail, at: a.at };
+    let channel = |a: Attempt| ChannelState {
+        channel: a.channel,
+        state: a.state,
+        detail: a.detail,
+        attempts: a.tries,
+        next_attempt_at: a.next_at,
+        at: a.at,
+    };
     NotifyState { user_id: state.user, done: state.done, channels: state.attempts.into_iter().map(channel).collect() }
 }

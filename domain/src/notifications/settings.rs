@@ -101,7 +101,7 @@ impl Notifications {
         Ok(to_preferences(settings))
     }
 
-    /// Replaces all of it.
+    /// Replaces all of it. The user's devices are told, where it is not as before.
     pub async fn set_preferences(&self, viewer: &Viewer, input: &Preferences) -> Result<Preferences> {
         let settings = from_preferences(input)?;
         self.store.notify_preferences.put_notify_settings(viewer.user, &settings).await?;

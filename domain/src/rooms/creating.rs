@@ -8,7 +8,7 @@ use shared::{
 };
 use store::{Actor, RoomRecord, StoreError};
 
-use super::{Rooms, actor};
+use super::{Rooms, actor, lobby::is_lobby};
 use crate::{
     DomainError, Result, Viewer,
     validate::{Check, check_key},
@@ -145,7 +145,12 @@ fn check(input: &CreateRoom) -> Result<()> {
         check.name("handle", handle);
         check.that(input.kind == RoomType::Public, "handle", "only a public room may have one");
     }
-    check.done()
+    check.done()?;
+    match &input.handle {
+        // Whoever made it would own what everybody says there.
+        Some(handle) if is_lobby(handle) => Err(DomainError::HandleTaken),
+        _ => Ok(()),
+    }
 }
 
 /// What is given has the form it needs.

@@ -84,7 +84,32 @@ pub struct Unread {
     pub rooms: Vec<RoomUnread>,
 }
 
+/// Whose direct room it is: both, or one where the other's account is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Direct(Vec<UserId>);
+
+impl Direct {
+    /// The one that is not `user`, where they are still there.
+    pub fn other(&self, user: UserId) -> Option<UserId> {
+        self.0.iter().copied().find(|member| *member != user)
+    }
+}
+
 impl Rooms {
+    /// Whose room it is, if it is a direct one. Costs nothing for most that are not; else one read, and one more where it
+    /// has no two members.
+    pub async fn direct(&self, room: RoomId) -> Result<Option<Direct>> {
+        if !room.may_be_direct() {
+            return Ok(None);
+        }
+        let members: Vec<UserId> = self.store.rooms.members(room, 0, 2).await?.iter().map(|m| m.user).collect();
+        let direct = match members[..] {
+            [a, b] => RoomId::direct(a, b) == room,
+            _ => self.store.rooms.room(room).await?.is_some_and(|(record, _)| record.kind == RoomType::Direct),
+        };
+        Ok(direct.then_some(Direct(members)))
+    }
+
     /// A room as its member sees it; a public room as anyone does.
     pub async fn view(&self, viewer: &Viewer, room: RoomId) -> Result<Room> {
         if let Some(view) = self.store.rooms.views(viewer.user, &[room]).await?.pop().flatten() {

@@ -3,10 +3,12 @@
 #![expect(clippy::print_stdout, reason = "seeds and reports, shown when a test fails")]
 
 mod changes;
+mod dialects;
 mod durability;
 mod faults;
 mod growth;
 mod model;
+mod outbox;
 mod presence;
 mod registry;
 mod resumes;

@@ -142,9 +142,10 @@ impl Verdict {
     pub fn of(answer: Result<Answer, SendError>, meaning: impl FnOnce(&Answer) -> Meaning) -> Self {
         match answer {
             Ok(answer) => {
+                let named = answer.id.as_ref().map(|id| format!(" as {id}")).unwrap_or_default();
                 let said = match answer.text.as_str() {
-                    "" => answer.status.to_string(),
-                    text => format!("{}: {text}", answer.status),
+                    "" => format!("{}{named}", answer.status),
+                    text => format!("{}{named}: {text}", answer.status),
                 };
                 Self { meaning: meaning(&answer), said, after: answer.retry_after }
             }

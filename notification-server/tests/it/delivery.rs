@@ -74,17 +74,20 @@ async fn a_failing_channel_is_retried_and_given_up_while_the_others_deliver_once
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 1,
                 "channel": "inbox",
                 "state": "delivered"
               },
               {
                 "at": "[time]",
+                "attempts": 3,
                 "channel": "failing",
                 "detail": "gave up after 3 attempts: 503 from the push service",
                 "state": "failed"
               },
               {
                 "at": "[time]",
+                "attempts": 1,
                 "channel": "working",
                 "detail": "201",
                 "state": "delivered"
@@ -116,6 +119,7 @@ async fn a_failing_channel_is_retried_and_given_up_while_the_others_deliver_once
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 1,
                 "channel": "inbox",
                 "state": "delivered"
               }
@@ -175,6 +179,7 @@ async fn a_job_of_a_dead_process_is_taken_over_and_what_it_delivered_is_not_doub
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 2,
                 "channel": "inbox",
                 "state": "delivered"
               }
@@ -210,11 +215,13 @@ async fn a_channel_that_panics_fails_alone(#[values(Engine::Embedded, Engine::Re
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 1,
                 "channel": "inbox",
                 "state": "delivered"
               },
               {
                 "at": "[time]",
+                "attempts": 3,
                 "channel": "scripted",
                 "detail": "gave up after 3 attempts: internal error",
                 "state": "failed"
@@ -258,6 +265,7 @@ async fn a_job_that_no_process_survives_is_given_up(#[values(Engine::Embedded, E
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 3,
                 "channel": "inbox",
                 "detail": "gave up after 3 attempts that did not end",
                 "state": "failed"
@@ -292,6 +300,7 @@ async fn an_expired_notification_is_not_delivered(#[values(Engine::Embedded, Eng
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 0,
                 "channel": "inbox",
                 "detail": "expired",
                 "state": "suppressed"

@@ -45,6 +45,7 @@ async fn a_notification_comes_into_the_inbox_and_its_state_says_so(
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 1,
                 "channel": "inbox",
                 "state": "delivered"
               }
@@ -56,6 +57,7 @@ async fn a_notification_comes_into_the_inbox_and_its_state_says_so(
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 1,
                 "channel": "inbox",
                 "state": "delivered"
               }
@@ -82,7 +84,8 @@ async fn a_notification_comes_into_the_inbox_and_its_state_says_so(
             "id": "[id 1]",
             "title": "Your order"
           }
-        ]
+        ],
+        "unread": 1
       }
     }
     "#);

@@ -76,7 +76,8 @@ async fn one_or_all_are_marked_as_read_by_their_owner_alone(#[values(Engine::Emb
             "readAt": "[time]",
             "title": "one"
           }
-        ]
+        ],
+        "unread": 2
       }
     }
     "#);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::{InstanceId, NotificationId, Timestamp};
-use store::{Attempt, JobState};
+use store::JobState;
 
-use crate::support::{Engine, Person, World};
+use crate::support::{Engine, Person, World, attempt};
 
 const LEASE: Duration = Duration::from_secs(30);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -24,9 +24,9 @@ impl World {
         let claimed = outbox.claim(InstanceId::new(), Timestamp::now(), LEASE, 100).await.unwrap();
         assert_eq!(claimed.len(), 2);
         for (n, claimed) in claimed.iter().enumerate() {
-            let attempt = Attempt { channel: "inbox".into(), state: "failed".into(), detail: None, at };
-            let request_hash = claimed.job.request_hash;
-            let state = JobState { user: claimed.job.user, done: n == 0, attempts: vec![attempt], request_hash };
+            let (user, request_hash) = (claimed.job.user, claimed.job.request_hash);
+            let attempts = vec![attempt("inbox", "failed", at)];
+            let state = JobState { user, done: n == 0, attempts, claim: 1, request_hash };
             let again = (n > 0).then(|| Timestamp::now().after(LEASE));
             outbox.settle(claimed, &state, again).await.unwrap();
         }

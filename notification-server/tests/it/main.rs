@@ -3,6 +3,7 @@
 
 mod apps;
 mod delivery;
+mod explain;
 mod http;
 mod inbox;
 mod keyed;
@@ -11,5 +12,6 @@ mod mails;
 mod messages;
 mod outcomes;
 mod push;
+mod push_service;
 mod receiver;
 mod support;

@@ -39,6 +39,7 @@ async fn a_message_notifies_the_absent_and_not_those_who_are_there(
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 1,
                 "channel": "inbox",
                 "state": "delivered"
               }
@@ -69,7 +70,8 @@ async fn a_message_notifies_the_absent_and_not_those_who_are_there(
             "roomId": "[id 2]",
             "title": "alice in Tea"
           }
-        ]
+        ],
+        "unread": 1
       }
     }
     "#);
@@ -163,6 +165,7 @@ async fn a_notification_that_was_held_up_does_not_take_the_place_of_a_later_one(
             "channels": [
               {
                 "at": "[time]",
+                "attempts": 1,
                 "channel": "inbox",
                 "detail": "a later message took its place",
                 "state": "suppressed"

@@ -5,9 +5,9 @@ use std::time::Duration;
 use domain::messages::Push;
 use rstest::rstest;
 use shared::{InstanceId, MessageId, RoomId, Timestamp, protocol::command::Mark};
-use store::{Attempt, JobState, SocketKind};
+use store::{JobState, SocketKind};
 
-use crate::support::{Engine, Person, World};
+use crate::support::{Engine, Person, World, attempt};
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -24,8 +24,8 @@ impl World {
         let outbox = &self.domain.store.outbox;
         for claimed in outbox.claim(InstanceId::new(), Timestamp::now(), LEASE, 100).await.unwrap() {
             let at = Timestamp::now();
-            let attempts = vec![Attempt { channel: "inbox".into(), state: "delivered".into(), detail: None, at }];
-            let state = JobState { user: claimed.job.user, done: true, attempts, request_hash: None };
+            let attempts = vec![attempt("inbox", "delivered", at)];
+            let state = JobState { user: claimed.job.user, done: true, attempts, claim: 1, request_hash: None };
             outbox.settle(&claimed, &state, None).await.unwrap();
         }
     }

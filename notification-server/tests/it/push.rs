@@ -23,7 +23,7 @@ pub fn pushing(settings: &mut Settings) {
 
 pub const SUBSCRIPTIONS: &str = "/api/push/subscriptions";
 
-async fn start(engine: Engine) -> (TestServer, Receiver, Person) {
+pub async fn start(engine: Engine) -> (TestServer, Receiver, Person) {
     let receiver = Receiver::start().await;
     let world = World::with(engine, pushing).await;
     let alice = world.person("alice").await;
@@ -32,7 +32,7 @@ async fn start(engine: Engine) -> (TestServer, Receiver, Person) {
 }
 
 /// Subscribes a browser at this path of the push service; gives the subscription's id.
-async fn subscribe(server: &TestServer, receiver: &Receiver, person: &Person, path: &str) -> String {
+pub async fn subscribe(server: &TestServer, receiver: &Receiver, person: &Person, path: &str) -> String {
     let endpoint = format!("{}{path}", receiver.url);
     let input = json!({ "type": "webpush", "endpoint": endpoint, "keys": receiver.keys(), "expirationTime": null });
     let answer = server.send("POST", SUBSCRIPTIONS, person, input).await;
@@ -295,7 +295,7 @@ async fn what_is_not_configured_says_so() {
     server.stop().await;
 }
 
-const SETTINGS: &str = "/api/notifications/settings";
+pub const SETTINGS: &str = "/api/notifications/settings";
 
 #[rstest]
 #[actix_web::test]
@@ -327,6 +327,13 @@ async fn a_user_is_told_as_they_wish(#[values(Engine::Embedded, Engine::Redis)] 
     server.stop().await;
 }
 
+/// Quiet at all hours but one that is far from now, by the clock of a zone without summer time.
+pub fn quiet_now() -> Value {
+    let hour = (shared::Timestamp::now().as_millis() / 3_600_000 + 12) % 24;
+    let clock = |hour: i64| format!("{:02}:00", hour % 24);
+    json!({ "dnd": { "from": clock(hour + 1), "to": clock(hour), "timeZone": "UTC" } })
+}
+
 #[rstest]
 #[actix_web::test]
 async fn what_comes_in_quiet_hours_is_held_and_the_newest_told(
@@ -336,11 +343,7 @@ async fn what_comes_in_quiet_hours_is_held_and_the_newest_told(
     let bob = server.world.person("bob").await;
     let room = server.world.room(&[&alice, &bob]).await;
     let id = subscribe(&server, &receiver, &alice, "/push/a").await;
-    // All hours but one that is far from now, by the clock of a zone without summer time.
-    let hour = (shared::Timestamp::now().as_millis() / 3_600_000 + 12) % 24;
-    let clock = |hour: i64| format!("{:02}:00", hour % 24);
-    let quiet = json!({ "dnd": { "from": clock(hour + 1), "to": clock(hour), "timeZone": "UTC" } });
-    assert_eq!(server.send("PUT", SETTINGS, &alice, quiet).await.status, 200);
+    assert_eq!(server.send("PUT", SETTINGS, &alice, quiet_now()).await.status, 200);
     let mut arrivals = server.world.watch(&alice).await;
     let is_held =
         |state: &Value| state["detail"].as_str().is_some_and(|detail| detail.starts_with("do not disturb until"));

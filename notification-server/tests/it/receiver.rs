@@ -25,20 +25,28 @@ pub struct Receiver {
 impl Receiver {
     /// A push service with a device behind it, and a webhook's receiver.
     pub async fn start() -> Self {
-        Self::run("receiver.py").await
+        Self::python("receiver.py").await
     }
 
     /// FCM and APNs.
     pub async fn services() -> Self {
-        Self::run("services.py").await
+        Self::python("services.py").await
     }
 
-    async fn run(script: &str) -> Self {
-        let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let python = here.join("../target/receivers/bin/python");
-        assert!(python.exists(), "the receivers are not installed; run .ci/prerequisites");
-        let mut child = Command::new(python)
-            .arg(here.join("tests/receivers").join(script))
+    /// A push service that simulates browsers as well: web-push-testing.
+    pub async fn push_service() -> Self {
+        let mut node = Command::new("node");
+        node.env("NODE_PATH", installed("node/node_modules"));
+        Self::run(node, "push_service.js").await
+    }
+
+    async fn python(script: &str) -> Self {
+        Self::run(Command::new(installed("bin/python")), script).await
+    }
+
+    async fn run(mut program: Command, script: &str) -> Self {
+        let mut child = program
+            .arg(here().join("tests/receivers").join(script))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -67,6 +75,17 @@ impl Receiver {
         self.stdin.write_all(format!("{line}\n").as_bytes()).await.unwrap();
         self.next().await
     }
+}
+
+fn here() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What `.ci/prerequisites` has installed for the receivers.
+fn installed(path: &str) -> PathBuf {
+    let path = here().join("../target/receivers").join(path);
+    assert!(path.exists(), "the receivers are not installed; run .ci/prerequisites");
+    path
 }
 
 async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {

@@ -17,7 +17,7 @@ use shared::{
     protocol::command::{CreateRoom, SendMessage},
     settings,
 };
-use store::{BusEvent, InboxItem, Job, Signal, Subscriber, Topic, UserChangeBody, UserEvent};
+use store::{Attempt, BusEvent, InboxItem, Job, Signal, Subscriber, Topic, UserChangeBody, UserEvent};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -138,7 +138,9 @@ impl World {
         let claimed = outbox.claim(shared::InstanceId::new(), later, Duration::from_secs(60), 100).await.unwrap();
         for claimed in claimed {
             let job = &claimed.job;
-            let state = outbox.states_of(job.id, &[job.user]).await.unwrap().remove(0).unwrap();
+            let mut state = outbox.states_of(job.id, &[job.user]).await.unwrap().remove(0).unwrap();
+            state.attempts.iter_mut().for_each(|attempt| attempt.next_at = None);
+            state.claim = claimed.attempt;
             outbox.settle(&claimed, &state, Some(now)).await.unwrap();
         }
     }
@@ -311,6 +313,11 @@ fn redact(value: Value, seen: &mut HashMap<String, usize>) -> Value {
         Value::Object(fields) => fields.into_iter().map(|(key, field)| (key, redact(field, seen))).collect(),
         other => other,
     }
+}
+
+/// How a job stands on a channel after one try.
+pub fn attempt(channel: &str, state: &str, at: Timestamp) -> Attempt {
+    Attempt { channel: channel.into(), state: state.into(), detail: None, tries: 1, next_at: None, held: false, at }
 }
 
 /// A channel that does what the test says, and tells when it was asked.

@@ -7,7 +7,7 @@ then a line of JSON for each request that was verified, or what was wrong with i
 A line `NAME SECRET` on stdin is what the webhook NAME verifies with. It ends with the end of stdin.
 
 POST /push/NAME and /hook/NAME; `?status=N&retry_after=S&times=T`: the first T requests of that path (default: all) are
-answered with status N instead of 201.
+answered with status N instead of 201. `?location=L`: what is accepted is named so.
 """
 
 import base64
@@ -86,6 +86,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Retry-After", query["retry_after"])
         if status in (301, 302, 307, 308):
             self.send_header("Location", "/push/elsewhere")
+        if "location" in query and status == 201:
+            self.send_header("Location", query["location"])
         answer = b"" if status == 201 else b"as asked"
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()

@@ -272,6 +272,18 @@ pub enum ServerFrame {
         created_at: Timestamp,
         user_position: Position,
     },
+    /// Read on whichever device: this notification, or without an `id` all that came before this. The count is absolute.
+    NotificationRead {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<NotificationId>,
+        /// How many of the inbox are unread now.
+        unread: u64,
+        user_position: Position,
+    },
+    /// What the user wants to be told of was set anew, on whichever device: fetch it.
+    NotificationSettingsUpdated {
+        user_position: Position,
+    },
     /// In no log; ends by itself 6 s after it was last said.
     TypingUpdate {
         room_id: RoomId,

@@ -18,6 +18,9 @@ pub struct Notification {
     pub api_keys: Vec<SecretString>,
     /// How long after a message its absent readers are notified.
     pub delay_ms: u64,
+    /// After so long, what a notification-server took up and has not settled goes to another; 2 to 3600. A delivery may
+    /// take half of it, and 30 s at most.
+    pub claim_seconds: u64,
     pub webpush: WebPush,
     pub fcm: Fcm,
     pub apns: Apns,
@@ -85,6 +88,7 @@ impl Default for Notification {
             public_url: None,
             api_keys: Vec::new(),
             delay_ms: 2000,
+            claim_seconds: 60,
             webpush: WebPush::default(),
             fcm: Fcm::default(),
             apns: Apns::default(),
@@ -115,6 +119,9 @@ impl Notification {
     pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
         if self.api_keys.iter().any(|k| k.expose_secret().len() < 16) {
             return Err(("api_keys", "a key has less than 16 characters"));
+        }
+        if !(2..=3600).contains(&self.claim_seconds) {
+            return Err(("claim_seconds", "use 2 to 3600"));
         }
         let contact = self.webpush.contact.as_deref().map(url::Url::parse);
         if contact.is_some_and(|url| !url.is_ok_and(|url| matches!(url.scheme(), "mailto" | "https"))) {

@@ -1,6 +1,7 @@
 //! A real server with an echo session against real clients: tokio-tungstenite, and raw TCP for what it would refuse.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod autobahn;
 mod support;
 
 use std::time::Duration;
@@ -37,7 +38,7 @@ async fn a_fragmented_text_is_put_together_around_a_ping() {
 }
 
 #[tokio::test]
-async fn what_breaks_the_protocol_is_closed_with_its_code() {
+async fn what_breaks_the_protocol_is_closed_with_its_code_and_a_close_is_answered() {
     let server = Echo::start(|_| {});
     let over = client_frame(0x81, &vec![b'x'; support::MAX_MESSAGE + 1]);
     let mut announced = vec![0x81, 0xff];
@@ -56,11 +57,24 @@ async fn what_breaks_the_protocol_is_closed_with_its_code() {
         (client_frame(0x89, &[0; 126]), 1002),
         (vec![0x81, 0x01, b'x', 0, 0, 0], 1002),
         (client_frame(0x88, b"\x03"), 1002),
+        (client_frame(0x88, &close(999, b"")), 1002),
+        (client_frame(0x88, &close(1005, b"")), 1002),
+        (client_frame(0x88, &close(1006, b"")), 1002),
+        (client_frame(0x88, &close(2999, b"")), 1002),
+        (client_frame(0x88, &close(5000, b"")), 1002),
+        (client_frame(0x88, &close(1000, b"\xff")), 1007),
+        (client_frame(0x88, b""), 1000),
+        (client_frame(0x88, &close(1001, "größer".as_bytes())), 1000),
+        (client_frame(0x88, &close(4999, b"")), 1000),
     ] {
         let mut socket = raw(&server).await;
         socket.write_all(&bad).await.unwrap();
         assert_eq!(close_code(&mut socket).await, code, "{:?}", &bad[..bad.len().min(12)]);
     }
+}
+
+fn close(code: u16, reason: &[u8]) -> Vec<u8> {
+    [&code.to_be_bytes(), reason].concat()
 }
 
 #[tokio::test]
@@ -122,9 +136,21 @@ async fn bad_frames_are_tolerated_up_to_the_budget_then_4400() {
     }
     client.send("still here").await;
     assert_eq!(client.text().await, "still here");
+    client.send("BAD").await;
+    assert_eq!(client.text().await, "bad");
+    assert_eq!(client.closed().await, 4400);
+}
+
+#[tokio::test]
+async fn a_binary_message_comes_back_and_none_is_known_before_authentication() {
+    let server = Echo::start(|o| o.wants_auth = true);
+    let mut client = Client::connect(&server).await;
     client.0.send(Message::Binary("x".into())).await.unwrap();
     assert_eq!(client.text().await, "no binary");
-    assert_eq!(client.closed().await, 4400);
+    client.send("AUTH").await;
+    assert_eq!(client.text().await, "welcome");
+    client.0.send(Message::Binary("x".into())).await.unwrap();
+    assert_eq!(client.0.next().await.unwrap().unwrap(), Message::Binary("x".into()));
 }
 
 #[tokio::test]

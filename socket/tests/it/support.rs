@@ -8,8 +8,11 @@ use std::{
 };
 
 use actix_http::{HttpService, Request, Response, StatusCode};
+use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use socket::{Connection, Credential, Flow, Limits, Outbound, Pulse, Pushed, QueueLimits, Step, Upgrade, text_frame};
+use socket::{
+    Connection, Credential, Flow, Limits, Outbound, Pulse, Pushed, QueueLimits, Step, Upgrade, binary_frame, text_frame,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -30,6 +33,7 @@ pub struct Options {
     pub bad_frames: u32,
     pub heartbeat: Duration,
     pub queue_bytes: usize,
+    pub message_bytes: usize,
     pub origins: Vec<String>,
 }
 
@@ -56,6 +60,7 @@ impl Echo {
             bad_frames: 100,
             heartbeat: Duration::from_secs(30),
             queue_bytes: 1 << 20,
+            message_bytes: MAX_MESSAGE,
             origins: vec!["*".into()],
         };
         change(&mut options);
@@ -125,7 +130,7 @@ async fn open(worker: Rc<Worker>, upgrade: Upgrade) {
     }
     let queue = QueueLimits { frames: 256, bytes: options.queue_bytes, time: Duration::from_secs(30) };
     let mut credential = socket::credential(upgrade.head());
-    let (outbound, inbound) = match upgrade.accept(MAX_MESSAGE, queue) {
+    let (outbound, inbound) = match upgrade.accept(options.message_bytes, queue) {
         Ok(parts) => parts,
         Err(upgrade) => return upgrade.refuse(Response::with_body(StatusCode::BAD_REQUEST, ()), "").await,
     };
@@ -201,8 +206,9 @@ impl socket::Session for EchoSession {
         Flow::Continue
     }
 
-    fn on_binary(&mut self) {
-        self.outbound.push(text_frame("no binary"));
+    async fn on_binary(&mut self, data: Bytes) -> Flow {
+        self.outbound.push(binary_frame(&data));
+        Flow::Continue
     }
 
     fn on_drain(&mut self) {

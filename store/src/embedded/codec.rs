@@ -296,11 +296,27 @@ impl ChangeRow {
 pub(super) enum UserWhat {
     RoomAdded(RoomId),
     RoomRemoved(RoomId),
-    ReadMark { room: RoomId, seq: u64 },
-    Contact { user: UserId, added: bool },
-    Block { user: UserId, added: bool },
-    Request { user: UserId, incoming: bool, pending: bool },
+    ReadMark {
+        room: RoomId,
+        seq: u64,
+    },
+    Contact {
+        user: UserId,
+        added: bool,
+    },
+    Block {
+        user: UserId,
+        added: bool,
+    },
+    Request {
+        user: UserId,
+        incoming: bool,
+        pending: bool,
+    },
     Notification(NotificationId),
+    /// None: all that were there.
+    NotificationRead(Option<NotificationId>),
+    NotifySettings,
 }
 
 /// A change of a user's own log without its number (in its key) and without any content.
@@ -323,6 +339,9 @@ impl UserChangeRow {
             UserWhat::Request { user, incoming, pending } => {
                 row.byte(8).byte(u8::from(incoming)).byte(u8::from(pending)).bytes(user.as_bytes())
             }
+            UserWhat::NotificationRead(Some(id)) => row.byte(9).bytes(id.as_bytes()),
+            UserWhat::NotificationRead(None) => row.byte(10),
+            UserWhat::NotifySettings => row.byte(11),
         }
         .done()
     }
@@ -335,19 +354,23 @@ impl UserChangeRow {
             1 => UserWhat::RoomRemoved(row.room()?),
             2 => UserWhat::ReadMark { room: row.room()?, seq: row.number()? },
             tag @ (3 | 4) => UserWhat::Contact { user: row.user()?, added: tag == 3 },
-            5 => {
-                let id = NotificationId::from_slice(&row.take::<16>()?);
-                UserWhat::Notification(id.ok_or_else(|| corrupt("user change"))?)
-            }
+            5 => UserWhat::Notification(notification(&mut row)?),
             tag @ (6 | 7) => UserWhat::Block { user: row.user()?, added: tag == 6 },
             8 => {
                 let (incoming, pending) = (row.byte()? == 1, row.byte()? == 1);
                 UserWhat::Request { user: row.user()?, incoming, pending }
             }
+            9 => UserWhat::NotificationRead(Some(notification(&mut row)?)),
+            10 => UserWhat::NotificationRead(None),
+            11 => UserWhat::NotifySettings,
             _ => return Err(corrupt("user change")),
         };
         Ok(Self { event_id, what })
     }
+}
+
+fn notification(row: &mut Row) -> Result<NotificationId> {
+    NotificationId::from_slice(&row.take::<16>()?).ok_or_else(|| corrupt("user change"))
 }
 
 #[cfg(test)]

@@ -102,14 +102,30 @@ fn mark_read(tx: &mut Tx, user: UserId, mut item: InboxItem, at: Timestamp) -> R
     tx.put(keys::inbox_item(user, item.created_at, item.id), codec::to_json(&item)?)
 }
 
-fn mark_all_read(tx: &mut Tx, user: UserId, at: Timestamp) -> Result<u64> {
-    let items = tx.collect(&keys::inbox(user), Order::Ascending, INBOX_KEPT, |_, row| codec::from_json(row))?;
-    let mut unread = 0;
-    for item in items.into_iter().filter(|item: &InboxItem| item.read_at.is_none()) {
+fn unread(read: &impl Read, user: UserId) -> Result<Vec<InboxItem>> {
+    let items = read.collect(&keys::inbox(user), Order::Ascending, INBOX_KEPT, |_, row| codec::from_json(row))?;
+    Ok(items.into_iter().filter(|item: &InboxItem| item.read_at.is_none()).collect())
+}
+
+fn mark_one_read(tx: &mut Tx, user: UserId, id: NotificationId, at: Timestamp) -> Result<bool> {
+    let Some(item) = find(tx, user, id)? else { return Ok(false) };
+    if item.read_at.is_none() {
         mark_read(tx, user, item, at)?;
-        unread += 1;
+        record_user_change(tx, user, UserChangeBody::NotificationRead(Some(id)))?;
     }
-    Ok(unread)
+    Ok(true)
+}
+
+fn mark_all_read(tx: &mut Tx, user: UserId, at: Timestamp) -> Result<u64> {
+    let items = unread(tx, user)?;
+    let count = items.len() as u64;
+    for item in items {
+        mark_read(tx, user, item, at)?;
+    }
+    if count > 0 {
+        record_user_change(tx, user, UserChangeBody::NotificationRead(None))?;
+    }
+    Ok(count)
 }
 
 #[async_trait]
@@ -134,13 +150,12 @@ impl Inboxes for Embedded {
         .await
     }
 
+    async fn inbox_unread(&self, user: UserId) -> Result<u64> {
+        self.read(move |read| Ok(unread(read, user)?.len() as u64)).await
+    }
+
     async fn mark_inbox_read(&self, user: UserId, id: NotificationId, at: Timestamp) -> Result<bool> {
-        self.write(move |tx| match find(tx, user, id)? {
-            None => Ok(false),
-            Some(item) if item.read_at.is_some() => Ok(true),
-            Some(item) => mark_read(tx, user, item, at).map(|()| true),
-        })
-        .await
+        self.write(move |tx| mark_one_read(tx, user, id, at)).await
     }
 
     async fn mark_inbox_all_read(&self, user: UserId, at: Timestamp) -> Result<u64> {

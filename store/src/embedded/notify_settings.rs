@@ -8,8 +8,9 @@ use shared::{RoomId, UserId};
 use super::{
     Embedded, codec, keys,
     kv::{Order, Read},
+    user_log::record_user_change,
 };
-use crate::{NotifyPreferences, NotifySettings, Reach, Result, RoomLevel};
+use crate::{NotifyPreferences, NotifySettings, Reach, Result, RoomLevel, UserChangeBody};
 
 fn reach(read: &impl Read, user: UserId) -> Result<Reach> {
     read.get(&keys::reach(user))?.map_or_else(|| Ok(Reach::default()), |row| codec::from_json(&row))
@@ -32,13 +33,18 @@ impl NotifyPreferences for Embedded {
     async fn put_notify_settings(&self, user: UserId, settings: &NotifySettings) -> Result<()> {
         let settings = settings.clone();
         self.write(move |tx| {
-            for room in rooms(tx, user)?.into_keys() {
+            let before = NotifySettings { reach: reach(tx, user)?, rooms: rooms(tx, user)? };
+            if before == settings {
+                return Ok(());
+            }
+            for room in before.rooms.into_keys() {
                 tx.delete(keys::room_level(user, room));
             }
             for (room, level) in &settings.rooms {
                 tx.put(keys::room_level(user, *room), codec::to_json(level)?)?;
             }
-            tx.put(keys::reach(user), codec::to_json(&settings.reach)?)
+            tx.put(keys::reach(user), codec::to_json(&settings.reach)?)?;
+            record_user_change(tx, user, UserChangeBody::NotifySettings).map(drop)
         })
         .await
     }
@@ -47,8 +53,11 @@ impl NotifyPreferences for Embedded {
         let channel = channel.to_owned();
         self.write(move |tx| {
             let mut reach = reach(tx, user)?;
-            reach.off.insert(channel.clone());
-            tx.put(keys::reach(user), codec::to_json(&reach)?)
+            if !reach.off.insert(channel.clone()) {
+                return Ok(());
+            }
+            tx.put(keys::reach(user), codec::to_json(&reach)?)?;
+            record_user_change(tx, user, UserChangeBody::NotifySettings).map(drop)
         })
         .await
     }

@@ -310,7 +310,7 @@ async fn a_job_is_claimed_once_retried_when_due_and_its_state_outlives_it_for_a_
     assert_eq!(claim(now).await, []);
     let second = claim(now.after(lease)).await;
     assert_eq!(second[0].attempt, 2);
-    let state = |done| JobState { user: job.user, done, attempts: Vec::new(), request_hash: None };
+    let state = |done| JobState { user: job.user, done, attempts: Vec::new(), claim: 0, request_hash: None };
     store.outbox.settle(&first[0], &state(true), None).await.unwrap();
     assert_eq!(store.outbox.states(job.id).await.unwrap(), [state(false)], "settled by an old receipt");
     let retry = now.after(DAY);

@@ -34,6 +34,8 @@ pub(super) fn record_user_change(tx: &mut Tx, user: UserId, body: UserChangeBody
             UserWhat::Request { user: *user, incoming: *incoming, pending: *pending }
         }
         UserChangeBody::Notification(item) => UserWhat::Notification(item.id),
+        UserChangeBody::NotificationRead(id) => UserWhat::NotificationRead(*id),
+        UserChangeBody::NotifySettings => UserWhat::NotifySettings,
         UserChangeBody::Nothing => return Err(anyhow::anyhow!("nothing is no change").into()),
     };
     let now = Position { rev: position(tx, user)?.rev + 1, event_id: EventId::random() };
@@ -77,6 +79,8 @@ fn fill_in(read: &impl Read, user: UserId, what: UserWhat) -> Result<UserChangeB
         UserWhat::Contact { user, added } => UserChangeBody::Contact { user, added },
         UserWhat::Block { user, added } => UserChangeBody::Block { user, added },
         UserWhat::Request { user, incoming, pending } => UserChangeBody::Request { user, incoming, pending },
+        UserWhat::NotificationRead(id) => UserChangeBody::NotificationRead(id),
+        UserWhat::NotifySettings => UserChangeBody::NotifySettings,
         UserWhat::Notification(id) => {
             inbox::find(read, user, id)?.map_or(UserChangeBody::Nothing, UserChangeBody::Notification)
         }

@@ -1,6 +1,7 @@
 //! Each user's inbox, in the user's tag.
 
 use async_trait::async_trait;
+use redis::cmd;
 use shared::{EventId, NotificationId, Timestamp, UserId};
 
 use super::{
@@ -15,7 +16,11 @@ impl Engine {
     async fn mark_inbox(&self, user: UserId, at: Timestamp, id: Option<NotificationId>) -> Result<(u64, u64)> {
         let mark = Call::new(&scripts::MARK_INBOX_READ)
             .keys([self.keys.inbox_items(user), self.keys.inbox_read(user)])
+            .keys([self.keys.user_log(user), self.keys.user_channel(user)])
             .arg(at.as_millis())
+            .arg(EventId::random().to_string())
+            .arg(codec::user::notification_read(id))
+            .arg(USER_CHANGES_KEPT)
             .arg(id.map(|id| id.to_string()));
         self.connections.run("mark the inbox as read", mark).await
     }
@@ -54,6 +59,14 @@ impl Inboxes for Engine {
             _ => Err(corrupt("an inbox")),
         });
         items.collect()
+    }
+
+    async fn inbox_unread(&self, user: UserId) -> Result<u64> {
+        // Both at once: what is read is among the items.
+        let lengths =
+            [self.keys.inbox_items(user), self.keys.inbox_read(user)].map(|key| cmd("HLEN").arg(key).to_owned());
+        let (items, read): (u64, u64) = self.connections.ask_atomic("count unread items", lengths.to_vec()).await?;
+        Ok(items.saturating_sub(read))
     }
 
     async fn mark_inbox_read(&self, user: UserId, id: NotificationId, at: Timestamp) -> Result<bool> {

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use redis::cmd;
-use shared::{RoomId, UserId};
+use shared::{EventId, RoomId, UserId};
 
 use super::{
     Engine,
-    codec::{from_json, json, parse},
+    codec::{self, from_json, json, parse},
     scripts::{self, Call},
 };
-use crate::{NotifyPreferences, NotifySettings, Reach, Result, RoomLevel};
+use crate::{NotifyPreferences, NotifySettings, Reach, Result, RoomLevel, user_log::USER_CHANGES_KEPT};
 
 const REACH: &str = "reach";
 
@@ -30,30 +30,38 @@ impl NotifyPreferences for Engine {
     }
 
     async fn put_notify_settings(&self, user: UserId, settings: &NotifySettings) -> Result<()> {
-        let key = self.keys.notify(user);
-        let mut set = cmd("HSET");
-        set.arg(&key).arg(REACH).arg(json(&settings.reach)?);
+        let mut put = Call::new(&scripts::PUT_NOTIFY_SETTINGS)
+            .keys([self.keys.notify(user), self.keys.user_log(user), self.keys.user_channel(user)])
+            .arg(EventId::random().to_string())
+            .arg(codec::user::NOTIFY_SETTINGS)
+            .arg(USER_CHANGES_KEPT)
+            .arg(json(&Reach::default())?)
+            .arg(REACH)
+            .arg(json(&settings.reach)?);
         for (room, level) in &settings.rooms {
-            set.arg(room.to_string()).arg(json(level)?);
+            put = put.arg(room.to_string()).arg(json(level)?);
         }
-        let commands = vec![cmd("DEL").arg(&key).to_owned(), set];
-        self.connections.ask_atomic::<Vec<i64>>("put notification settings", commands).await.map(drop)
+        self.connections.run::<i64>("put notification settings", put).await.map(drop)
     }
 
     /// Anew while others change it: each time one of them is done.
     async fn switch_off(&self, user: UserId, channel: &str) -> Result<()> {
-        let key = self.keys.notify(user);
-        let read = cmd("HGET").arg(&key).arg(REACH).to_owned();
+        let keys = &self.keys;
+        let read = cmd("HGET").arg(keys.notify(user)).arg(REACH).to_owned();
         loop {
             let text: Option<String> = self.connections.ask("read how a user is reached", &read).await?;
             let mut reach: Reach = text.as_deref().map_or_else(|| Ok(Reach::default()), from_json)?;
-            reach.off.insert(channel.to_owned());
-            let set = Call::new(&scripts::COMPARE_AND_SET_FIELD)
-                .key(key.clone())
-                .arg(REACH)
+            if !reach.off.insert(channel.to_owned()) {
+                return Ok(());
+            }
+            let put = Call::new(&scripts::PUT_REACH)
+                .keys([keys.notify(user), keys.user_log(user), keys.user_channel(user)])
+                .arg(EventId::random().to_string())
+                .arg(codec::user::NOTIFY_SETTINGS)
+                .arg(USER_CHANGES_KEPT)
                 .arg(text.unwrap_or_default())
                 .arg(json(&reach)?);
-            if self.connections.run("switch a channel off", set).await? {
+            if self.connections.run("switch a channel off", put).await? {
                 return Ok(());
             }
         }

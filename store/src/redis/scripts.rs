@@ -86,7 +86,7 @@ scripts! {
     SETTLE_JOB = "settle_job";
     GATHER_MAIL = "gather_mail";
     SEAL_MAIL = "seal_mail";
-    COMPARE_AND_SET_FIELD = "compare_and_set_field";
+    PUT_REACH = "put_reach";
     ADD_TO_INBOX = "add_to_inbox";
     PUT_SUBSCRIPTION = "put_subscription";
     INBOX = "inbox";
@@ -98,6 +98,7 @@ scripts! {
     SET_BLOCKED = "set_blocked";
     TYPING = "typing";
     MARK_INBOX_READ = "mark_inbox_read";
+    PUT_NOTIFY_SETTINGS = "put_notify_settings";
     REGISTER = "register";
     INSTANCES = "instances";
     TAKE_TOKENS = "take_tokens";

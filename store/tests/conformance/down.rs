@@ -248,6 +248,7 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("gather", s.mails.gather(&mail, room, Gathered { after: 0, upto: 1 }, now)),
         down("seal", s.mails.seal(notification, user, room)),
         down("inbox", s.inboxes.inbox(user, None, 9)),
+        down("inbox_unread", s.inboxes.inbox_unread(user)),
         down("mark_inbox_read", s.inboxes.mark_inbox_read(user, notification, now)),
         down("mark_inbox_all_read", s.inboxes.mark_inbox_all_read(user, now)),
         down("presence", s.presence.presence(&ids)),

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use shared::{NotificationId, RoomId, Timestamp, UserId};
+use shared::{NotificationId, RoomId, Timestamp, UserId, protocol::Position};
 use store::{InboxItem, Topic, UserChangeBody, notify::INBOX_KEPT};
 
 use crate::{
     engine::Fixture,
-    support::{at_once, follow, user_change},
+    support::{at_once, follow, user_change, user_log},
 };
 
 const T0: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -114,6 +114,42 @@ pub async fn reading_is_told_once(s: &Fixture) {
     assert_eq!(read().await, [Some(second), Some(first), Some(second), Some(second)]);
     assert_eq!(s.inboxes.mark_inbox_all_read(user, second).await.unwrap(), 0);
     assert_eq!(s.inboxes.mark_inbox_all_read(UserId::new(), second).await.unwrap(), 0);
+}
+
+pub async fn reading_is_told_to_all_devices_once(s: &Fixture) {
+    let (user, other) = (UserId::new(), UserId::new());
+    let items = [item(1), item(2), item(3)];
+    for item in &items {
+        add(s, user, item, None).await;
+    }
+    add(s, other, &item(1), None).await;
+    let unread = async || s.inboxes.inbox_unread(user).await.unwrap();
+    assert_eq!(unread().await, 3);
+    let far = s.elsewhere().await;
+    let mut told = follow(&far, &[Topic::User(user), Topic::User(other)]).await;
+    for _ in 0..3 {
+        s.inboxes.mark_inbox_read(user, items[1].id, T0).await.unwrap();
+    }
+    s.inboxes.mark_inbox_read(user, NotificationId::new(), T0).await.unwrap();
+    assert_eq!(unread().await, 2);
+    at_once((0..6).map(|_| {
+        let inboxes = s.inboxes.clone();
+        async move { inboxes.mark_inbox_all_read(user, T0).await.unwrap() }
+    }))
+    .await;
+    assert_eq!((unread().await, s.inboxes.inbox_unread(other).await.unwrap()), (0, 1));
+    s.inboxes.mark_inbox_all_read(other, T0).await.unwrap();
+    let expected = [(user, Some(items[1].id)), (user, None), (other, None)];
+    for (of, id) in expected {
+        assert_eq!(user_change(&mut told).await, (of, UserChangeBody::NotificationRead(id)));
+    }
+    assert!(told.try_recv().is_none(), "once each");
+    let log = user_log(&s.store, user, Position::BEGINNING).await;
+    let bodies: Vec<_> = log[3..].iter().map(|change| change.body.clone()).collect();
+    assert_eq!(bodies, expected[..2].iter().map(|(_, id)| UserChangeBody::NotificationRead(*id)).collect::<Vec<_>>());
+    let late = InboxItem { read_at: Some(T0), ..item(9) };
+    add(s, user, &late, None).await;
+    assert_eq!(unread().await, 0, "of one that came as read");
 }
 
 pub async fn the_oldest_go_when_there_are_too_many(s: &Fixture) {

@@ -40,7 +40,8 @@ async fn claim(s: &Store, now: Timestamp) -> Vec<ClaimedJob> {
 
 async fn settle(s: &Store, claimed: &ClaimedJob, retry_at: Option<Timestamp>) {
     let done = retry_at.is_none();
-    let state = JobState { user: claimed.job.user, done, attempts: Vec::new(), request_hash: None };
+    let state =
+        JobState { user: claimed.job.user, done, attempts: Vec::new(), claim: claimed.attempt, request_hash: None };
     s.outbox.settle(claimed, &state, retry_at).await.unwrap();
 }
 

@@ -111,6 +111,7 @@ conformance! {
         asking_and_declining_at_once_leave_both_lists_agreeing,
     }
     notify_settings {
+        settings_that_change_are_told_to_all_devices_and_others_are_not,
         settings_are_kept_and_replaced_as_a_whole,
         what_users_want_of_a_room_is_read_together,
         a_channel_is_switched_off_and_nothing_else_changes,
@@ -383,6 +384,7 @@ conformance! {
         who_gathers_at_once_begins_one_mail,
     }
     inbox {
+        reading_is_told_to_all_devices_once,
         an_item_is_kept_and_published_as_it_was_given,
         the_newest_come_first_in_pages,
         a_later_item_takes_the_place_of_an_unread_one_of_its_key,

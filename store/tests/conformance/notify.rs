@@ -196,9 +196,12 @@ fn told(user: UserId, done: bool, states: &[&str]) -> JobState {
         channel: "webpush".into(),
         state: (*state).into(),
         detail: (*state == "failed").then(|| "410 gone".into()),
+        tries: 3,
+        next_at: (*state == "queued").then(|| at.after(LEASE)),
+        held: *state == "queued",
         at,
     };
-    JobState { user, done, attempts: states.iter().map(attempt).collect(), request_hash: None }
+    JobState { user, done, attempts: states.iter().map(attempt).collect(), claim: 4, request_hash: None }
 }
 
 async fn claim(s: &Store, now: Timestamp) -> Vec<ClaimedJob> {

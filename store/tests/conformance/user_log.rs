@@ -98,7 +98,9 @@ pub async fn what_changes_nothing_is_no_entry(s: &Fixture) {
     fails!(s.rooms.join(room, &bob, shared::protocol::Role::Member, 9).await, AlreadyAMember);
     send(&s.store, room, &bob, "hello").await;
     s.log.mark_read(room, bob.id, 1).await.unwrap();
-    s.inboxes.mark_inbox_all_read(bob.id, Timestamp::now()).await.unwrap();
+    for _ in 0..2 {
+        s.inboxes.mark_inbox_all_read(bob.id, Timestamp::now()).await.unwrap();
+    }
     let log = user_log(&s.store, bob.id, BEGINNING).await;
     let kinds: Vec<_> = log.iter().map(|c| std::mem::discriminant(&c.body)).collect();
     let expected = [
@@ -106,6 +108,7 @@ pub async fn what_changes_nothing_is_no_entry(s: &Fixture) {
         UserChangeBody::Contact { user: alice.id, added: true },
         UserChangeBody::Notification(told),
         UserChangeBody::RoomAdded(room),
+        UserChangeBody::NotificationRead(None),
     ];
     assert_eq!(kinds, expected.map(|body| std::mem::discriminant(&body)), "{log:?}");
     for entry in log {
@@ -208,13 +211,15 @@ pub async fn a_notification_is_told_as_it_is_now_or_as_nothing(s: &Fixture) {
     let at = Timestamp::from_millis(1_791_000_000_000);
     s.inboxes.mark_inbox_read(user, plain.id, at).await.unwrap();
     let bodies: Vec<_> = user_log(&s.store, user, BEGINNING).await.into_iter().map(|c| c.body).collect();
+    let was_read = UserChangeBody::NotificationRead(Some(plain.id));
     let read = InboxItem { read_at: Some(at), ..plain.clone() };
     let now = |item: &InboxItem| UserChangeBody::Notification(item.clone());
-    assert_eq!(bodies, [now(&read), UserChangeBody::Nothing, now(&second)]);
+    assert_eq!(bodies, [now(&read), UserChangeBody::Nothing, now(&second), was_read.clone()]);
     for (rev, item) in [(1, plain), (2, first), (3, second)] {
         let (_, entry) = user_entry(&mut inbox).await;
         assert_eq!((entry.rev, entry.body), (rev, now(&item)), "on the bus as it was");
     }
+    assert_eq!(user_entry(&mut inbox).await.1.body, was_read);
     assert!(inbox.try_recv().is_none());
     let people = actors(INBOX_KEPT / 50);
     at_once(people.iter().enumerate().map(|(i, _)| {
@@ -227,7 +232,7 @@ pub async fn a_notification_is_told_as_it_is_now_or_as_nothing(s: &Fixture) {
     }))
     .await;
     let log = user_log(&s.store, user, BEGINNING).await;
-    assert_eq!(log.len(), INBOX_KEPT + 3);
+    assert_eq!(log.len(), INBOX_KEPT + 4);
     assert!(log[..3].iter().all(|c| c.body == UserChangeBody::Nothing), "pushed out of the inbox");
-    assert!(log[3..].iter().all(|c| c.body != UserChangeBody::Nothing));
+    assert!(log[4..].iter().all(|c| c.body != UserChangeBody::Nothing));
 }

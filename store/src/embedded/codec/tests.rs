@@ -76,6 +76,7 @@ proptest! {
             UserWhat::ReadMark { room: RoomId::new(), seq }, UserWhat::Contact { user: UserId::new(), added },
             UserWhat::Notification(NotificationId::new()), UserWhat::Block { user: UserId::new(), added },
             UserWhat::Request { user: UserId::new(), incoming: added, pending },
+            UserWhat::NotificationRead(added.then(NotificationId::new)), UserWhat::NotifySettings,
         ];
         let row = UserChangeRow { event_id: EventId::random(), what: whats[what] };
         prop_assert_eq!(UserChangeRow::decode(&row.encode()).unwrap(), row);

@@ -106,6 +106,7 @@ async fn a_notification_is_told_as_it_is_now_and_one_that_left_the_inbox_is_noth
     second.read_at = Some(Timestamp::from_millis(5));
     store.inboxes.mark_inbox_read(user, second.id, Timestamp::from_millis(5)).await.unwrap();
     let changes = page(&store, user, Position::BEGINNING).await;
-    let bodies = [UserChangeBody::Nothing, UserChangeBody::Notification(second)];
+    let was_read = UserChangeBody::NotificationRead(Some(second.id));
+    let bodies = [UserChangeBody::Nothing, UserChangeBody::Notification(second), was_read];
     assert_eq!(changes.into_iter().map(|c| c.body).collect::<Vec<_>>(), bodies);
 }

@@ -35,6 +35,14 @@ pub(in crate::redis) fn notification(id: NotificationId) -> String {
     format!("n {id}")
 }
 
+/// `m` and the notification that was read, or `*`: all that were there.
+pub(in crate::redis) fn notification_read(id: Option<NotificationId>) -> String {
+    id.map_or("m *".into(), |id| format!("m {id}"))
+}
+
+/// Notification settings were set anew.
+pub(in crate::redis) const NOTIFY_SETTINGS: &str = "p";
+
 /// An item as it is kept: when it was read stands apart, so that reading it later need not rewrite it.
 pub(in crate::redis) fn stored_item(item: &InboxItem) -> Result<String> {
     json(&InboxItem { read_at: None, ..item.clone() })
@@ -48,7 +56,7 @@ pub(in crate::redis) fn item(text: &str, read_at: Option<&str>) -> Result<InboxI
 
 fn body(words: &str, item: Option<InboxItem>) -> Result<UserChangeBody> {
     let what = "a user's change";
-    let (kind, rest) = words.split_once(' ').ok_or_else(|| corrupt(what))?;
+    let (kind, rest) = words.split_once(' ').unwrap_or((words, ""));
     Ok(match kind {
         "+" => UserChangeBody::RoomAdded(parse(rest, what)?),
         "-" => UserChangeBody::RoomRemoved(parse(rest, what)?),
@@ -68,6 +76,9 @@ fn body(words: &str, item: Option<InboxItem>) -> Result<UserChangeBody> {
             let [user, way, pending] = fields(rest, what)?;
             UserChangeBody::Request { user: parse(user, what)?, incoming: way == "i", pending: pending == "1" }
         }
+        "m" if rest == "*" => UserChangeBody::NotificationRead(None),
+        "m" => UserChangeBody::NotificationRead(Some(parse(rest, what)?)),
+        NOTIFY_SETTINGS => UserChangeBody::NotifySettings,
         "n" => item.map_or(UserChangeBody::Nothing, UserChangeBody::Notification),
         _ => return Err(corrupt(what)),
     })

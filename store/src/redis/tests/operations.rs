@@ -276,7 +276,7 @@ async fn what_is_to_be_notified_is_given_to_one_and_again_after_its_lease(#[case
     let claimed = engine.claim(me, at, MINUTE, 9).await.unwrap();
     assert_eq!((claimed.len(), &claimed[0].job, claimed[0].attempt), (1, &job, 1));
     assert_eq!(engine.claim(me, at, MINUTE, 9).await.unwrap(), []);
-    let state = JobState { user: ann.id, done: false, attempts: vec![], request_hash: None };
+    let state = JobState { user: ann.id, done: false, attempts: vec![], claim: 0, request_hash: None };
     engine.settle(&claimed[0], &state, Some(at.after(2 * MINUTE))).await.unwrap();
     assert_eq!(engine.claim(me, at.after(MINUTE), MINUTE, 9).await.unwrap(), []);
     let second = engine.claim(me, at.after(2 * MINUTE), MINUTE, 9).await.unwrap();

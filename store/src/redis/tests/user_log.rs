@@ -90,6 +90,8 @@ async fn what_concerns_a_user_alone_is_numbered_once_and_published_as_it_is_read
     let (rest, has_more) = page(engine.user_changes(bob.id, kept[2].position(), 1).await.unwrap());
     let read = InboxItem { read_at: Some(Timestamp::from_millis(9)), ..second };
     assert_eq!((&rest[0].body, has_more), (&UserChangeBody::Notification(read), true), "as it is now");
+    let heads = engine.user_positions(&[bob.id]).await.unwrap();
+    assert_eq!(heads[0].rev, 8, "and one that says so");
     let foreign = Position { rev: 3, event_id: EventId::random() };
     assert_eq!(engine.user_changes(bob.id, foreign, 9).await.unwrap(), UserChanges::Reset { head: heads[0] });
     let nobody = engine.user_changes(UserId::new(), foreign, 9).await.unwrap();
