@@ -35,7 +35,8 @@ use crate::{
 /// Headers of the request that go along; all others are for this server, or forged.
 const PASSED_ON: [&str; 5] = ["authorization", "content-type", "idempotency-key", "traceparent", "tracestate"];
 /// Headers of the answer that come back.
-const PASSED_BACK: [&str; 3] = ["content-type", "retry-after", "www-authenticate"];
+const PASSED_BACK: [&str; 6] =
+    ["content-type", "retry-after", "www-authenticate", "content-security-policy", "referrer-policy", "cache-control"];
 /// Bytes of an answer's body.
 const ANSWER: usize = 1024 * 1024;
 /// Instances that get one request, beside those that cannot be reached.

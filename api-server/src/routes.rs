@@ -133,6 +133,8 @@ fn configure_notifications(cfg: &mut ServiceConfig) {
         .service(notifications::mark_read) // PUT /api/notifications/{id}/read
         .service(notifications::settings) // GET /api/notifications/settings
         .service(notifications::set_settings) // PUT /api/notifications/settings
+        .service(notifications::ask_unsubscribe) // GET /api/notifications/unsubscribe
+        .service(notifications::unsubscribe) // POST /api/notifications/unsubscribe
         .service(push::vapid_key) // GET /api/push/vapid-key
         .service(push::subscribe) // POST /api/push/subscriptions
         .service(push::subscriptions) // GET /api/push/subscriptions

@@ -2,14 +2,18 @@
 //! say is decided when they are written, so that what happened meanwhile counts.
 
 mod texts;
+mod unread;
+mod unsubscribing;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use shared::{NotificationId, Timestamp, UserId, settings};
+use shared::{NotificationId, Settings, Timestamp, UserId, settings};
 use store::{Job, Letter, Secret, SecretKind, Store, UserRecord};
 
 use self::texts::Page;
-use crate::{Result, notifications::EMAIL, secret};
+pub use self::unread::Gathering;
+use self::unsubscribing::Links;
+use crate::{Names, Result, notifications::EMAIL, rates::Rates, secret};
 
 /// Secrets of one kind that are good for one account at once. More than one: who asks again, or gets a letter twice, may
 /// open either.
@@ -27,6 +31,11 @@ pub struct Mail {
     pub subject: String,
     pub text: String,
     pub html: String,
+    /// Where the receiver says that they want no more of them (RFC 8058). None: it is no notification, or it is not known
+    /// where this deployment is reached.
+    pub unsubscribe: Option<String>,
+    /// Mails with the same one belong together: the local part of a `Message-ID`.
+    pub thread: Option<String>,
 }
 
 /// What came of writing a letter.
@@ -40,11 +49,17 @@ pub enum Written {
 pub struct Letters {
     store: Store,
     settings: settings::Auth,
+    batch_seconds: u64,
+    names: Arc<Names>,
+    rates: Arc<Rates>,
+    links: Links,
 }
 
 impl Letters {
-    pub(crate) fn new(store: Store, settings: settings::Auth) -> Self {
-        Self { store, settings }
+    pub(crate) fn new(store: Store, settings: &Settings, names: Arc<Names>, rates: Arc<Rates>) -> Self {
+        let links = Links::new(settings.api.public_url.as_deref());
+        let batch_seconds = settings.notification.email_batch_seconds;
+        Self { store, settings: settings.auth.clone(), batch_seconds, names, rates, links }
     }
 
     /// With a token to choose another password with. Costs the same whoever has the address.
@@ -66,23 +81,7 @@ impl Letters {
 
     /// Stored when it returns. What a letter has in it is good as long as it may be sent.
     async fn queue(&self, user: UserId, letter: Letter, lifetime: Duration) -> Result<()> {
-        let now = Timestamp::now();
-        let job = Job {
-            id: NotificationId::new(),
-            user,
-            title: String::new(),
-            body: String::new(),
-            data: None,
-            category: None,
-            channels: Some(vec![EMAIL.into()]),
-            collapse_key: None,
-            expires_at: Some(now.after(lifetime)),
-            created_at: now,
-            message: None,
-            letter: Some(letter),
-            request_hash: None,
-        };
-        Ok(self.store.outbox.enqueue(&[job]).await?)
+        Ok(self.store.outbox.enqueue(&[job(user, letter, Some(lifetime))]).await?)
     }
 
     /// The e-mail of a job. A secret in it is kept from now on, as long as the letter says.
@@ -91,7 +90,12 @@ impl Letters {
             Some(Letter::ResetPassword { address, secret }) => self.write_reset(job, address, secret).await,
             Some(Letter::VerifyAddress { secret }) => self.write_verification(job, secret).await,
             Some(Letter::PasswordChanged) => self.write_to_verified(job, texts::password_changed).await,
-            None => self.write_to_verified(job, |_| texts::notification(&job.title, &job.body)).await,
+            Some(Letter::Unread { room }) => self.write_unread(job, *room).await,
+            None => {
+                let link = self.unsubscribe_link(job.user).await?;
+                let page = |_: &str| texts::notification(&job.title, &job.body).with_unsubscribe(link);
+                self.write_to_verified(job, page).await
+            }
         }
     }
 
@@ -131,13 +135,39 @@ impl Letters {
 
     /// To an address that is known to be the user's alone: anybody can sign up with a stranger's.
     async fn write_to_verified(&self, job: &Job, page: impl FnOnce(&str) -> Page) -> Result<Written> {
-        let Some(record) = self.store.users.user(job.user).await? else {
-            return Ok(Written::Nothing("the account is gone"));
-        };
-        Ok(match record.email.filter(|_| record.email_verified) {
-            Some(to) => Written::Mail(page(&record.username).to(to)),
-            None => Written::Nothing("no verified e-mail address"),
+        Ok(match self.verified(job.user).await? {
+            Ok((username, to)) => Written::Mail(page(&username).to(to)),
+            Err(why) => Written::Nothing(why),
         })
+    }
+
+    /// The name and the verified address of an account; else why there is none.
+    async fn verified(&self, user: UserId) -> Result<std::result::Result<(String, String), &'static str>> {
+        let Some(record) = self.store.users.user(user).await? else { return Ok(Err("the account is gone")) };
+        let to = record.email.filter(|_| record.email_verified);
+        Ok(to.map(|to| (record.username, to)).ok_or("no verified e-mail address"))
+    }
+}
+
+/// A letter as a job, which is of no use after its lifetime.
+fn job(user: UserId, letter: Letter, lifetime: Option<Duration>) -> Job {
+    let now = Timestamp::now();
+    Job {
+        id: NotificationId::new(),
+        user,
+        title: String::new(),
+        body: String::new(),
+        data: None,
+        category: None,
+        channels: Some(vec![EMAIL.into()]),
+        collapse_key: None,
+        expires_at: lifetime.map(|lifetime| now.after(lifetime)),
+        created_at: now,
+        message: None,
+        after: 0,
+        badge: None,
+        letter: Some(letter),
+        request_hash: None,
     }
 }
 

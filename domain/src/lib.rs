@@ -80,7 +80,7 @@ impl Domain {
         let rates = Arc::new(rates::Rates::new(store.limits.clone(), settings.limits.clone()));
         let identity = Arc::new(Identity::new(store.clone(), &settings.auth, names.clone(), &keys));
         let rooms = Arc::new(Rooms::new(store.clone(), settings.limits.clone(), names.clone(), rates.clone()));
-        let letters = Arc::new(Letters::new(store.clone(), settings.auth.clone()));
+        let letters = Arc::new(Letters::new(store.clone(), &settings, names.clone(), rates.clone()));
         let presence = Arc::new(Presence::new(store.clone(), &settings, instance, names.clone()));
         let messages = Arc::new(Messages::new(store.clone(), &settings, rooms.clone(), rates.clone(), names.clone()));
         let accounts = Arc::new(Accounts::new(

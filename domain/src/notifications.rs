@@ -2,6 +2,7 @@
 //! channels (notification-server) carry them out.
 
 mod deciding;
+mod gathered;
 mod inbox;
 mod push;
 mod requests;
@@ -10,11 +11,13 @@ mod texts;
 
 use std::sync::Arc;
 
-pub use deciding::{Decision, PRIVATE, decide};
+pub(crate) use deciding::{Decision, Exceptions, PRIVATE, Recipient, decide};
+pub use gathered::GATHERED;
+pub(crate) use gathered::as_carried;
 pub use inbox::{Notification, NotificationPage, inbox_item};
 pub use push::{
     BadTarget, Subscribe, Subscription, SubscriptionKeys, SubscriptionList, SubscriptionType, Unsubscribe, is_global,
-    target,
+    push_key, target,
 };
 pub use requests::{ChannelState, NotifyRequest, NotifyState};
 pub use settings::{Gate, Hours, Preferences, RoomPreferences, gate};
@@ -34,7 +37,7 @@ pub const FCM: &str = "fcm";
 pub const APNS: &str = "apns";
 /// URLs of users' own; every subscription is a place of its own.
 pub const WEBHOOK: &str = "webhook";
-/// To the account's verified address, where a request names it.
+/// To the account's verified address. What messages say is gathered for a while, and is one mail for a room.
 pub const EMAIL: &str = "email";
 
 pub struct Notifications {

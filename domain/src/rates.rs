@@ -179,6 +179,11 @@ impl Rates {
         self.take("letter", address, self.settings.letters_per_hour, LETTERS_PER).await
     }
 
+    /// Once switching e-mail off by a link of this user's.
+    pub async fn unsubscribe(&self, user: UserId) -> Result<()> {
+        self.per_minute("unsubscribe", &user.to_string(), self.settings.resets_per_minute).await
+    }
+
     async fn per_minute(&self, what: &str, who: &str, burst: u32) -> Result<()> {
         self.take(what, who, burst, Duration::from_secs(60)).await
     }

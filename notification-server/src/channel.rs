@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::Domain;
-use shared::Timestamp;
+use shared::{NotificationId, Timestamp};
 use store::{Job, PushKind};
 
 pub use self::push::web_push::WebPush;
@@ -31,6 +31,8 @@ pub enum Outcome {
     Retry { why: String, after: Option<Duration> },
     /// Not before `until`, as the user wishes; that is no failure either.
     Held { why: String, until: Timestamp },
+    /// Another notification carries it, with others: it is told of as that one stands.
+    Gathered { into: NotificationId },
     /// Never, however often it is tried.
     Failed { why: String },
 }

@@ -190,6 +190,24 @@ mod tests {
         assert_eq!(peer, first.local_addr().unwrap());
     }
 
+    #[tokio::test]
+    async fn of_an_answer_without_an_end_only_the_beginning_is_read() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let endless = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.read(&mut [0; 4096]).await.unwrap();
+            let mut written = socket.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n").await;
+            while written.is_ok() {
+                written = socket.write_all(&[b'x'; 1000]).await;
+            }
+        });
+        let answer = Outgoing::new(true).unwrap().post(&url, HeaderMap::new(), Vec::new()).await.unwrap();
+        assert_eq!((answer.status, answer.text.len()), (StatusCode::BAD_REQUEST, ANSWER_BYTES));
+        endless.await.unwrap();
+    }
+
     #[test]
     fn a_wait_is_read_in_seconds_or_as_a_date() {
         assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));

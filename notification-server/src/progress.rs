@@ -1,5 +1,6 @@
 //! How a job stands after an attempt, and when the next one is due. Pure: the worker reads, delivers and writes.
 
+use domain::notifications::GATHERED;
 use shared::Timestamp;
 use store::Attempt;
 
@@ -81,7 +82,7 @@ fn next_state(before: u32, channel: String, outcome: Outcome, this: &Try) -> Att
     let most = this.schedule.attempts;
     let tries = match outcome {
         // Nobody was asked.
-        Outcome::Held { .. } | Outcome::Suppressed { .. } => before,
+        Outcome::Held { .. } | Outcome::Suppressed { .. } | Outcome::Gathered { .. } => before,
         _ => before.saturating_add(1).min(most),
     };
     let held = matches!(outcome, Outcome::Held { .. });
@@ -89,6 +90,7 @@ fn next_state(before: u32, channel: String, outcome: Outcome, this: &Try) -> Att
         Outcome::Delivered { detail } => (DELIVERED, detail, None),
         Outcome::Suppressed { why } => (SUPPRESSED, Some(why), None),
         Outcome::Failed { why } => (FAILED, Some(why), None),
+        Outcome::Gathered { into } => (GATHERED, Some(into.to_string()), None),
         // So that what many users held does not come all in one moment.
         Outcome::Held { why, until } => (QUEUED, Some(why), Some(until.after(HELD_SPREAD.mul_f64(this.random)))),
         Outcome::Retry { why, .. } if tries >= most => {
@@ -106,6 +108,8 @@ fn next_state(before: u32, channel: String, outcome: Outcome, this: &Try) -> Att
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use shared::NotificationId;
 
     use super::*;
 
@@ -152,6 +156,8 @@ mod tests {
         assert_eq!(one(1, delivered), ("delivered".into(), None, None));
         let suppressed = Outcome::Suppressed { why: "no device".into() };
         assert_eq!(one(1, suppressed), ("suppressed".into(), Some("no device".into()), None));
+        let into = NotificationId::new();
+        assert_eq!(one(1, Outcome::Gathered { into }), ("gathered".into(), Some(into.to_string()), None));
         let failed = Outcome::Failed { why: "gone".into() };
         assert_eq!(one(1, failed), ("failed".into(), Some("gone".into()), None));
     }

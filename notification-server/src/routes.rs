@@ -3,6 +3,7 @@
 mod inbox;
 mod notify;
 mod push;
+mod unsubscribe;
 
 use std::sync::Arc;
 
@@ -23,6 +24,10 @@ pub fn configure(cfg: &mut ServiceConfig, keys: &Data<ApiKeys>, web_push: &Data<
         .service(inbox::mark_read) //      PUT  /api/notifications/{id}/read
         .service(inbox::settings) //       GET  /api/notifications/settings
         .service(inbox::set_settings) //   PUT  /api/notifications/settings
+        // For whoever has an e-mail
+        .service(unsubscribe::ask) //      GET  /api/notifications/unsubscribe
+        .service(unsubscribe::stop) //     POST /api/notifications/unsubscribe
+        // For devices
         .service(push::vapid_key) //       GET  /api/push/vapid-key
         .service(push::subscribe) //       POST /api/push/subscriptions
         .service(push::subscriptions) //   GET  /api/push/subscriptions

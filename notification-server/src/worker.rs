@@ -6,7 +6,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use domain::{
     Domain, DomainError,
-    notifications::{CHANNELS, Gate, INBOX, gate},
+    notifications::{CHANNELS, EMAIL, Gate, INBOX, gate},
 };
 use futures_util::{FutureExt, future::join_all};
 use shared::Timestamp;
@@ -114,7 +114,7 @@ impl Worker {
                 let due = progress::due(&earlier, open, this.at);
                 let (spent, due) = progress::exhausted(&earlier, due, &this);
                 let (held_back, due) = self.held_back(&claimed, due).await?;
-                let job = &self.domain.notifications.with_text(job.clone()).await?;
+                let job = &self.filled_in(job, &due).await?;
                 let delivered = join_all(due.into_iter().map(|place| self.deliver(place, job))).await;
                 spent.into_iter().chain(held_back).chain(delivered).collect()
             }
@@ -131,6 +131,17 @@ impl Worker {
             tell(job, channel_of(&place), outcome, attempt.filter(|attempt| attempt.state == FAILED));
         }
         Ok(())
+    }
+
+    /// A job as its places are to have it: with the texts of its message and, for devices, the number they show.
+    async fn filled_in(&self, job: &Job, open: &[String]) -> domain::Result<Job> {
+        let job = self.domain.notifications.with_text(job.clone()).await?;
+        let pushed = |place: &String| self.channel(channel_of(place)).is_some_and(|channel| channel.kind().is_some());
+        let badge = match open.iter().any(pushed) {
+            true => Some(self.domain.rooms.unread_of(job.user).await?.total),
+            false => None,
+        };
+        Ok(Job { badge, ..job })
     }
 
     /// What earlier attempts came to, and with which claim.
@@ -186,7 +197,8 @@ impl Worker {
     ) -> domain::Result<(Vec<(String, Outcome)>, Vec<String>)> {
         let job = &claimed.job;
         // A letter about an account is no notification: the user has asked for it.
-        if job.letter.is_some() || open.iter().all(|place| place == INBOX) {
+        if job.letter.as_ref().is_some_and(|letter| letter.room().is_none()) || open.iter().all(|place| place == INBOX)
+        {
             return Ok((Vec::new(), open));
         }
         let reach = self.domain.store.notify_preferences.reach(job.user).await?;
@@ -196,8 +208,8 @@ impl Worker {
         for place in open {
             let outcome = match gate(&reach, channel_of(&place), Timestamp::now()) {
                 Gate::Off => Outcome::Suppressed { why: "switched off by the user".into() },
-                // The inbox looks for itself, in the user's turn.
-                _ if overtaken && place != INBOX => Outcome::Suppressed { why: OVERTAKEN.into() },
+                // The inbox looks for itself, in the user's turn; an e-mail is of all that came.
+                _ if overtaken && place != INBOX && place != EMAIL => Outcome::Suppressed { why: OVERTAKEN.into() },
                 Gate::Held(until) => Outcome::Held { why: format!("do not disturb until {until}"), until },
                 Gate::Open => {
                     rest.push(place);
@@ -259,6 +271,7 @@ const fn word(outcome: &Outcome) -> &'static str {
         Outcome::Suppressed { .. } => "suppressed",
         Outcome::Retry { .. } => "retried",
         Outcome::Held { .. } => "held",
+        Outcome::Gathered { .. } => "gathered",
         Outcome::Failed { .. } => FAILED,
     }
 }

@@ -160,6 +160,8 @@ const KEYED_ROOMS: Uuid = Uuid::from_u128(0x3f5d_92a7_8e0c_5d41_b6f2_40c9_17aa_e
 /// Namespace of notifications asked for under an idempotency key.
 const KEYED_NOTIFICATIONS: Uuid = Uuid::from_u128(0xc8e2_1d04_6b93_5f7e_a05c_93d1_2e7f_4b68);
 
+/// Namespace of e-mails about rooms.
+const MAILS: Uuid = Uuid::from_u128(0x2f6e_83d4_90ab_5e17_b6c2_41d8_7a05_cc3e);
 /// Namespace of the notifications that messages become.
 const MESSAGE_NOTIFICATIONS: Uuid = Uuid::from_u128(0x91c4_0f6e_2d57_5b0a_8c1b_7c7e_4a3f_0d19);
 
@@ -170,6 +172,11 @@ impl NotificationId {
         name[..16].copy_from_slice(message.room.as_bytes());
         name[16..].copy_from_slice(&message.seq.to_be_bytes());
         Self(Uuid::new_v5(&MESSAGE_NOTIFICATIONS, &name))
+    }
+
+    /// The e-mail about a room that begins with this message.
+    pub fn for_mail(message: MessageId) -> Self {
+        Self(Uuid::new_v5(&MAILS, Self::for_message(message).as_bytes()))
     }
 
     /// What `caller` asked for under an idempotency key: the same however often it is asked for.

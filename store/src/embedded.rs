@@ -19,6 +19,7 @@ mod keys;
 mod kv;
 mod limits;
 mod log;
+mod mails;
 mod maintenance;
 mod marks;
 mod membership;

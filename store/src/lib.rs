@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`error`] → [`users`] → [`people`] → [`sessions`] → [`secrets`] → [`deletions`] → [`rooms`] →
 //! [`room_admin`] → [`invites`] → [`log`] → [`attachments`] → [`user_log`] → [`bus`] → [`presence`] → [`notify`] →
-//! [`notify_settings`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
+//! [`mails`] → [`notify_settings`] → [`push`] → [`ops`] → [`api_keys`] → [`backup`], then an engine: [`embedded`] or [`redis`].
 
 pub mod api_keys;
 pub mod attachments;
@@ -16,6 +16,7 @@ pub mod embedded;
 pub mod error;
 pub mod invites;
 pub mod log;
+pub mod mails;
 pub mod notify;
 pub mod notify_settings;
 pub mod ops;
@@ -43,6 +44,7 @@ pub use log::{
     Appended, Change, ChangeBody, Changes, Edit, HistoryPage, MarkEvent, Marked, Marks, Mentions, NewMessage, PageFrom,
     PageRequest, Reacting, RoomEvent, RoomLog, StoredMessage, Tally, TypingEvent,
 };
+pub use mails::{Gathered, Mails};
 pub use notify::{
     Attempt, Backlog, Briefing, ClaimedJob, DueRoom, InboxItem, Inboxes, Job, JobState, Letter, NotifyQueue, Outbox,
     Outcome,
@@ -80,6 +82,7 @@ pub struct Store {
     pub presence: Arc<dyn Presence>,
     pub notify_queue: Arc<dyn NotifyQueue>,
     pub outbox: Arc<dyn Outbox>,
+    pub mails: Arc<dyn Mails>,
     pub inboxes: Arc<dyn Inboxes>,
     pub push: Arc<dyn PushSubscriptions>,
     pub notify_preferences: Arc<dyn NotifyPreferences>,
@@ -97,7 +100,7 @@ impl Store {
     where
         E: Users + Sessions + Tickets + SigningKeys + Rooms + RoomAdmin + RoomLog + UserLog + Bus + Presence,
         E: Invites + NotifyQueue + Outbox + Inboxes + Registry + Limits + Maintenance + Health + ApiKeys + Backups,
-        E: Deletions + People + Secrets + PushSubscriptions + NotifyPreferences + Attachments + 'static,
+        E: Deletions + People + Secrets + PushSubscriptions + NotifyPreferences + Attachments + Mails + 'static,
     {
         Self {
             users: engine.clone(),
@@ -117,6 +120,7 @@ impl Store {
             presence: engine.clone(),
             notify_queue: engine.clone(),
             outbox: engine.clone(),
+            mails: engine.clone(),
             inboxes: engine.clone(),
             push: engine.clone(),
             notify_preferences: engine.clone(),

@@ -78,6 +78,19 @@ pub enum Letter {
     VerifyAddress { secret: String },
     /// Tells the user that it was done.
     PasswordChanged,
+    /// What came in a room while the user was away: no letter about an account, but a notification. Which messages is
+    /// known to [`Mails`](crate::Mails).
+    Unread { room: RoomId },
+}
+
+impl Letter {
+    /// The room of a [`Letter::Unread`].
+    pub const fn room(&self) -> Option<RoomId> {
+        match self {
+            Self::Unread { room } => Some(*room),
+            Self::ResetPassword { .. } | Self::VerifyAddress { .. } | Self::PasswordChanged => None,
+        }
+    }
 }
 
 /// Without secret and address: what is printed may be logged.
@@ -87,6 +100,7 @@ impl fmt::Debug for Letter {
             Self::ResetPassword { .. } => "ResetPassword",
             Self::VerifyAddress { .. } => "VerifyAddress",
             Self::PasswordChanged => "PasswordChanged",
+            Self::Unread { .. } => "Unread",
         })
     }
 }
@@ -113,9 +127,14 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
-    /// For a message: which.
+    /// For a message: which. It stands for those of the room after `after`, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageId>,
+    #[serde(default)]
+    pub after: u64,
+    /// Unread messages in all rooms. Not kept: read when it is delivered, as the texts of messages are.
+    #[serde(skip)]
+    pub badge: Option<u64>,
     /// What it is instead of a notification. Gone with the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letter: Option<Letter>,
@@ -128,7 +147,7 @@ pub struct Job {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     pub channel: String,
-    /// `queued | delivered | suppressed | failed`.
+    /// `queued | delivered | suppressed | failed`; or `gathered`: another notification carries it, whose id is the detail.
     pub state: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

@@ -54,6 +54,8 @@ pub trait NotifyPreferences: Send + Sync {
     /// Replaces all of it in one step: a change in the user's own log, published, where they differ from what was there.
     /// O(rooms in it).
     async fn put_notify_settings(&self, user: UserId, settings: &NotifySettings) -> Result<()>;
+    /// Switches a channel off, and changes nothing else: a change of the user's own log, published, unless it is off.
+    async fn switch_off(&self, user: UserId, channel: &str) -> Result<()>;
     /// A part of [`Self::notify_settings`], whose cost does not grow with the rooms.
     async fn reach(&self, user: UserId) -> Result<Reach>;
     /// What each of these users has set for a room, in order: one round trip, one look-up for each.

@@ -20,6 +20,7 @@ mod intents;
 mod invites;
 mod keys;
 mod log;
+mod mails;
 mod maintenance;
 mod marks;
 mod notify_queue;

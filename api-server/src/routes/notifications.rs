@@ -120,3 +120,27 @@ pub(super) async fn settings(gateway: Data<Gateway>, request: HttpRequest) -> Ap
 pub(super) async fn set_settings(gateway: Data<Gateway>, request: HttpRequest, body: Bytes) -> ApiResult<HttpResponse> {
     gateway.forward(Service::Notification, &request, body).await
 }
+
+/// Where the links in e-mails lead: a page with a button. It changes nothing.
+#[utoipa::path(operation_id = "ask_unsubscribe", tag = "notifications", params(("token" = String, Query)), responses(
+    (status = 200, content_type = "text/html", body = String),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE: the link is not valid"),
+    (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
+    (status = 503, body = Problem, description = "UNAVAILABLE"),
+))]
+#[get("/api/notifications/unsubscribe")]
+pub(super) async fn ask_unsubscribe(gateway: Data<Gateway>, request: HttpRequest) -> ApiResult<HttpResponse> {
+    gateway.forward(Service::Notification, &request, Bytes::new()).await
+}
+
+/// Switches e-mail off for whom the link was sent to, with one click in a mail program (RFC 8058), or the page's button.
+#[utoipa::path(operation_id = "unsubscribe_email", tag = "notifications", params(("token" = String, Query)), responses(
+    (status = 200, content_type = "text/html", body = String),
+    (status = 400, body = Problem, description = "INVALID_MESSAGE: the link is not valid"),
+    (status = 429, body = Problem, description = "RATE_LIMIT_EXCEEDED"),
+    (status = 503, body = Problem, description = "UNAVAILABLE"),
+))]
+#[post("/api/notifications/unsubscribe")]
+pub(super) async fn unsubscribe(gateway: Data<Gateway>, request: HttpRequest) -> ApiResult<HttpResponse> {
+    gateway.forward(Service::Notification, &request, Bytes::new()).await
+}

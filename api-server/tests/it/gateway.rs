@@ -51,6 +51,16 @@ async fn notifications_go_through_to_the_inbox(#[values(Engine::Embedded, Engine
     assert_eq!(all.raw, json!({ "read": 0 }));
 }
 
+#[tokio::test]
+async fn a_link_of_an_e_mail_leads_through_without_a_login() {
+    let mut server = TestServer::start(Engine::Embedded).await;
+    server.add_notification_server().await;
+    let (nobody, path) = (server.bearer(None), "/api/notifications/unsubscribe?token=x");
+    for answer in [nobody.get(path).await, nobody.post(path, json!({})).await] {
+        assert_eq!(answer.expect(400).raw["details"][0]["field"], "token");
+    }
+}
+
 #[rstest]
 #[tokio::test]
 async fn who_is_calling_is_checked_behind_the_gateway_too(#[values(Engine::Embedded, Engine::Redis)] engine: Engine) {

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{DEFAULT_PAGE, MAX_PAGE, Messages, showing::name_of};
 use crate::{
     DomainError, Result, Viewer,
-    notifications::{INBOX, PRIVATE},
+    notifications::{INBOX, PRIVATE, as_carried},
     pages::page_limit,
 };
 
@@ -115,6 +115,7 @@ impl Messages {
             let stands = |outcome: &Outcome| outcome.after < id.seq && id.seq <= outcome.seq;
             *outcome = outcome.take().filter(|outcome| own_job.is_none() && stands(outcome));
         }
+        let own_jobs = as_carried(&self.store, own_jobs).await?;
         let jobs = self.jobs(&users, &outcomes).await?;
         let cards = self.names.cards_of(users.iter().copied()).await?;
         let delivery = |(((user, marks), own_job), outcome): (_, Option<Outcome>)| {
@@ -146,7 +147,8 @@ impl Messages {
         }
         let reads = asked.into_iter().map(|(id, users)| async move { self.store.outbox.states_of(id, &users).await });
         let states: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENT_READS).try_collect().await?;
-        Ok(states.into_iter().flatten().flatten().map(|state| (state.user, state)).collect())
+        let states = as_carried(&self.store, states.into_iter().flatten().collect()).await?;
+        Ok(states.into_iter().flatten().map(|state| (state.user, state)).collect())
     }
 }
 

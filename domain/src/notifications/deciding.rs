@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use shared::{NotificationId, RoomId, Timestamp, UserId};
 use store::{
-    DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomLevel, StoredMessage,
+    DueRoom, Job, Marks, Membership, Outcome, PageFrom, PageRequest, PresenceState, RoomLevel, Store, StoredMessage,
     UserRecord,
 };
 
@@ -144,7 +144,7 @@ impl Notifications {
             (_, None) => Some("no longer a member of the room"),
             _ if read.first().is_some_and(|marks| marks.read >= id.seq) => Some("read meanwhile"),
             (Some(message), _) => {
-                let exceptions = self.exceptions_of(id.room, vec![job.user], &[message.author]).await?;
+                let exceptions = Exceptions::read(&self.store, id.room, vec![job.user], &[message.author]).await?;
                 exceptions.keep_from(job.user, &message).and_then(Decision::suppressed)
             }
         })
@@ -178,7 +178,7 @@ impl Notifications {
                     let notification = Some(NotificationId::for_message(message.id()));
                     outcomes.push((member.user, Outcome { after, seq: message.seq, at, notification, reason: None }));
                 }
-                tell.push((member.user, message, count));
+                tell.push((member.user, message, after, count));
             } else if considered.small
                 && let Some(reason) = decisions().find_map(|(_, decision)| decision.suppressed())
             {
@@ -186,7 +186,7 @@ impl Notifications {
                 outcomes.push((member.user, Outcome { after, seq: considered.upto, at, notification: None, reason }));
             }
         }
-        let jobs = tell.iter().map(|(user, message, count)| message_job(message, *count, *user, at)).collect();
+        let jobs = tell.iter().map(|told| message_job(*told, at)).collect();
         Ok((jobs, outcomes))
     }
 
@@ -228,21 +228,21 @@ impl Notifications {
             }
         }
         let (told, authors): (Vec<UserId>, Vec<UserId>) = (told.into_iter().collect(), authors.into_iter().collect());
-        if told.is_empty() { Ok(none) } else { self.exceptions_of(considered.room, told, &authors).await }
-    }
-
-    /// What keeps these users from being told of what these authors say in a room. Two reads at once.
-    async fn exceptions_of(&self, room: RoomId, users: Vec<UserId>, authors: &[UserId]) -> Result<Exceptions> {
-        let (blocks, levels) = tokio::try_join!(
-            self.store.people.blocks_among(&users, authors),
-            self.store.notify_preferences.room_levels(room, &users),
-        )?;
-        let levels = users.into_iter().zip(levels).filter(|(_, level)| *level != RoomLevel::All).collect();
-        Ok(Exceptions { blocks: blocks.into_iter().collect(), levels })
+        if told.is_empty() { Ok(none) } else { Exceptions::read(&self.store, considered.room, told, &authors).await }
     }
 }
 
 impl Exceptions {
+    /// What keeps these users from being told of what these authors say in a room. Two reads at once.
+    pub async fn read(store: &Store, room: RoomId, users: Vec<UserId>, authors: &[UserId]) -> Result<Self> {
+        let (blocks, levels) = tokio::try_join!(
+            store.people.blocks_among(&users, authors),
+            store.notify_preferences.room_levels(room, &users),
+        )?;
+        let levels = users.into_iter().zip(levels).filter(|(_, level)| *level != RoomLevel::All).collect();
+        Ok(Self { blocks: blocks.into_iter().collect(), levels })
+    }
+
     /// Why the user is not told of the message, though nothing else speaks against it.
     fn keep_from(&self, user: UserId, message: &StoredMessage) -> Option<Decision> {
         let mentioned = message.mentions.all || message.mentions.users.contains(&user);
@@ -279,7 +279,7 @@ const MENTIONS_ONLY: &str = "mentions only";
 
 impl Decision {
     /// Why nothing was queued for a member who has not read the message.
-    const fn suppressed(self) -> Option<&'static str> {
+    pub const fn suppressed(self) -> Option<&'static str> {
         match self {
             Self::Present => Some(ONLINE),
             Self::Blocked => Some(BLOCKED),
@@ -306,8 +306,9 @@ pub fn decide(recipient: Recipient, message: &StoredMessage) -> Decision {
     }
 }
 
-/// Tells `user` of this message and of how many it stands for. What it says is the message's, when it is shown.
-fn message_job(message: &StoredMessage, count: u64, user: UserId, now: Timestamp) -> Job {
+/// Tells a user of this message, of those after `after` before it, and of how many it stands for. What it says is the
+/// message's, when it is shown.
+fn message_job((user, message, after, count): (UserId, &StoredMessage, u64, u64), now: Timestamp) -> Job {
     let room = message.room;
     Job {
         id: NotificationId::for_message(message.id()),
@@ -323,6 +324,8 @@ fn message_job(message: &StoredMessage, count: u64, user: UserId, now: Timestamp
         expires_at: None,
         created_at: now,
         message: Some(message.id()),
+        after,
+        badge: None,
         letter: None,
         request_hash: None,
     }
@@ -332,9 +335,9 @@ fn message_job(message: &StoredMessage, count: u64, user: UserId, now: Timestamp
 mod tests {
     use shared::{
         InstanceId, RoomId,
-        protocol::{MessageType, Role},
+        protocol::{MessageType, Role, Status},
     };
-    use store::{Device, SocketKind};
+    use store::{ChosenStatus, Device, Published, SocketKind};
 
     use super::*;
 
@@ -377,6 +380,7 @@ mod tests {
                 "nor does the chat beside it",
             ),
             (message(5, other), vec![device(Some(true))], 0, Decision::Present, "looking"),
+            (message(5, other), vec![device(Some(false)), device(Some(true))], 0, Decision::Present, "on the phone"),
             (message(5, other), vec![], 5, Decision::Read, "read meanwhile"),
             (message(5, other), vec![], 4, Decision::Notify, "read up to the one before"),
             (message(2, other), vec![], 0, Decision::JoinedLater, "from before they joined"),
@@ -417,6 +421,18 @@ mod tests {
             let recipient =
                 Recipient { membership: &member, presence: &presence, read_seq: read, exceptions: &exceptions };
             assert_eq!(decide(recipient, &message), expected, "{why}");
+        }
+        // What others are shown of them does not matter.
+        let (exceptions, published) = (Exceptions::default(), Published { status: Status::Online, text: None });
+        let lid = PresenceState { left: Some(Timestamp::now()), published, ..PresenceState::default() };
+        let hidden = PresenceState { chosen: ChosenStatus::Invisible, ..with(vec![device(Some(true))]) };
+        let cases = [
+            (&lid, Decision::Notify, "the lid was closed a second ago, and they are still shown as online"),
+            (&hidden, Decision::Present, "they are there, and shown as offline"),
+        ];
+        for (presence, expected, why) in cases {
+            let recipient = Recipient { membership: &member, presence, read_seq: 0, exceptions: &exceptions };
+            assert_eq!(decide(recipient, &message(5, other)), expected, "{why}");
         }
     }
 }

@@ -4,13 +4,15 @@
 mod global;
 mod target;
 
+use anyhow::Context;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use serde::{Deserialize, Serialize};
 use shared::{Timestamp, UserId};
-use store::{Login, PushKind, PushSubscription, WebPushKeys};
+use store::{Login, PushKind, PushSubscription, Store, WebPushKeys};
 use utoipa::ToSchema;
 use web_push_native::p256::PublicKey;
 
@@ -27,6 +29,14 @@ const MOST: usize = 20;
 const MAX_TOKEN: usize = 4096;
 /// Bytes of a webhook's secret (Standard Webhooks: 24 to 64).
 const SECRET: usize = 24;
+
+/// The private key with which this deployment names itself to push services, PKCS #8; made once, the same in all processes.
+pub async fn push_key(store: &Store) -> Result<Vec<u8>> {
+    let made = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+        .and_then(|pair| pair.to_pkcs8v1())
+        .context("make a key for pushes")?;
+    Ok(store.push.push_key(made.as_ref()).await?)
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

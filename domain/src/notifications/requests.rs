@@ -8,7 +8,7 @@ use shared::{NotificationId, Timestamp, UserId};
 use store::{Attempt, Job, JobState};
 use utoipa::ToSchema;
 
-use super::{CHANNELS, Notifications};
+use super::{CHANNELS, Notifications, as_carried};
 use crate::{
     DomainError, Result,
     validate::{Check, check_key},
@@ -110,6 +110,8 @@ impl Notifications {
             expires_at: request.ttl.map(|ttl| now.after(Duration::from_secs(ttl))),
             created_at: now,
             message: None,
+            after: 0,
+            badge: None,
             letter: None,
             request_hash: hash,
         };
@@ -134,13 +136,14 @@ impl Notifications {
         Ok(states.len() == recipients || old)
     }
 
-    /// How a notification stands, for each recipient and channel.
+    /// How a notification stands, for each recipient and channel; what an e-mail carries with others, as it stands there.
     pub async fn state(&self, id: NotificationId) -> Result<Vec<NotifyState>> {
         let states = self.store.outbox.states(id).await?;
         if states.is_empty() {
             return Err(DomainError::NotFound("there is no such notification"));
         }
-        Ok(states.into_iter().map(to_state).collect())
+        let states = as_carried(&self.store, states.into_iter().map(Some).collect()).await?;
+        Ok(states.into_iter().flatten().map(to_state).collect())
     }
 }
 

@@ -263,8 +263,13 @@ impl Rooms {
 
     /// What is unread, by the same function as the rooms' own counts.
     pub async fn unread(&self, viewer: &Viewer) -> Result<Unread> {
-        let ids = self.store.rooms.rooms_of(viewer.user).await?;
-        let views = self.store.rooms.standings(viewer.user, &ids).await?;
+        self.unread_of(viewer.user).await
+    }
+
+    /// The same, of whoever is not here to ask: for what is shown on their devices.
+    pub async fn unread_of(&self, user: UserId) -> Result<Unread> {
+        let ids = self.store.rooms.rooms_of(user).await?;
+        let views = self.store.rooms.standings(user, &ids).await?;
         let with_unread = views.into_iter().flatten().filter(|view| view.unread > 0);
         let rooms: Vec<_> = with_unread
             .map(|view| RoomUnread { room_id: view.record.id, unread: view.unread, mentions: view.mentions })

@@ -1,4 +1,5 @@
-//! E-mail, by the operator's SMTP server: letters about accounts, and the notifications that name this channel.
+//! E-mail, by the operator's SMTP server: letters about accounts, and notifications. What messages say is gathered: one mail
+//! for what comes in a room within `notification.email_batch_seconds`.
 //!
 //! What it says is decided in `domain::letters`; here is how it is sent. The same job is the same mail, `Message-ID`
 //! included, so that whoever keeps it can tell one that came twice.
@@ -9,7 +10,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use domain::{
     Domain, DomainError,
-    letters::{Mail, Written},
+    letters::{Gathering, Mail, Written},
     notifications::EMAIL,
 };
 use lettre::{
@@ -57,6 +58,12 @@ impl Email {
         let Some(server) = &self.server else {
             return Ok(Outcome::Suppressed { why: "no e-mail is sent here: notification.smtp_url is not set".into() });
         };
+        if let Some(message) = job.message {
+            return Ok(match self.domain.letters.gather(job, message).await? {
+                Gathering::Into(into) => Outcome::Gathered { into },
+                Gathering::Nothing(why) => Outcome::Suppressed { why: why.into() },
+            });
+        }
         let mail = match self.domain.letters.write(job).await? {
             Written::Mail(mail) => mail,
             Written::Nothing(why) => return Ok(Outcome::Suppressed { why: why.into() }),
@@ -151,16 +158,32 @@ impl Header for AutoSubmitted {
     }
 }
 
+/// A header as it stands, of ASCII alone.
+fn raw(name: &'static str, value: String) -> HeaderValue {
+    HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), value.clone(), value)
+}
+
 fn message(from: &Mailbox, job: &Job, mail: Mail) -> anyhow::Result<Message> {
     let to = Mailbox::new(None, mail.to.parse().context("the address")?);
     let created = u64::try_from(job.created_at.as_secs()).unwrap_or_default();
-    let message = Message::builder()
+    let domain = from.email.domain();
+    let mut message = Message::builder()
         .from(from.clone())
         .to(to)
         .subject(mail.subject)
         .date(std::time::UNIX_EPOCH + Duration::from_secs(created))
-        .message_id(Some(format!("<{}.{}@{}>", job.id, job.user, from.email.domain())))
+        .message_id(Some(format!("<{}.{}@{domain}>", job.id, job.user)))
         .header(AutoSubmitted);
+    if let Some(thread) = &mail.thread {
+        // Of a mail that there never was: what answers the same is shown together.
+        message = message.references(format!("<{thread}@{domain}>"));
+    }
+    if let Some(link) = &mail.unsubscribe {
+        message = message.raw_header(raw("List-Unsubscribe", format!("<{link}>")));
+        if link.starts_with("https:") {
+            message = message.raw_header(raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()));
+        }
+    }
     Ok(message.multipart(MultiPart::alternative_plain_html(mail.text, mail.html))?)
 }
 
@@ -170,8 +193,9 @@ impl Channel for Email {
         EMAIL
     }
 
+    /// Where no server is configured, only for those who ask for it, to be told so.
     fn is_for_all(&self) -> bool {
-        false
+        self.server.is_some()
     }
 
     async fn deliver(&self, job: &Job, _: &str) -> Outcome {
@@ -209,6 +233,8 @@ mod tests {
             expires_at: None,
             created_at: Timestamp::from_millis(1_760_000_000_123),
             message: None,
+            after: 0,
+            badge: None,
             letter: None,
             request_hash: None,
         }
@@ -217,7 +243,9 @@ mod tests {
     fn written(job: &Job, to: &str, subject: &str) -> anyhow::Result<String> {
         let from = "Example <no-reply@example.org>".parse().unwrap();
         let (text, html) = ("one\r\n.\r\ntwo".into(), "<p>é</p>".into());
-        let message = message(&from, job, Mail { to: to.into(), subject: subject.into(), text, html })?;
+        let unsubscribe = Some("https://chat.example.org/stop?token=T".into());
+        let (to, subject, thread) = (to.into(), subject.into(), Some("room.user".into()));
+        let message = message(&from, job, Mail { to, subject, text, html, unsubscribe, thread })?;
         Ok(String::from_utf8(message.formatted()).unwrap())
     }
 
@@ -233,6 +261,9 @@ mod tests {
             "Date: Thu, 09 Oct 2025 08:53:20 +0000",
             &format!("Message-ID: <{}.{}@example.org>", job.id, job.user),
             "Auto-Submitted: auto-generated",
+            "References: <room.user@example.org>",
+            "List-Unsubscribe: <https://chat.example.org/stop?token=T>",
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
             "MIME-Version: 1.0",
         ] {
             assert!(headers.lines().any(|line| line == header), "{header} in {headers}");

@@ -28,6 +28,9 @@ pub struct Payload<'a> {
     pub data: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<&'a str>,
+    /// Unread messages in all rooms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub badge: Option<u64>,
     pub created_at: Timestamp,
 }
 
@@ -39,6 +42,7 @@ impl<'a> Payload<'a> {
             body: &job.body,
             data: job.data.as_ref(),
             category: job.category.as_deref(),
+            badge: job.badge,
             created_at: job.created_at,
         }
     }
@@ -211,6 +215,8 @@ mod tests {
             created_at: Timestamp::from_millis(0),
             message: None,
             request_hash: None,
+            after: 0,
+            badge: None,
             letter: None,
         }
     }

@@ -43,6 +43,12 @@ async fn subscribe(server: &TestServer, person: &Person, kind: &str, answers: &s
 async fn an_app_gets_what_its_system_shows() {
     let dir = tempfile::tempdir().unwrap();
     let (server, mut services, alice) = start(dir.path()).await;
+    let bob = server.world.person("bob").await;
+    let room = server.world.room(&[&bob, &alice]).await;
+    for content in ["one", "two"] {
+        let message = server.world.send(&bob, room, content).await;
+        server.done(shared::NotificationId::for_message(message)).await;
+    }
     let android = subscribe(&server, &alice, "fcm", "ok").await;
     let body =
         json!({ "data": { "cups": 2 }, "category": "kitchen", "collapseKey": "tea", "ttl": 60, "channels": ["fcm"] });
@@ -57,6 +63,8 @@ async fn an_app_gets_what_its_system_shows() {
     assert_eq!(message["notification"], json!({ "title": "Tea", "body": "It is ready." }));
     assert_eq!((&message["data"]["data"], &message["data"]["category"]), (&json!(r#"{"cups":2}"#), &json!("kitchen")));
     assert_eq!((&message["android"]["collapse_key"], &message["android"]["priority"]), (&json!("tea"), &json!("HIGH")));
+    let counted = (&message["data"]["badge"], &message["android"]["notification"]["notification_count"]);
+    assert_eq!(counted, (&json!("2"), &json!(2)), "as many as are unread");
     // An access token serves until it is refused.
     notify(&server, &alice, json!({ "channels": ["fcm"] })).await;
     assert_eq!(services.next().await["access"], pushed["access"]);
@@ -72,6 +80,7 @@ async fn an_app_gets_what_its_system_shows() {
     let first = services.next().await;
     let aps = &first["payload"]["aps"];
     assert_eq!(aps["alert"], json!({ "title": "Tea", "body": "It is ready." }));
+    assert_eq!(aps["badge"], 2);
     assert_eq!((&aps["category"], &aps["thread-id"]), (&json!("kitchen"), &json!("tea")));
     assert_eq!(first["payload"]["data"], json!({ "cups": 2 }));
     assert_eq!(first["headers"]["id"], first["payload"]["id"]);

@@ -41,6 +41,8 @@ fn job(user: UserId) -> Job {
         expires_at: None,
         created_at: Timestamp::now(),
         message: None,
+        after: 0,
+        badge: None,
         letter: None,
         request_hash: None,
     }

@@ -351,6 +351,8 @@ async fn the_description_lists_every_route() {
       "put /api/notifications/read-all",
       "get /api/notifications/settings",
       "put /api/notifications/settings",
+      "get /api/notifications/unsubscribe",
+      "post /api/notifications/unsubscribe",
       "put /api/notifications/{id}/read",
       "delete /api/push/subscriptions",
       "get /api/push/subscriptions",

@@ -17,7 +17,7 @@ use crate::support::{Engine, TestServer, World, assert_answer};
 const FROM: &str = "Tea & Cake <no-reply@example.org>";
 const SECRET: &str = "0123456789012345678901234567890123456789012";
 
-fn mail_to(receiver: &Receiver) -> impl FnOnce(&mut Settings) {
+pub fn mail_to(receiver: &Receiver) -> impl FnOnce(&mut Settings) {
     let url = format!("smtp://127.0.0.1:{}", receiver.port);
     move |settings| {
         settings.notification.smtp_url = Some(url.parse().unwrap());
@@ -40,6 +40,8 @@ fn job(user: UserId, letter: Letter) -> Job {
         expires_at: Some(now.after(Duration::from_secs(600))),
         created_at: now,
         message: None,
+        after: 0,
+        badge: None,
         letter: Some(letter),
         request_hash: None,
     }
@@ -218,7 +220,7 @@ async fn a_letter_for_nobody_or_for_no_reason_is_not_sent_and_says_why(
 
 #[rstest]
 #[actix_web::test]
-async fn a_notification_is_mailed_where_it_says_so_and_the_address_is_verified(
+async fn a_notification_is_mailed_at_once_where_the_address_is_verified(
     #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
 ) {
     let receiver = Receiver::start(Options::default());
@@ -235,7 +237,9 @@ async fn a_notification_is_mailed_where_it_says_so_and_the_address_is_verified(
     };
     assert_eq!(notify(json!(["email"])).await, json!([["email", "suppressed", "no verified e-mail address"]]));
     server.world.domain.accounts.verify_email(&token, &"127.0.0.1".into()).await.unwrap();
-    assert_eq!(notify(json!(null)).await, json!([["inbox", "delivered", null]]), "no mail that nobody asked for");
+    let all = notify(json!(null)).await;
+    assert_eq!(all, json!([["inbox", "delivered", null], ["email", "delivered", "250 OK"]]));
+    receiver.next().await;
     let both = notify(json!(["email", "inbox"])).await;
     assert_eq!(both, json!([["email", "delivered", "250 OK"], ["inbox", "delivered", null]]));
     let mail = receiver.next().await;
@@ -259,19 +263,23 @@ async fn without_a_mail_server_nothing_is_sent_and_that_is_said() {
 
 /// A notification-server as a process of its own over the world's Redis; it trusts this certificate alone.
 fn process(world: &World, smtp_url: &str, trusted: &Path) -> tokio::process::Child {
+    command(world, smtp_url).env("SSL_CERT_FILE", trusted).spawn().unwrap()
+}
+
+/// To start such a process.
+pub fn command(world: &World, smtp_url: &str) -> tokio::process::Command {
     let store = &world.domain.settings.store;
-    tokio::process::Command::new(env!("CARGO_BIN_EXE_notification-server"))
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_notification-server"));
+    command
         .env("CHATAPP__STORE__URL", world.redis.as_ref().unwrap().url())
         .env("CHATAPP__STORE__KEY_PREFIX", &store.key_prefix)
         .env("CHATAPP__NOTIFICATION__LISTEN", "127.0.0.1:0")
         .env("CHATAPP__NOTIFICATION__SMTP_URL", smtp_url)
         .env("CHATAPP__NOTIFICATION__SMTP_FROM", FROM)
-        .env("SSL_CERT_FILE", trusted)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+        .kill_on_drop(true);
+    command
 }
 
 /// What is told of the job while it cannot be sent.

@@ -9,6 +9,7 @@ mod http;
 mod inbox;
 mod keyed;
 mod letters;
+mod mails;
 mod messages;
 mod outcomes;
 mod push;

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use notification_server::Schedule;
 use rstest::rstest;
 use serde_json::{Value, json};
-use shared::Settings;
+use shared::{Settings, protocol::command::Mark};
 
 use crate::{
     receiver::Receiver,
@@ -123,7 +123,9 @@ async fn what_a_push_service_answers_is_obeyed() {
     let cases = [
         ("status=404", "failed", "404 Not Found: as asked; the subscription was removed", 1, false),
         ("status=410", "failed", "410 Gone: as asked; the subscription was removed", 1, false),
-        ("status=413", "failed", "413 Payload Too Large: as asked", 1, true),
+        // Once more, shorter, in the same attempt.
+        ("status=413", "failed", "413 Payload Too Large: as asked", 2, true),
+        ("status=413&times=1", "delivered", "201 Created", 2, true),
         ("status=403", "failed", "403 Forbidden: as asked", 1, true),
         ("status=307", "failed", "307 Temporary Redirect: as asked", 1, true),
         ("status=429&retry_after=1&times=1", "delivered", "201 Created", 2, true),
@@ -143,6 +145,44 @@ async fn what_a_push_service_answers_is_obeyed() {
         let input = json!({ "type": "webpush", "endpoint": format!("{}{path}", receiver.url) });
         assert_eq!(server.send("DELETE", SUBSCRIPTIONS, &alice, input).await.status, 204);
     }
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_too_large_for_a_push_service_is_sent_shortened() {
+    let (server, mut receiver, alice) = start(Engine::Embedded).await;
+    subscribe(&server, &receiver, &alice, "/push/small?status=413&times=1").await;
+    let body = json!({ "channels": ["webpush"], "body": "é".repeat(1500), "data": { "cups": 2 } });
+    assert_eq!(notify(&server, &alice, body).await[0].1, "delivered");
+    let [whole, short] = [receiver.next().await["payload"].clone(), receiver.next().await["payload"].clone()];
+    assert_eq!((&whole["data"], whole["body"].as_str().unwrap().chars().count()), (&json!({ "cups": 2 }), 1500));
+    assert_eq!((&short["id"], &short["title"]), (&whole["id"], &json!("Tea")));
+    assert!((900..=1024).contains(&short.to_string().len()), "{short}");
+    server.stop().await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_push_has_the_number_of_unread_messages_as_it_is_then(
+    #[values(Engine::Embedded, Engine::Redis)] engine: Engine,
+) {
+    let (server, mut receiver, alice) = start(engine).await;
+    let (bob, carol) = (server.world.person("bob").await, server.world.person("carol").await);
+    let [tea, work] = [server.world.room(&[&bob, &alice]).await, server.world.room(&[&carol, &alice]).await];
+    subscribe(&server, &receiver, &alice, "/push/a").await;
+    let unread = async || server.world.domain.rooms.unread(&alice.viewer).await.unwrap().total;
+    for (author, room, total) in [(&bob, tea, 1), (&carol, work, 2), (&bob, tea, 3)] {
+        server.world.send(author, room, "Tea?").await;
+        let pushed = receiver.next().await;
+        assert_eq!((&pushed["payload"]["badge"], unread().await), (&json!(total), total));
+    }
+    let mark = Mark { room_id: tea, seq: 9 };
+    server.world.domain.messages.mark_read(&alice.viewer, &mark).await.unwrap();
+    let input = json!({ "type": "webhook", "endpoint": format!("{}/hook/mine", receiver.url) });
+    let made = server.send("POST", SUBSCRIPTIONS, &alice, input).await;
+    receiver.tell(&format!("mine {}", made.raw["secret"].as_str().unwrap())).await;
+    notify(&server, &alice, json!({ "channels": ["webhook"] })).await;
+    assert_eq!((&receiver.next().await["event"]["data"]["badge"], unread().await), (&json!(1), 1), "also of others");
     server.stop().await;
 }
 

@@ -197,7 +197,7 @@ impl Arrivals {
 /// A running server. End a test with [`TestServer::stop`], which checks that it ends well.
 pub struct TestServer {
     pub world: World,
-    url: String,
+    pub url: String,
     http: reqwest::Client,
     shutdown: CancellationToken,
     running: actix_web::rt::task::JoinHandle<anyhow::Result<()>>,

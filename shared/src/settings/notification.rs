@@ -30,6 +30,8 @@ pub struct Notification {
     pub allow_private_targets: bool,
     /// The server that takes e-mail; without it none is sent.
     pub smtp_url: Option<SmtpUrl>,
+    /// What comes in a room within so long is one e-mail to whoever has missed it.
+    pub email_batch_seconds: u64,
     /// Who writes: `no-reply@example.org`, or `Example <no-reply@example.org>`.
     pub smtp_from: Option<String>,
 }
@@ -93,6 +95,7 @@ impl Default for Notification {
             webhooks: false,
             allow_private_targets: false,
             smtp_url: None,
+            email_batch_seconds: 120,
             smtp_from: None,
         }
     }
@@ -132,6 +135,9 @@ impl Notification {
         }
         if let Some(missing) = self.apns.missing() {
             return Err((missing, "is needed with the others of notification.apns"));
+        }
+        if self.email_batch_seconds > 24 * 3600 {
+            return Err(("email_batch_seconds", "use up to 86400"));
         }
         match (&self.smtp_url, &self.smtp_from) {
             (_, Some(from)) if !EmailAddress::is_valid(from) || from.chars().any(char::is_control) => {

@@ -49,6 +49,8 @@
 //! | state | `Q` class time notification user | empty; class 0: due at time, 1: claimed at time |
 //! | state | `R` notification user | [`JobState`](crate::JobState), JSON |
 //! | state | `X` time notification user | empty; jobs that were over at time |
+//! | state | `M` 0 user room | notification, after, upto (u64 each): the mail about the room that waits |
+//! | state | `M` 1 notification user | after, upto (u64 each): what is in a mail about a room that is under way |
 //! | state | `L` user created notification | [`InboxItem`](crate::InboxItem), JSON |
 //! | state | `I` user notification | created, then the collapse key's hash if it has one |
 //! | state | `K` user hash(collapse key) | notification |

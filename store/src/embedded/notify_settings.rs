@@ -49,6 +49,19 @@ impl NotifyPreferences for Embedded {
         .await
     }
 
+    async fn switch_off(&self, user: UserId, channel: &str) -> Result<()> {
+        let channel = channel.to_owned();
+        self.write(move |tx| {
+            let mut reach = reach(tx, user)?;
+            if !reach.off.insert(channel.clone()) {
+                return Ok(());
+            }
+            tx.put(keys::reach(user), codec::to_json(&reach)?)?;
+            record_user_change(tx, user, UserChangeBody::NotifySettings).map(drop)
+        })
+        .await
+    }
+
     async fn reach(&self, user: UserId) -> Result<Reach> {
         self.read_point(|read| reach(read, user)).await
     }

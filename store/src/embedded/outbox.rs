@@ -10,10 +10,11 @@ use super::{
     codec::{self, Row, RowOut},
     keys::{self, JobName},
     kv::{Order, Read},
+    mails,
     notify_queue::nothing_in,
     tx::Tx,
 };
-use crate::{Backlog, ClaimedJob, Job, JobState, Outbox, Result};
+use crate::{Backlog, ClaimedJob, Job, JobState, Letter, Outbox, Result};
 
 /// A job that is not over.
 struct JobRow {
@@ -91,18 +92,20 @@ impl JobRow {
     }
 }
 
-fn enqueue(tx: &mut Tx, jobs: Vec<Job>) -> Result<()> {
-    for job in jobs {
-        let name = (job.id, job.user);
-        if tx.get(&keys::job_state(name))?.is_some() {
-            continue;
-        }
-        tx.put(keys::job_state(name), codec::to_json(&JobState::untried(&job))?)?;
-        // Never tried: due at any `now`. Ids are made in order of time, so the oldest come first.
-        let place = Place::Due(Timestamp::from_millis(0));
-        JobRow { job, attempts: 0, place }.put(tx)?;
+/// A job that nobody may claim before `due`. `false`: it was queued before.
+pub(super) fn enqueue(tx: &mut Tx, job: Job, due: Timestamp) -> Result<bool> {
+    let name = (job.id, job.user);
+    if tx.get(&keys::job_state(name))?.is_some() {
+        return Ok(false);
     }
-    Ok(())
+    tx.put(keys::job_state(name), codec::to_json(&JobState::untried(&job))?)?;
+    JobRow { job, attempts: 0, place: Place::Due(due) }.put(tx)?;
+    Ok(true)
+}
+
+fn enqueue_all(tx: &mut Tx, jobs: Vec<Job>) -> Result<()> {
+    // Due at any `now`. Ids are made in order of time, so the oldest come first.
+    jobs.into_iter().try_for_each(|job| enqueue(tx, job, Timestamp::from_millis(0)).map(drop))
 }
 
 fn claim(tx: &mut Tx, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<ClaimedJob>> {
@@ -134,6 +137,9 @@ fn settle(tx: &mut Tx, claimed: &ClaimedJob, state: &JobState, retry_at: Option<
     match retry_at {
         Some(at) => row.move_to(tx, Place::Due(at)),
         None => {
+            if let Some(room) = row.job.letter.as_ref().and_then(Letter::room) {
+                mails::end(tx, name.0, name.1, room)?;
+            }
             tx.delete(row.place.key(name));
             tx.delete(keys::job(name));
             tx.put(keys::job_over(Timestamp::now(), name), Vec::new())
@@ -145,7 +151,7 @@ fn settle(tx: &mut Tx, claimed: &ClaimedJob, state: &JobState, retry_at: Option<
 impl Outbox for Embedded {
     async fn enqueue(&self, jobs: &[Job]) -> Result<()> {
         let jobs = jobs.to_vec();
-        self.write(move |tx| enqueue(tx, jobs)).await
+        self.write(move |tx| enqueue_all(tx, jobs)).await
     }
 
     /// The consumer's name is not kept: in one process a claim needs no more than its receipt.

@@ -300,6 +300,8 @@ async fn a_job_is_claimed_once_retried_when_due_and_its_state_outlives_it_for_a_
         expires_at: None,
         created_at: now,
         message: None,
+        after: 0,
+        badge: None,
         letter: None,
         request_hash: None,
     };

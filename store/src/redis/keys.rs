@@ -129,6 +129,7 @@ keys! {
 
     outbox_due() = "{{outbox}}:due";
     outbox_jobs() = "{{outbox}}:jobs";
+    outbox_mails() = "{{outbox}}:mails";
     outbox_states(notification: NotificationId) = "{{outbox}}:states:{notification}";
 
     registry(service: &str) = "{{registry}}:{service}";

@@ -44,6 +44,29 @@ impl NotifyPreferences for Engine {
         self.connections.run::<i64>("put notification settings", put).await.map(drop)
     }
 
+    /// Anew while others change it: each time one of them is done.
+    async fn switch_off(&self, user: UserId, channel: &str) -> Result<()> {
+        let keys = &self.keys;
+        let read = cmd("HGET").arg(keys.notify(user)).arg(REACH).to_owned();
+        loop {
+            let text: Option<String> = self.connections.ask("read how a user is reached", &read).await?;
+            let mut reach: Reach = text.as_deref().map_or_else(|| Ok(Reach::default()), from_json)?;
+            if !reach.off.insert(channel.to_owned()) {
+                return Ok(());
+            }
+            let put = Call::new(&scripts::PUT_REACH)
+                .keys([keys.notify(user), keys.user_log(user), keys.user_channel(user)])
+                .arg(EventId::random().to_string())
+                .arg(codec::user::NOTIFY_SETTINGS)
+                .arg(USER_CHANGES_KEPT)
+                .arg(text.unwrap_or_default())
+                .arg(json(&reach)?);
+            if self.connections.run("switch a channel off", put).await? {
+                return Ok(());
+            }
+        }
+    }
+
     async fn reach(&self, user: UserId) -> Result<Reach> {
         let read = cmd("HGET").arg(self.keys.notify(user)).arg(REACH).to_owned();
         let text: Option<String> = self.connections.ask("read how a user is reached", &read).await?;

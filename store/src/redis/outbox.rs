@@ -13,16 +13,22 @@ use super::{
     codec::{from_json, json, parse},
     connection::corrupt,
     intents::millis,
+    mails::waiting,
     scripts::{self, Call},
 };
-use crate::{Backlog, ClaimedJob, Job, JobState, Outbox, Result};
+use crate::{Backlog, ClaimedJob, Job, JobState, Letter, Outbox, Result};
 
 /// How long the states of a request are kept after the last change.
-const STATES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const STATES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Jobs given to one call.
 const CLAIM: usize = 1000;
 /// Jobs stored in one step.
 const BATCH: usize = 200;
+
+/// The field of a job, and its place among those that are due.
+pub(super) fn job_name(id: NotificationId, user: UserId) -> String {
+    format!("{id}:{user}")
+}
 
 #[async_trait]
 impl Outbox for Engine {
@@ -74,14 +80,16 @@ impl Outbox for Engine {
     }
 
     async fn settle(&self, claimed: &ClaimedJob, state: &JobState, retry_at: Option<Timestamp>) -> Result<()> {
-        let (id, user) = (claimed.job.id, claimed.job.user);
+        let (keys, id, user) = (&self.keys, claimed.job.id, claimed.job.user);
+        let room = claimed.job.letter.as_ref().and_then(Letter::room);
         let settle = Call::new(&scripts::SETTLE_JOB)
-            .keys([self.keys.outbox_due(), self.keys.outbox_jobs(), self.keys.outbox_states(id)])
-            .arg(format!("{id}:{user}"))
+            .keys([keys.outbox_due(), keys.outbox_jobs(), keys.outbox_states(id), keys.outbox_mails()])
+            .arg(job_name(id, user))
             .arg(&claimed.receipt)
             .arg(user.to_string())
             .arg(json(state)?)
             .arg(millis(STATES_KEPT))
+            .arg(room.map_or_else(String::new, |room| waiting(user, room)))
             .arg(retry_at.map(Timestamp::as_millis));
         self.connections.run::<i64>("settle a job", settle).await.map(drop)
     }

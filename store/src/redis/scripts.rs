@@ -85,6 +85,9 @@ scripts! {
     ENQUEUE = "enqueue";
     CLAIM_JOBS = "claim_jobs";
     SETTLE_JOB = "settle_job";
+    GATHER_MAIL = "gather_mail";
+    SEAL_MAIL = "seal_mail";
+    PUT_REACH = "put_reach";
     ADD_TO_INBOX = "add_to_inbox";
     PUT_SUBSCRIPTION = "put_subscription";
     INBOX = "inbox";

@@ -8,13 +8,14 @@ use shared::{
     token::Kid,
 };
 use store::{
-    AttachmentRecord, ChosenStatus, Exchange, Login, Most, NewInvite, NotifySettings, Orphan, Outcome, PageFrom,
-    ProfilePatch, PushKind, PushSubscription, Removal, RoleChange, RoomPatch, RoomUpdate, Secret, SecretKind, Service,
-    SessionRecord, Store, StoreError, Ticket, TypingEvent, UploadClaim, UploadQuota,
+    AttachmentRecord, ChosenStatus, Exchange, Gathered, Login, Most, NewInvite, NotifySettings, Orphan, Outcome,
+    PageFrom, ProfilePatch, PushKind, PushSubscription, Removal, RoleChange, RoomPatch, RoomUpdate, Secret, SecretKind,
+    Service, SessionRecord, Store, StoreError, Ticket, TypingEvent, UploadClaim, UploadQuota,
 };
 
 use crate::{
     engine::{Engine, Fixture},
+    mails::mail,
     support::{account, actor, edit, giving, id, keyed, page, public_room},
 };
 
@@ -156,6 +157,7 @@ async fn reached(s: &Store) -> Vec<Option<String>> {
         down("push_key", s.push.push_key(b"x")),
         down("notify_settings", s.notify_preferences.notify_settings(user)),
         down("put_notify_settings", s.notify_preferences.put_notify_settings(user, &preferences)),
+        down("switch_off", s.notify_preferences.switch_off(user, "email")),
         down("reach", s.notify_preferences.reach(user)),
         down("room_levels", s.notify_preferences.room_levels(RoomId::new(), &users)),
     ]
@@ -239,6 +241,7 @@ async fn others(s: &Store) -> Vec<Option<String>> {
     let (ids, room) = ([user], RoomId::new());
     let outcomes = [(user, Outcome { after: 0, seq: 1, at: now, notification: None, reason: Some("online".into()) })];
     let (notification, kid) = (NotificationId::new(), Kid::parse("abc_DEF-0123456789abcd").unwrap());
+    let mail = mail(user, room);
     together![
         down("take_due", s.notify_queue.take_due(now, second, 9)),
         down("conclude", s.notify_queue.conclude(room, 1, &outcomes)),
@@ -248,6 +251,8 @@ async fn others(s: &Store) -> Vec<Option<String>> {
         down("claim", s.outbox.claim(me, now, second, 9)),
         down("backlog", s.outbox.backlog(now)),
         down("states", s.outbox.states(notification)),
+        down("gather", s.mails.gather(&mail, room, Gathered { after: 0, upto: 1 }, now)),
+        down("seal", s.mails.seal(notification, user, room)),
         down("inbox", s.inboxes.inbox(user, None, 9)),
         down("inbox_unread", s.inboxes.inbox_unread(user)),
         down("mark_inbox_read", s.inboxes.mark_inbox_read(user, notification, now)),

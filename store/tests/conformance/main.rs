@@ -24,6 +24,7 @@ mod history;
 mod inbox;
 mod invites;
 mod log;
+mod mails;
 mod marks;
 mod membership;
 mod mentions;
@@ -120,6 +121,7 @@ conformance! {
         settings_that_change_are_told_to_all_devices_and_others_are_not,
         settings_are_kept_and_replaced_as_a_whole,
         what_users_want_of_a_room_is_read_together,
+        a_channel_is_switched_off_and_nothing_else_changes,
     }
     push {
         a_subscription_is_kept_once_as_it_was_given,
@@ -382,6 +384,12 @@ conformance! {
         a_dead_consumer_s_job_goes_to_another,
         each_job_is_claimed_by_one_consumer,
         states_are_told_in_order_of_user,
+    }
+    mails {
+        what_comes_while_a_mail_waits_goes_with_it_and_what_comes_later_with_the_next,
+        each_user_and_room_has_a_mail_of_its_own,
+        a_mail_that_ended_unsealed_holds_nothing_up,
+        who_gathers_at_once_begins_one_mail,
     }
     inbox {
         reading_is_told_to_all_devices_once,

@@ -170,6 +170,8 @@ fn job(request: NotificationId, user: UserId) -> Job {
         expires_at: Some(Timestamp::from_millis(1_900_000_000_001)),
         created_at: Timestamp::from_millis(1_760_000_000_001),
         message: Some(id(RoomId::new(), 7)),
+        after: 0,
+        badge: None,
         letter: None,
         request_hash: None,
     }
@@ -183,6 +185,8 @@ fn bare(request: NotificationId, user: UserId) -> Job {
         collapse_key: None,
         expires_at: None,
         message: None,
+        after: 0,
+        badge: None,
         letter: None,
         ..job(request, user)
     }

@@ -5,7 +5,7 @@ use store::{DoNotDisturb, NotifySettings, Reach, RoomLevel, Topic, UserChangeBod
 
 use crate::{
     engine::Fixture,
-    support::{follow, user_change, user_log},
+    support::{at_once, follow, user_change, user_log},
 };
 
 pub async fn settings_are_kept_and_replaced_as_a_whole(s: &Fixture) {
@@ -25,6 +25,29 @@ pub async fn settings_are_kept_and_replaced_as_a_whole(s: &Fixture) {
     }
     assert_eq!(s.notify_preferences.notify_settings(other).await.unwrap(), NotifySettings::default());
     assert_eq!(s.notify_preferences.reach(other).await.unwrap(), Reach::default());
+}
+
+pub async fn a_channel_is_switched_off_and_nothing_else_changes(s: &Fixture) {
+    let (user, other, tea) = (UserId::new(), UserId::new(), RoomId::new());
+    let quiet = DoNotDisturb { from: 1320, to: 420, time_zone: "Europe/Berlin".into() };
+    let reach = Reach { off: ["webpush".to_owned()].into(), quiet: Some(quiet) };
+    let mut settings = NotifySettings { reach, rooms: [(tea, RoomLevel::Muted)].into() };
+    s.notify_preferences.put_notify_settings(user, &settings).await.unwrap();
+    let names = ["email", "fcm", "apns", "email"];
+    at_once(names.map(|name| {
+        let preferences = s.notify_preferences.clone();
+        async move { preferences.switch_off(user, name).await.unwrap() }
+    }))
+    .await;
+    settings.reach.off.extend(names.map(String::from));
+    assert_eq!(s.notify_preferences.notify_settings(user).await.unwrap(), settings);
+    let log = user_log(&s.store, user, Position::BEGINNING).await;
+    assert_eq!(log.len(), 4, "it is told to all devices, once for each that was on");
+    let mut told = follow(&s.store, &[Topic::User(other)]).await;
+    s.notify_preferences.switch_off(other, "email").await.unwrap();
+    assert_eq!(user_change(&mut told).await, (other, UserChangeBody::NotifySettings));
+    let reach = Reach { off: ["email".to_owned()].into(), quiet: None };
+    assert_eq!(s.notify_preferences.reach(other).await.unwrap(), reach, "who had set nothing");
 }
 
 pub async fn settings_that_change_are_told_to_all_devices_and_others_are_not(s: &Fixture) {

@@ -125,6 +125,8 @@ fn job(id: NotificationId, user: UserId) -> Job {
         expires_at: None,
         created_at,
         message: None,
+        after: 0,
+        badge: None,
         letter: None,
         request_hash: None,
     }

@@ -55,6 +55,8 @@ struct Aps<'a> {
     alert: Alert<'a>,
     sound: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    badge: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     category: Option<&'a str>,
     /// What the device shows together.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,7 +121,8 @@ fn collapse_id(key: &str) -> String {
 
 fn pushed<'a>(job: &'a Job, payload: &Payload<'a>) -> Pushed<'a> {
     let alert = Alert { title: payload.title, body: payload.body };
-    let aps = Aps { alert, sound: "default", category: payload.category, thread_id: job.collapse_key.as_deref() };
+    let (badge, thread_id) = (payload.badge, job.collapse_key.as_deref());
+    let aps = Aps { alert, sound: "default", badge, category: payload.category, thread_id };
     Pushed { aps, id: payload.id, data: payload.data, created_at: payload.created_at }
 }
 

@@ -86,6 +86,14 @@ struct Android {
     collapse_key: Option<String>,
     ttl: String,
     priority: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notification: Option<Counted>,
+}
+
+/// The number at the app's icon.
+#[derive(Serialize)]
+struct Counted {
+    notification_count: u64,
 }
 
 impl Fcm {
@@ -140,8 +148,12 @@ fn request<'a>(job: &Job, token: &'a str, payload: &Payload<'a>) -> Request<'a> 
     if let Some(category) = payload.category {
         data.insert("category", category.into());
     }
+    if let Some(badge) = payload.badge {
+        data.insert("badge", badge.to_string());
+    }
+    let notification = payload.badge.map(|notification_count| Counted { notification_count });
     let ttl = format!("{}s", ttl(job).as_secs());
-    let android = Android { collapse_key: job.collapse_key.clone(), ttl, priority: "HIGH" };
+    let android = Android { collapse_key: job.collapse_key.clone(), ttl, priority: "HIGH", notification };
     Request {
         message: Message { token, notification: Shown { title: payload.title, body: payload.body }, data, android },
     }

@@ -6,11 +6,14 @@ use anyhow::Context;
 use async_trait::async_trait;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Domain, notifications::WEB_PUSH};
+use domain::{
+    Domain,
+    notifications::{WEB_PUSH, push_key},
+};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use moka::sync::Cache;
 use reqwest::{
-    Url,
+    StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use serde::Serialize;
@@ -21,10 +24,12 @@ use tokio::sync::OnceCell;
 use web_push_native::{Auth, p256::PublicKey};
 
 use super::{Meaning, Service, Verdict, fitting, ttl};
-use crate::outgoing::{Answer, Outgoing};
+use crate::outgoing::{Answer, Outgoing, SendError};
 
 /// Plain bytes of a push: services take 4096 encrypted ones (RFC 8030 §7.2), of which 103 are not the message's.
 const PLAIN_BYTES: usize = 3993;
+/// The same where a service says that this is too much for it.
+const SHORT_BYTES: usize = 1024;
 /// How long one signed statement of who we are serves; services accept 24 h (RFC 8292 §2).
 const NAMED: Duration = Duration::from_secs(12 * 3600);
 /// Push services whose statements are kept.
@@ -38,6 +43,9 @@ pub struct WebPush {
     /// `Authorization` by the origin of the push service; signed anew in the middle of its life.
     statements: Cache<String, HeaderValue>,
 }
+
+/// What came of a request.
+type Exchanged = Result<Answer, SendError>;
 
 /// Who this deployment is to push services.
 struct Identity {
@@ -67,10 +75,7 @@ impl WebPush {
 
     async fn identity(&self) -> domain::Result<&Identity> {
         let load = async || {
-            let made = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-                .and_then(|pair| pair.to_pkcs8v1())
-                .context("make a key for pushes")?;
-            let kept = self.domain.store.push.push_key(made.as_ref()).await?;
+            let kept = push_key(&self.domain.store).await?;
             let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &kept)
                 .map_err(|e| anyhow::anyhow!("the key for pushes that is kept: {e}"))?;
             let public = URL_SAFE_NO_PAD.encode(pair.public_key());
@@ -98,8 +103,19 @@ impl WebPush {
         Ok(value)
     }
 
-    async fn request(&self, job: &Job, subscription: &PushSubscription) -> domain::Result<(HeaderMap, Vec<u8>)> {
-        let plain = fitting(job, PLAIN_BYTES, |payload| serde_json::to_vec(payload)).context("write a push")?;
+    /// One attempt with at most so many plain bytes.
+    async fn post(&self, job: &Job, subscription: &PushSubscription, bytes: usize) -> domain::Result<Exchanged> {
+        let (headers, body) = self.request(job, subscription, bytes).await?;
+        Ok(self.outgoing.post(&subscription.endpoint, headers, body).await)
+    }
+
+    async fn request(
+        &self,
+        job: &Job,
+        subscription: &PushSubscription,
+        bytes: usize,
+    ) -> domain::Result<(HeaderMap, Vec<u8>)> {
+        let plain = fitting(job, bytes, |payload| serde_json::to_vec(payload)).context("write a push")?;
         let body = encrypt(subscription, plain).context("encrypt for a device")?;
         let ttl = ttl(job);
         let mut headers: HeaderMap = [
@@ -131,10 +147,15 @@ impl Service for WebPush {
     }
 
     async fn send(&self, job: &Job, subscription: &PushSubscription) -> Verdict {
-        match self.request(job, subscription).await {
-            Ok((headers, body)) => {
-                Verdict::of(self.outgoing.post(&subscription.endpoint, headers, body).await, meaning)
-            }
+        let too_large =
+            |answer: &Exchanged| answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::PAYLOAD_TOO_LARGE);
+        let answer = match self.post(job, subscription, PLAIN_BYTES).await {
+            // Rather a short notification than none.
+            Ok(answer) if too_large(&answer) => self.post(job, subscription, SHORT_BYTES).await,
+            answer => answer,
+        };
+        match answer {
+            Ok(answer) => Verdict::of(answer, meaning),
             Err(e) => {
                 e.log();
                 Verdict::later("internal error")

@@ -1,4 +1,4 @@
-//! Keys of what a notifier needs: due rooms, jobs, inboxes, outcomes.
+//! Keys of what a notifier needs: due rooms, jobs, mails, inboxes, outcomes.
 
 use shared::{NotificationId, RoomId, Timestamp, UserId};
 
@@ -62,6 +62,16 @@ pub(in crate::embedded) fn jobs_over_until(at: Timestamp) -> Span {
 pub(in crate::embedded) fn job_name(key: &[u8]) -> Option<JobName> {
     let name = &key[key.len().checked_sub(2 * ID)?..];
     Some((NotificationId::from_slice(&name[..ID])?, UserId::from_slice(&name[ID..])?))
+}
+
+/// The mail about a room that waits for a user.
+pub(in crate::embedded) fn mail_waiting(user: UserId, room: RoomId) -> Key {
+    state(b'M', &[&[0], user.as_bytes(), room.as_bytes()])
+}
+
+/// What is in a mail about a room that is under way.
+pub(in crate::embedded) fn mail_sealed((id, user): JobName) -> Key {
+    state(b'M', &[&[1], id.as_bytes(), user.as_bytes()])
 }
 
 pub(in crate::embedded) fn inbox_item(user: UserId, created: Timestamp, id: NotificationId) -> Key {

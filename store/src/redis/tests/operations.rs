@@ -266,6 +266,8 @@ async fn what_is_to_be_notified_is_given_to_one_and_again_after_its_lease(#[case
         expires_at: None,
         created_at: at,
         message: None,
+        after: 0,
+        badge: None,
         letter: None,
         request_hash: None,
     };
