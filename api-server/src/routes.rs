@@ -36,24 +36,7 @@ use crate::{directory::Directory, gateway::Gateway};
 pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory: &Arc<Directory>, gateway: &Gateway) {
     cfg.app_data(Data::from(directory.clone())).app_data(Data::new(gateway.clone()));
 
-    cfg.service(accounts::sign_up) // POST /api/signup
-        .service(accounts::log_in) // POST /api/login
-        .service(accounts::guest) // POST /api/guest
-        .service(accounts::refresh) // POST /api/token/refresh
-        .service(accounts::log_out) // POST /api/logout
-        .service(accounts::change_password) // POST /api/password
-        .service(recovery::forgot_password) // POST /api/password/forgot
-        .service(recovery::reset_password) // POST /api/password/reset
-        .service(recovery::verify_email) // POST /api/email/verify
-        .service(recovery::ask_for_verification) // POST /api/email/verification
-        .service(sessions::sessions) // GET /api/sessions
-        .service(sessions::revoke) // DELETE /api/sessions/{id}
-        .service(sessions::ws_ticket) // POST /api/ws-ticket
-        .service(accounts::profile) // GET /api/profile
-        .service(accounts::patch_profile) // PATCH /api/profile
-        .service(accounts::delete_account) // DELETE /api/profile
-        .service(accounts::jwks); // GET /.well-known/jwks.json
-
+    configure_accounts(cfg);
     configure_dialects(cfg); // before the native paths that look alike
 
     cfg.service(users::search) // GET /api/users
@@ -122,6 +105,29 @@ pub(crate) fn configure(cfg: &mut ServiceConfig, api: &settings::Api, directory:
     if api.web_chat {
         cfg.map(page::configure); // GET /, and its files
     }
+}
+
+/// The caller's own account and logins.
+fn configure_accounts(cfg: &mut ServiceConfig) {
+    cfg.service(accounts::sign_up) // POST /api/signup
+        .service(accounts::log_in) // POST /api/login
+        .service(accounts::guest) // POST /api/guest
+        .service(accounts::refresh) // POST /api/token/refresh
+        .service(accounts::log_out) // POST /api/logout
+        .service(accounts::change_password) // POST /api/password
+        .service(recovery::forgot_password) // POST /api/password/forgot
+        .service(recovery::reset_password) // POST /api/password/reset
+        .service(recovery::verify_email) // POST /api/email/verify
+        .service(recovery::ask_for_verification) // POST /api/email/verification
+        .service(sessions::sessions) // GET /api/sessions
+        .service(sessions::revoke) // DELETE /api/sessions/{id}
+        .service(sessions::ws_ticket) // POST /api/ws-ticket
+        .service(accounts::profile) // GET /api/profile
+        .service(accounts::patch_profile) // PATCH /api/profile
+        .service(accounts::delete_account) // DELETE /api/profile
+        .service(accounts::jwks); // GET /.well-known/jwks.json
+
+    messaging::configure(cfg); // before the native paths that look alike
 }
 
 /// Notifications, and where they are pushed to.
