@@ -126,8 +126,6 @@ fn configure_accounts(cfg: &mut ServiceConfig) {
         .service(accounts::patch_profile) // PATCH /api/profile
         .service(accounts::delete_account) // DELETE /api/profile
         .service(accounts::jwks); // GET /.well-known/jwks.json
-
-    messaging::configure(cfg); // before the native paths that look alike
 }
 
 /// Notifications, and where they are pushed to.

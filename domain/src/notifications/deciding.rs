@@ -346,11 +346,9 @@ mod tests {
         Device { instance: InstanceId::new(), connection: 1, kind: SocketKind::Chat, focused, since }
     }
 
-    #[test]
-    fn who_is_told_of_a_message() {
-        let (me, other, blocked) = (UserId::new(), UserId::new(), UserId::new());
-        let message = |seq, author| StoredMessage {
-            room: RoomId::direct(me, other),
+    fn message(room: RoomId, seq: u64, author: UserId) -> StoredMessage {
+        StoredMessage {
+            room,
             seq,
             author,
             kind: MessageType::Text,
@@ -364,9 +362,19 @@ mod tests {
             reactions: Vec::new(),
             edited_at: None,
             deleted_at: None,
-        };
-        let at = Timestamp::from_millis(0);
-        let member = Membership { user: me, role: Role::Member, joined_seq: 2, joined_rev: 1, joined_at: at };
+        }
+    }
+
+    /// Since the second message.
+    fn member(user: UserId) -> Membership {
+        Membership { user, role: Role::Member, joined_seq: 2, joined_rev: 1, joined_at: Timestamp::from_millis(0) }
+    }
+
+    #[test]
+    fn who_is_told_of_a_message() {
+        let (me, other, blocked) = (UserId::new(), UserId::new(), UserId::new());
+        let message = |seq, author| message(RoomId::direct(me, other), seq, author);
+        let member = member(me);
         let with = |devices| PresenceState { devices, ..PresenceState::default() };
         let cases = [
             (message(5, other), vec![], 0, Decision::Notify, "away, unread"),
@@ -422,17 +430,23 @@ mod tests {
                 Recipient { membership: &member, presence: &presence, read_seq: read, exceptions: &exceptions };
             assert_eq!(decide(recipient, &message), expected, "{why}");
         }
-        // What others are shown of them does not matter.
+    }
+
+    #[test]
+    fn what_others_are_shown_of_them_does_not_matter() {
+        let (me, other) = (UserId::new(), UserId::new());
+        let (member, message) = (member(me), message(RoomId::direct(me, other), 5, other));
         let (exceptions, published) = (Exceptions::default(), Published { status: Status::Online, text: None });
         let lid = PresenceState { left: Some(Timestamp::now()), published, ..PresenceState::default() };
-        let hidden = PresenceState { chosen: ChosenStatus::Invisible, ..with(vec![device(Some(true))]) };
+        let devices = vec![device(Some(true))];
+        let hidden = PresenceState { chosen: ChosenStatus::Invisible, devices, ..PresenceState::default() };
         let cases = [
             (&lid, Decision::Notify, "the lid was closed a second ago, and they are still shown as online"),
             (&hidden, Decision::Present, "they are there, and shown as offline"),
         ];
         for (presence, expected, why) in cases {
             let recipient = Recipient { membership: &member, presence, read_seq: 0, exceptions: &exceptions };
-            assert_eq!(decide(recipient, &message(5, other)), expected, "{why}");
+            assert_eq!(decide(recipient, &message), expected, "{why}");
         }
     }
 }
