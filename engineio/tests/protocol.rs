@@ -9,7 +9,11 @@ use std::{net::TcpListener, time::Duration};
 
 use engineio::Config;
 use futures_util::{SinkExt, StreamExt};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite};
 use tungstenite::Message;
 
@@ -328,7 +332,13 @@ async fn there_are_no_more_sessions_than_may_be() {
 async fn what_is_too_large_is_refused_before_it_is_kept() {
     let server = Server::start();
     let sid = server.open().await;
-    assert_eq!(server.post(&sid, vec![b'4'; 3_000_000]).await.0, 413);
+    // Announced, not sent: whoever is refused while they send may not get to read it.
+    let mut refused = TcpStream::connect(&server.address).await.unwrap();
+    let head = format!("POST /engine.io/?{} HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n", polling(&sid));
+    refused.write_all(head.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    timeout(LONG, refused.read_exact(&mut status)).await.expect("an answer").unwrap();
+    assert_eq!(&status, b"HTTP/1.1 413");
     assert_eq!(server.post(&sid, "4on").await, ok(), "the session goes on");
     let mut socket = server.session_by_socket().await;
     socket.send(Message::text(format!("4{}", "x".repeat(65_537)))).await.unwrap();

@@ -4,7 +4,7 @@ use client::{OutgoingMessage, api::NewRoom, protocol::RoomType, shared::RoomId};
 use e2e::{Person, System};
 use serde_json::Value;
 
-use super::browser::{Browser, SOON, Screen, Window, target};
+use super::browser::{Browser, Screen, Window, target};
 
 /// Runs axe-core with the rules of WCAG 2.2 A and AA and its best practices; gives what it found.
 const CHECK: &str = r#"
@@ -18,7 +18,7 @@ async fn check(window: &Window, state: &str) {
     for theme in ["light", "dark"] {
         window.script(&format!("document.documentElement.dataset.theme = '{theme}'")).await;
         window.picture(&format!("{state}-{theme}")).await;
-        let found = window.driver.execute_async(CHECK, vec![]).await.unwrap().json().clone();
+        let found = window.script_async(CHECK).await;
         assert!(found[0].as_u64() > Some(10), "axe looked at {state}: {found}");
         assert_eq!(found[1], Value::Array(vec![]), "{state}, {theme}");
         window.until(&format!("{state} is no wider than its place"), FITS).await;
@@ -35,8 +35,7 @@ async fn with_axe(window: &Window) {
     let path = target().join("web-chat/node_modules/axe-core/axe.min.js");
     let source = std::fs::read_to_string(&path);
     let source = source.unwrap_or_else(|e| panic!("{}: {e}; .ci/prerequisites installs it", path.display()));
-    window.driver.set_script_timeout(SOON).await.unwrap();
-    window.driver.execute(source, vec![]).await.unwrap();
+    window.script(&source).await;
 }
 
 /// A room in which something of each kind was said, and a direct one.

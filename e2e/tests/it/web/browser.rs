@@ -1,6 +1,8 @@
 //! A headless Chromium driven by chromedriver; `.ci/prerequisites` installs both.
 
 use std::{
+    io::{Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -8,12 +10,10 @@ use std::{
 
 use client::shared::RoomId;
 use e2e::{Person, System, eventually};
-use serde_json::{Value, json};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, error::CmdError, wd::TimeoutConfiguration};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use thirtyfour::{
-    By, ChromiumLikeCapabilities, DesiredCapabilities, Key, WebDriver, WebElement, error::WebDriverResult,
-    extensions::query::ElementQueryable,
-};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -37,7 +37,18 @@ const ARGUMENTS: [&str; 9] = [
     "--lang=en-GB",
 ];
 
-/// A chromedriver of the test's own. Open windows first end when they are dropped, then this.
+/// Keys as WebDriver names them (W3C WebDriver, "Keyboard actions").
+pub mod key {
+    pub const TAB: &str = "\u{e004}";
+    pub const ENTER: &str = "\u{e007}";
+    pub const SHIFT: &str = "\u{e008}";
+    pub const CONTROL: &str = "\u{e009}";
+    pub const ESCAPE: &str = "\u{e00c}";
+    pub const UP: &str = "\u{e013}";
+    pub const RIGHT: &str = "\u{e014}";
+}
+
+/// A chromedriver of the test's own. With it, all its windows end.
 pub struct Browser {
     port: u16,
     profiles: TempDir,
@@ -52,7 +63,7 @@ pub enum Screen {
 
 /// A page of a browser with a profile of its own.
 pub struct Window {
-    pub driver: WebDriver,
+    pub driver: Client,
 }
 
 impl Browser {
@@ -88,20 +99,21 @@ impl Browser {
 
     /// A new window at the page of `system`.
     pub async fn open(&self, system: &System, screen: Screen) -> Window {
-        let mut wanted = DesiredCapabilities::chrome();
         let profile = tempfile::tempdir_in(self.profiles.path()).unwrap().keep();
-        for argument in ARGUMENTS {
-            wanted.add_arg(argument).unwrap();
-        }
-        wanted.add_arg(&format!("--user-data-dir={}", profile.display())).unwrap();
-        wanted.add_arg("--window-size=1280,800").unwrap();
+        let own = [format!("--user-data-dir={}", profile.display()), "--window-size=1280,800".into()];
+        let arguments: Vec<String> = ARGUMENTS.iter().map(|one| one.to_string()).chain(own).collect();
+        let mut options = json!({ "args": arguments });
         if screen == Screen::Phone {
             let metrics = json!({"width": 390, "height": 844, "pixelRatio": 2, "touch": true});
-            wanted.add_experimental_option("mobileEmulation", json!({ "deviceMetrics": metrics })).unwrap();
+            options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
         }
-        let driver = WebDriver::new(format!("http://127.0.0.1:{}", self.port), wanted).await.expect("Chromium starts");
+        let wanted = Map::from_iter([("goog:chromeOptions".into(), options)]);
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let driver = format!("http://127.0.0.1:{}", self.port);
+        let driver = builder.capabilities(wanted).connect(&driver).await.expect("Chromium starts");
+        driver.update_timeouts(TimeoutConfiguration::new(Some(SOON), None, None)).await.unwrap();
         let home = format!("http://{}/", system.first_address("api").unwrap());
-        driver.goto(home).await.unwrap();
+        driver.goto(&home).await.unwrap();
         Window { driver }
     }
 
@@ -113,11 +125,23 @@ impl Browser {
     }
 }
 
+impl Drop for Browser {
+    /// Asks it to end its windows and itself: killed, it would leave them running. A test that ends is not held up long.
+    fn drop(&mut self) {
+        let Ok(mut driver) = TcpStream::connect(("127.0.0.1", self.port)) else { return };
+        let asked = driver.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+        if asked.and_then(|()| driver.set_read_timeout(Some(SOON))).is_ok() {
+            // Until it is gone.
+            let _ = driver.read_to_end(&mut Vec::new());
+        }
+    }
+}
+
 impl Window {
     pub async fn log_in(&self, name: &str) {
         self.fill("input[name=username]", name).await;
         self.fill("input[name=password]", "correct horse").await;
-        self.keys(Key::Enter + "").await;
+        self.keys(key::ENTER).await;
         self.until("the rooms are there", "document.querySelector('room-list .whoami')").await;
         self.until("it is online", "document.querySelector('.whoami .presence.online')").await;
     }
@@ -135,7 +159,7 @@ impl Window {
     /// Says something in the room that is open.
     pub async fn say(&self, text: &str) {
         self.fill("room-view textarea", text).await;
-        self.keys(Key::Enter + "").await;
+        self.keys(key::ENTER).await;
     }
 
     /// Waits until a message with this text is shown, and then for its state, of one's own.
@@ -160,7 +184,7 @@ impl Window {
     pub async fn until(&self, what: &str, expression: &str) -> Value {
         let script = format!("const found = {expression}; return found instanceof Node ? true : found");
         let found = eventually(what, SOON, async || {
-            let value = self.driver.execute(&*script, vec![]).await.ok()?.json().clone();
+            let value = self.driver.execute(&script, vec![]).await.ok()?;
             let is_true =
                 !matches!(&value, Value::Null | Value::Bool(false)) && value != json!(0) && value != json!("");
             is_true.then_some(value)
@@ -170,23 +194,35 @@ impl Window {
             Err(error) => {
                 let name = format!("failed-{}", what.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
                 self.picture(&name).await;
-                panic!("{error}; see {name}.png; the browser's log: {:#?}", self.driver.browser_log().await)
+                panic!("{error}; see {name}.png")
             }
         }
     }
 
     pub async fn script(&self, script: &str) -> Value {
-        self.driver.execute(script, vec![]).await.unwrap().json().clone()
+        self.driver.execute(script, vec![]).await.unwrap()
+    }
+
+    /// Runs a script that says itself when it is done, and what came of it.
+    pub async fn script_async(&self, script: &str) -> Value {
+        self.driver.execute_async(script, vec![]).await.unwrap()
     }
 
     /// The first element of this selector that is shown.
-    pub async fn find(&self, selector: &str) -> WebElement {
-        let query = self.driver.query(By::Css(selector)).wait(SOON, Duration::from_millis(50)).and_displayed();
-        match query.first().await {
+    pub async fn find(&self, selector: &str) -> Element {
+        let found = eventually(selector, SOON, async || {
+            for element in self.driver.find_all(Locator::Css(selector)).await.ok()? {
+                if element.is_displayed().await.is_ok_and(|shown| shown) {
+                    return Some(element);
+                }
+            }
+            None
+        });
+        match found.await {
             Ok(found) => found,
             Err(error) => {
                 self.picture("failed-find").await;
-                panic!("{selector}: {error}; see failed-find.png")
+                panic!("{error}; see failed-find.png")
             }
         }
     }
@@ -206,7 +242,7 @@ impl Window {
     }
 
     /// Presses keys where the focus is.
-    pub async fn keys(&self, keys: impl Into<thirtyfour::TypingData>) {
+    pub async fn keys(&self, keys: &str) {
         let element = self.driver.active_element().await.unwrap();
         element.send_keys(keys).await.unwrap();
     }
@@ -215,11 +251,12 @@ impl Window {
     pub async fn picture(&self, name: &str) {
         let directory = target().join("screenshots");
         std::fs::create_dir_all(&directory).unwrap();
-        self.driver.screenshot(&directory.join(format!("{name}.png"))).await.unwrap();
+        let picture = self.driver.screenshot().await.unwrap();
+        std::fs::write(directory.join(format!("{name}.png")), picture).unwrap();
     }
 
     /// As after closing the page and coming back.
-    pub async fn reload(&self) -> WebDriverResult<()> {
+    pub async fn reload(&self) -> Result<(), CmdError> {
         self.driver.refresh().await
     }
 }

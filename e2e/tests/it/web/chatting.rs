@@ -2,9 +2,9 @@
 
 use client::{OutgoingMessage, api::NewRoom, protocol::RoomType};
 use e2e::System;
-use thirtyfour::Key;
+use fantoccini::actions::{InputSource, MouseActions, PointerAction};
 
-use super::browser::{Browser, Screen};
+use super::browser::{Browser, Screen, key::ENTER};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_talk_in_two_windows() {
@@ -32,7 +32,7 @@ async fn two_people_talk_in_two_windows() {
     let typing = format!("document.querySelector('.typing').textContent === '{} is typing'", bob.name);
     hers.until("she sees him type", &typing).await;
     hers.picture("typing").await;
-    his.keys(", as always" + Key::Enter).await;
+    his.keys(&format!(", as always{ENTER}")).await;
     hers.until_said("I am, as always", None).await;
     hers.until("he types no more", "document.querySelector('.typing').textContent === ''").await;
     let said = format!("document.querySelector('[aria-live=polite]').textContent === '{}: I am, as always'", bob.name);
@@ -80,7 +80,8 @@ async fn what_is_said_can_be_answered_reacted_to_edited_and_deleted() {
 /// A click in the toolbar of the newest message.
 async fn act(window: &super::browser::Window, label: &str) {
     let row = window.find("li.message:last-child").await;
-    window.driver.action_chain().move_to_element_center(&row).perform().await.unwrap();
+    let onto = PointerAction::MoveToElement { element: row, duration: None, x: 0.0, y: 0.0 };
+    window.driver.perform_actions(MouseActions::new("mouse".into()).then(onto)).await.unwrap();
     window.click(&format!("li.message:last-child .actions [aria-label='{label}']")).await;
 }
 
@@ -110,7 +111,7 @@ async fn pictures_are_pasted_and_dropped_and_seen() {
     let browser = Browser::start().await;
     let hers = browser.open_as(&system, &alice).await;
     hers.enter(room).await;
-    hers.driver.execute_async(PICTURE, vec![]).await.unwrap();
+    hers.script_async(PICTURE).await;
     hers.until("one pasted, one dropped", "document.querySelectorAll('.chosen li').length === 2").await;
     hers.say("The sea").await;
     hers.until_said("The sea", Some("sent")).await;

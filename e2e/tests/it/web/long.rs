@@ -55,10 +55,9 @@ async fn ten_thousand_messages_are_as_light_as_a_hundred() {
     let window = browser.open_as(&system, &alice).await;
     window.enter(room).await;
     window.until("messages are there", "document.querySelectorAll('li.message').length > 5").await;
-    window.driver.set_script_timeout(super::browser::SOON).await.unwrap();
     let mut oldest = MESSAGES as u64;
     while oldest > 150 {
-        let seen: Value = window.driver.execute_async(SCROLL, vec![]).await.unwrap().json().clone();
+        let seen: Value = window.script_async(SCROLL).await;
         let number = |name: &str| seen[name].as_f64().unwrap();
         assert!(number("rows") <= ROWS as f64 && number("elements") <= ELEMENTS as f64, "{seen}");
         assert!((0.0..2.0).contains(&number("moved")), "what one looks at stays: {seen}");
