@@ -341,9 +341,7 @@ async fn an_unknown_path_and_a_wrong_method_are_told_apart(#[values(Engine::Embe
       }
     }
     "#);
-    for path in
-        ["/", "/api", "/api/", "/api/rooms/", "/api/rooms//join", "//", "/%00", "/health/x", "/.env", "/docs/none"]
-    {
+    for path in ["/api", "/api/", "/api/rooms/", "/api/rooms//join", "//", "/%00", "/health/x", "/.env", "/docs/none"] {
         stage.alice.get(path).await.refused(404, "NOT_FOUND");
     }
     for (method, path) in [

@@ -44,7 +44,22 @@ async fn notifications_go_through_to_the_inbox(#[values(Engine::Embedded, Engine
     };
     assert_eq!(state.raw["recipients"].as_array().unwrap().len(), 1);
     let inbox = alice.get("/api/notifications?limit=10").await;
-    assert_answer!(inbox, @r#"{"status": 200, "body": {"items": [{"body": "there", "createdAt": "[time]", "id": "[id 1]", "title": "Hi"}], "unread": 1}}"#);
+    assert_answer!(inbox, @r#"
+    {
+      "status": 200,
+      "body": {
+        "items": [
+          {
+            "body": "there",
+            "createdAt": "[time]",
+            "id": "[id 1]",
+            "title": "Hi"
+          }
+        ],
+        "unread": 1
+      }
+    }
+    "#);
     let item = inbox.raw["items"][0]["id"].as_str().unwrap();
     alice.call("PUT", &format!("/api/notifications/{item}/read"), None).await.expect(204);
     let all = alice.call("PUT", "/api/notifications/read-all", None).await.expect(200);

@@ -127,6 +127,14 @@ async fn an_author_learns_what_became_of_a_message_for_each_who_may_see_it(
             "push": {
               "at": "[time]",
               "channel": "inbox",
+              "channels": [
+                {
+                  "at": "[time]",
+                  "attempts": 1,
+                  "channel": "inbox",
+                  "state": "delivered"
+                }
+              ],
               "state": "delivered"
             },
             "read": false,
@@ -150,6 +158,14 @@ async fn an_author_learns_what_became_of_a_message_for_each_who_may_see_it(
             "push": {
               "at": "[time]",
               "channel": "inbox",
+              "channels": [
+                {
+                  "at": "[time]",
+                  "attempts": 1,
+                  "channel": "inbox",
+                  "state": "delivered"
+                }
+              ],
               "state": "delivered"
             },
             "read": false,

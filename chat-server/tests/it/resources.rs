@@ -100,6 +100,7 @@ async fn whoever_has_a_token_is_who_they_are_and_hears_of_the_lobby_alone(
     let tea = world.room(&mut native, "tea").await;
     let (mut client, id, token) = world.resources(Some(&ann)).await;
     assert_eq!((id, token), (json!(ann.id), ann.token.clone()));
+    native.until("ROOM_ADDED").await;
     native.ask_among_events("SEND_MESSAGE", json!({ "roomId": tea, "content": "elsewhere" })).await;
     world.room(&mut native, "coffee").await;
     client.send("here").await;
