@@ -100,9 +100,8 @@ async fn whoever_has_a_token_is_who_they_are_and_hears_of_the_lobby_alone(
     let tea = world.room(&mut native, "tea").await;
     let (mut client, id, token) = world.resources(Some(&ann)).await;
     assert_eq!((id, token), (json!(ann.id), ann.token.clone()));
-    native.until("ROOM_ADDED").await;
     native.ask_among_events("SEND_MESSAGE", json!({ "roomId": tea, "content": "elsewhere" })).await;
-    world.room(&mut native, "coffee").await;
+    native.ask_among_events("CREATE_ROOM", json!({ "name": "coffee", "type": "public" })).await;
     client.send("here").await;
     assert_eq!(client.next().await["content"], "here");
     // A second time: they are in the lobby already, and the token a guest was given opens it again.
