@@ -180,7 +180,7 @@ impl Session {
             }
         } else {
             let pins = follow_rooms(hub, &peer, &arrival.rooms).await?;
-            let others = hub.learn_directs(&peer, &pins.rooms().collect::<Vec<_>>()).await?;
+            let others = hub.learn_directs(&peer, pins.rooms()).await?;
             hub.attach_all(&peer, &pins, first);
             hub.watch_people(&peer, others).await?;
         }

@@ -33,7 +33,7 @@ pub async fn add_room(hub: &Rc<Hub>, user: UserId, room: RoomId, position: Optio
         let mut gates = Vec::with_capacity(peers.len());
         for peer in &peers {
             gates.extend(hub.gate_unless_there(peer, room).await?);
-            let others = hub.learn_directs(peer, &[room]).await?;
+            let others = hub.learn_directs(peer, std::iter::once(room)).await?;
             hub.watch(peer, others).await?;
         }
         Ok::<_, DomainError>((gates, Added::read(hub, &viewer, room, position).await?))

@@ -19,10 +19,15 @@ impl Peer {
 impl Hub {
     /// Whose rooms these are, for a connection that is about to enter them: their entries are pinned. One read for each
     /// that may be direct and is not known yet; none for connections that are not told. Gives who the others are.
-    pub async fn learn_directs(self: &Rc<Self>, peer: &Peer, rooms: &[RoomId]) -> Result<Vec<UserId>> {
+    pub async fn learn_directs(
+        self: &Rc<Self>,
+        peer: &Peer,
+        rooms: impl Iterator<Item = RoomId>,
+    ) -> Result<Vec<UserId>> {
         if !peer.is_messaging() {
             return Ok(Vec::new());
         }
+        let rooms: Vec<RoomId> = rooms.collect();
         let unknown = |room: &RoomId| {
             let state = self.state.borrow();
             room.may_be_direct() && state.rooms.get(room).is_some_and(|entry| entry.direct.is_none())
